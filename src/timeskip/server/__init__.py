@@ -1,0 +1,1 @@
+"""The simulated Temporal service: requests in, responses and due times out."""
