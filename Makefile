@@ -1,0 +1,53 @@
+# Needs only make and a Python 3.10 or later with its `venv` module. Another interpreter: make test PYTHON=python3.13
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Tests find the real servers, `temporal` and `temporal-test-server`, on the path.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint bench docs clean
+
+help:
+	@echo "make demo      run the example workflows' tests and show the time that they skipped"
+	@echo "make test      the tests, without the slow ones"
+	@echo "make test-all  all tests, with branch coverage"
+	@echo "make lint      ruff and mypy --strict"
+	@echo "make bench     compare with the Java test server"
+	@echo "make docs      regenerate docs/support.md"
+
+demo: $(READY)
+	@$(BIN)/python -m examples
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(READY)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(READY)
+	$(BIN)/python docs/generate_support.py
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The environment is made once and brought up to date when the dependencies change.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "timeskip needs Python 3.10 or later, $(PYTHON) is " + sys.version.split()[0] + "; try: make PYTHON=python3.x")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing timeskip and its development tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
