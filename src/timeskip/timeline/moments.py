@@ -1,0 +1,130 @@
+"""A history, told as its meaningful moments."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import History, HistoryEvent
+
+from timeskip.timeline.durations import duration_text
+from timeskip.timeline.failures import failure_text
+from timeskip.timeline.payloads import values_text
+from timeskip.timeline.vocabulary import (
+    CLOSINGS,
+    ENDS,
+    INSTANTS,
+    OPENINGS,
+    UNTOLD,
+    Line,
+    Mood,
+    in_words,
+)
+
+_WORTH_TELLING = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Something that happened in a run, or that an open run waits for."""
+
+    at: timedelta
+    """Time since the run started, by the events' own times."""
+    line: Line
+    earlier_failure: str = ""
+    """How the attempt before this one failed, if this is a later attempt."""
+
+
+@dataclass
+class _Open:
+    """Something that has begun and not ended yet."""
+
+    at: timedelta
+    line: Line
+    attempt: int = 1
+    attempt_began: timedelta | None = None
+    earlier_failure: str = ""
+
+
+def moments_of(history: History) -> list[Moment]:
+    """Tells a history, oldest first. An open run ends with what it waits for."""
+    return list(_Telling(history).moments())
+
+
+class _Telling:
+    def __init__(self, history: History) -> None:
+        self._events = history.events
+        self._open: dict[int, _Open] = {}
+
+    def moments(self) -> Iterator[Moment]:
+        for event in self._events:
+            at = _time(event) - _time(self._events[0])
+            attributes = _attributes(event)
+            if event.event_type in OPENINGS:
+                line = OPENINGS[event.event_type](attributes)
+                self._open[event.event_id] = _Open(at, _with_summary(line, event))
+            elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                self._begin_attempt(at, attributes)
+            elif event.event_type in CLOSINGS:
+                yield self._close(at, event.event_type, attributes)
+            elif event.event_type in ENDS:
+                yield Moment(at, ENDS[event.event_type](attributes))
+                return
+            elif event.event_type not in UNTOLD:
+                describe = INSTANTS.get(event.event_type)
+                line_or_none = (
+                    describe(attributes) if describe else Line("event", in_words(event.event_type))
+                )
+                if line_or_none:
+                    yield Moment(at, line_or_none)
+        yield from self._waiting()
+
+    def _begin_attempt(self, at: timedelta, attributes: Any) -> None:
+        activity = self._open[attributes.scheduled_event_id]
+        activity.attempt = attributes.attempt
+        activity.attempt_began = at
+        if attributes.attempt > 1:
+            failure = failure_text(attributes.last_failure)
+            activity.earlier_failure = f"attempt {attributes.attempt - 1} failed: {failure}"
+
+    def _close(self, at: timedelta, event_type: EventType.ValueType, attributes: Any) -> Moment:
+        closing = CLOSINGS[event_type]
+        opened = self._open.pop(getattr(attributes, closing.opened_by))
+        words = [opened.line.detail]
+        if opened.attempt > 1:
+            words.append(f"attempt {opened.attempt}")
+        if opened.attempt_began is not None and at - opened.attempt_began >= _WORTH_TELLING:
+            words.append(f"took {duration_text(at - opened.attempt_began)}")
+        ending = closing.ending(attributes)
+        words.append(ending.detail)
+        detail = " ".join(word for word in words if word)
+        line = replace(opened.line, detail=detail, mood=ending.mood)
+        return Moment(at, line, opened.earlier_failure)
+
+    def _waiting(self) -> Iterator[Moment]:
+        if not self._events:
+            return
+        now = _time(self._events[-1]) - _time(self._events[0])
+        for opened in self._open.values():
+            what = f"{opened.line.kind} {opened.line.subject}"
+            since = f"since +{duration_text(opened.at)}"
+            yield Moment(now, Line("waiting", what, since, Mood.WAITING))
+        if not self._open:
+            yield Moment(now, Line("running", mood=Mood.WAITING))
+
+
+def _time(event: HistoryEvent) -> datetime:
+    return event.event_time.ToDatetime(timezone.utc)
+
+
+def _attributes(event: HistoryEvent) -> Any:
+    name = event.WhichOneof("attributes")
+    return getattr(event, name) if name else None
+
+
+def _with_summary(line: Line, event: HistoryEvent) -> Line:
+    if not event.user_metadata.HasField("summary"):
+        return line
+    summary = values_text([event.user_metadata.summary])
+    return replace(line, subject=f"{line.subject} {summary}")
