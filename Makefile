@@ -39,7 +39,7 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(READY)
-	$(BIN)/python docs/generate_support.py
+	$(BIN)/python -m docs.generate_support
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
