@@ -1,0 +1,53 @@
+"""Durations in requests: which are refused, and the longest that the server keeps."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+
+NANOSECONDS: Final = 1_000_000_000
+
+_INT64_LIMIT: Final = 2**63
+
+_LONGEST: Final = Duration(seconds=100 * 365 * 24 * 60 * 60)
+
+
+def nanoseconds(duration: Duration) -> int:
+    """The length in nanoseconds; like Go's `time.Duration` it stays in the range of an int64."""
+    length = duration.seconds * NANOSECONDS + duration.nanos
+    return max(-_INT64_LIMIT, min(length, _INT64_LIMIT - 1))
+
+
+def from_nanoseconds(length: int) -> Duration:
+    """The duration of that many nanoseconds; both its fields have the sign of `length`."""
+    seconds, nanos = divmod(abs(length), NANOSECONDS)
+    sign = -1 if length < 0 else 1
+    return Duration(seconds=sign * seconds, nanos=sign * nanos)
+
+
+def wrapped_to_int64(length: int) -> int:
+    """What Go's 64-bit arithmetic makes of a product that is too large."""
+    return (length + _INT64_LIMIT) % (2 * _INT64_LIMIT) - _INT64_LIMIT
+
+
+def why_invalid(duration: Duration) -> str | None:
+    """The real server's reason to refuse the duration, or None. Unset is zero, which is valid."""
+    seconds, nanos = duration.seconds, duration.nanos
+    if (seconds > 0 > nanos) or (nanos > 0 > seconds):
+        return "duration has seconds and nanos with different signs"
+    if seconds < 0 or nanos < 0:
+        return "negative duration"
+    return None
+
+
+def cap(duration: Duration) -> None:
+    """Shorten the duration in place to the longest that the server keeps: 100 years of 365 days."""
+    if nanoseconds(duration) > nanoseconds(_LONGEST):
+        duration.CopyFrom(_LONGEST)
+
+
+def shorten(duration: Duration, limit: Duration) -> None:
+    """Shorten the duration in place to `limit`."""
+    if nanoseconds(duration) > nanoseconds(limit):
+        duration.CopyFrom(limit)

@@ -1,0 +1,36 @@
+"""Answers of workers to tasks: the parts that need no look at the task itself."""
+
+from __future__ import annotations
+
+from temporalio.api.enums.v1 import VersioningBehavior, WorkerVersioningMode
+from temporalio.api.workflowservice.v1 import (
+    RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskFailedRequest,
+)
+
+from timeskip.server.errors import invalid_argument
+from timeskip.server.validation.limits import validate_identity
+
+
+def validate_task_token(task_token: bytes) -> None:
+    """Refuse an answer without a token. Whether a token can be read comes next."""
+    if not task_token:
+        raise invalid_argument("Task token not set on request.")
+
+
+def validate_task_answer(
+    request: RespondWorkflowTaskCompletedRequest | RespondWorkflowTaskFailedRequest,
+) -> None:
+    """Refuse an answer to a workflow task, once its token is known to be of its namespace."""
+    validate_identity(request.identity)
+    if isinstance(request, RespondWorkflowTaskCompletedRequest):
+        deployment = request.deployment_options
+        versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+        if (
+            request.versioning_behavior != VersioningBehavior.VERSIONING_BEHAVIOR_UNSPECIFIED
+            and deployment.worker_versioning_mode != versioned
+        ):
+            raise invalid_argument(
+                "versioning behavior cannot be specified without deployment options "
+                "being set with versioned mode"
+            )
