@@ -36,7 +36,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 docs: $(READY)
 	$(BIN)/python -m docs.generate_support

@@ -27,6 +27,7 @@ LAYERS = (
     ("timeskip.clock",),
     ("timeskip.server",),
     (
+        "timeskip.activity_time",
         "timeskip.coverage",
         "timeskip.errors",
         "timeskip.faults",
