@@ -1,0 +1,128 @@
+"""Virtual, real and manual time, and the queue of everything that is due.
+
+Time is an integer of nanoseconds since the Unix epoch and never goes back. Whoever waits for time
+schedules an action; actions run in the order of (time, sequence number), so that two things due at
+one instant always happen in the order in which they were scheduled.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+Nanoseconds = int
+
+SECOND: Nanoseconds = 1_000_000_000
+
+#: Where virtual time starts unless asked otherwise: a Monday, midnight UTC, far from any leap or
+#: daylight-saving change, and the same in every run so that histories can be compared.
+DEFAULT_START = datetime(2024, 1, 1, tzinfo=timezone.utc)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def nanoseconds_of(moment: datetime) -> Nanoseconds:
+    """Nanoseconds since the epoch of an aware datetime."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone; virtual time needs an aware datetime")
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1_000
+
+
+def duration_nanoseconds(duration: timedelta) -> Nanoseconds:
+    """The length of a timedelta in nanoseconds, exactly."""
+    return (duration.days * 86_400 + duration.seconds) * SECOND + duration.microseconds * 1_000
+
+
+def datetime_of(moment: Nanoseconds) -> datetime:
+    """An aware UTC datetime, cut to microseconds."""
+    return _EPOCH + timedelta(microseconds=moment // 1_000)
+
+
+class DueTime:
+    """Something that will happen at `when` unless it is cancelled."""
+
+    __slots__ = ("action", "sequence", "when")
+
+    def __init__(self, when: Nanoseconds, sequence: int, action: Callable[[], None]) -> None:
+        self.when = when
+        self.sequence = sequence
+        self.action: Callable[[], None] | None = action
+
+    def cancel(self) -> None:
+        self.action = None
+
+    @property
+    def cancelled(self) -> bool:
+        return self.action is None
+
+    def __lt__(self, other: DueTime) -> bool:
+        return (self.when, self.sequence) < (other.when, other.sequence)
+
+
+class Clock:
+    """Time as the server sees it, with the queue of due times.
+
+    The base class is the manual clock: time moves when somebody calls `advance_to`.
+    """
+
+    def __init__(self, start: Nanoseconds | None = None) -> None:
+        self._now = nanoseconds_of(DEFAULT_START) if start is None else start
+        self._queue: list[DueTime] = []
+        self._sequence = 0
+
+    def now(self) -> Nanoseconds:
+        return self._now
+
+    def advance_to(self, when: Nanoseconds) -> None:
+        """Move time forward to `when`; moving backwards is a mistake of the caller."""
+        if when < self._now:
+            raise ValueError(f"time cannot go back from {self._now} to {when}")
+        self._now = when
+
+    def schedule(self, when: Nanoseconds, action: Callable[[], None]) -> DueTime:
+        """Run `action` once time has reached `when` (nanoseconds since the epoch)."""
+        self._sequence += 1
+        due = DueTime(when, self._sequence, action)
+        heapq.heappush(self._queue, due)
+        return due
+
+    def next_due(self) -> Nanoseconds | None:
+        """The earliest time at which something is due, or None."""
+        queue = self._queue
+        while queue and queue[0].cancelled:
+            heapq.heappop(queue)
+        return queue[0].when if queue else None
+
+    def take_due(self) -> Callable[[], None] | None:
+        """The first action that is due now, removed from the queue, or None."""
+        when = self.next_due()
+        if when is None or when > self.now():
+            return None
+        due = heapq.heappop(self._queue)
+        action, due.action = due.action, None
+        return action
+
+
+class VirtualClock(Clock):
+    """Time that jumps to the next due time whenever nothing else can happen."""
+
+
+class ManualClock(Clock):
+    """Time that moves only when the test says so."""
+
+
+class RealClock(Clock):
+    """The machine's own time, kept from going back when the machine's clock is set."""
+
+    def __init__(self) -> None:
+        super().__init__(time.time_ns())
+
+    def now(self) -> Nanoseconds:
+        self._now = max(self._now, time.time_ns())
+        return self._now
+
+    def advance_to(self, when: Nanoseconds) -> None:
+        raise ValueError("the real clock cannot be moved")

@@ -1,0 +1,75 @@
+"""Reasons for time to stand still that the service cannot see by itself.
+
+A client call between its sending and the moment at which the caller has acted upon its answer, a
+callback that runs at a virtual instant, work that an activity really does: each takes a hold, and
+time does not move while there is one. A call that waits for time parks its hold meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+class Hold:
+    """One reason. Parked or released twice is the same as once."""
+
+    __slots__ = ("_active", "_holds", "_released", "id", "parent", "reason")
+
+    def __init__(self, holds: Holds, id: int, reason: str, parent: Hold | None) -> None:
+        self.id = id
+        self.reason = reason
+        self.parent = parent
+        self._holds = holds
+        self._active = True
+        self._released = False
+
+    def park(self) -> None:
+        """Let time move although the reason persists: it is time that is being waited for."""
+        with self._holds.lock:
+            if self._active and not self._released:
+                self._active = False
+                self._holds.count -= 1
+        if self.parent is not None:
+            self.parent.park()
+        self._holds.changed()
+
+    def resume(self) -> None:
+        """Stop time again: the wait is over, its consequences are not yet seen."""
+        if self.parent is not None:
+            self.parent.resume()
+        with self._holds.lock:
+            if not self._active and not self._released:
+                self._active = True
+                self._holds.count += 1
+
+    def release(self) -> None:
+        with self._holds.lock:
+            if self._released:
+                return
+            self._released = True
+            if self._active:
+                self._holds.count -= 1
+            self._holds.open.pop(self.id, None)
+        self._holds.changed()
+
+
+class Holds:
+    """All holds of one simulation. Safe to use from any thread."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.lock = threading.Lock()
+        self.count = 0
+        self.open: dict[int, Hold] = {}
+        self.changed = changed
+        self._last_id = 0
+
+    def take(self, reason: str, parent: Hold | None = None) -> Hold:
+        with self.lock:
+            self._last_id += 1
+            hold = self.open[self._last_id] = Hold(self, self._last_id, reason, parent)
+            self.count += 1
+        return hold
+
+    def by_id(self, id: int) -> Hold | None:
+        return self.open.get(id)

@@ -1,0 +1,219 @@
+"""The rule by which virtual time moves, and the moving.
+
+Time moves only if nothing else can happen. In the order in which they are checked:
+
+1. no hold is active (`timeskip.lanes.holds`): no client call is on its way in or out, no callback of
+   the test runs at this instant;
+2. no worker is processing a workflow task or a query, and every activity attempt that a worker runs
+   is parked in a virtual sleep;
+3. no task waits that a polling worker could take. A task in a queue that nobody polls does not stop
+   time, but a worker that has just started, or that is about to poll again, gets a short *real* grace;
+4. somebody waits for time: a long poll, `sim.sleep`, `sim.run_until`.
+
+Then time jumps to the earliest due time, whatever is due happens, and the rule is applied again. If
+somebody waits and nothing is due, nothing can ever happen again: the simulation is stuck, and says so.
+
+All methods but `notice` belong to the loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from timeskip.clock import Clock, ManualClock, Nanoseconds, RealClock
+from timeskip.lanes.holds import Hold, Holds
+from timeskip.server.calls import Call
+from timeskip.server.service import Service
+
+
+@dataclass(frozen=True)
+class Grace:
+    """Real seconds to wait for a poll before time jumps over a waiting task."""
+
+    polled_before: float = 0.025
+    never_polled: float = 0.05
+    expected: float = 10.0
+
+
+class Wait:
+    """Somebody who waits until virtual time has reached `until`, or, if that is None, for one step."""
+
+    __slots__ = ("hold", "moved", "until", "wake")
+
+    def __init__(
+        self, until: Nanoseconds | None, wake: Callable[[BaseException | None], None], hold: Hold
+    ) -> None:
+        self.until = until
+        self.wake = wake
+        self.hold = hold
+        self.moved = False
+
+
+class TimeKeeper:
+    """Moves one service's clock."""
+
+    def __init__(
+        self,
+        service: Service,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        grace: Grace = Grace(),
+    ) -> None:
+        self.service = service
+        self.clock = clock
+        self.loop = loop
+        self.grace = grace
+        self.holds = Holds(self.notice)
+        self.waits: dict[Wait, None] = {}
+        self.parked: set[bytes] = set()
+        self.paused = isinstance(clock, ManualClock)
+        #: Runs whose worker is done with the open workflow task but will not answer: it has to time out.
+        self.given_up_runs: set[str] = set()
+        #: Queues at which a worker that was started in this process has not polled yet.
+        self.expected_pollers: dict[tuple[str, str], int] = {}
+        self.on_stuck: Callable[[], None] | None = None
+        self.on_time_moved: Callable[[Nanoseconds], None] | None = None
+        self._considering = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._passed_over: set[int] = set()
+        self._grace_ends: dict[int, float] = {}
+
+    def notice(self) -> None:
+        """Something changed: apply the rule again soon. Safe from any thread."""
+        if not self._considering:
+            self._considering = True
+            try:
+                self.loop.call_soon_threadsafe(self._consider)
+            except RuntimeError:
+                # The loop is closed: the simulation has ended, and so has its time.
+                self._considering = False
+
+    def wait_until(
+        self, until: Nanoseconds | None, wake: Callable[[BaseException | None], None], hold: Hold
+    ) -> Wait:
+        """Call `wake` when time has reached `until` (or has moved once, if None)."""
+        wait = Wait(until, wake, hold)
+        self.waits[wait] = None
+        if until is not None:
+            self.clock.schedule(until, lambda: self._wake(wait))
+        hold.park()
+        return wait
+
+    def forget(self, wait: Wait) -> None:
+        self.waits.pop(wait, None)
+
+    def fail_waits(self, error: BaseException) -> None:
+        for wait in list(self.waits):
+            self._wake(wait, error)
+
+    def opened(self, call: Call) -> None:
+        """A call stays open. If it is a poll, workers are about, and tasks deserve a new grace."""
+        if call.is_task_poll:
+            self._passed_over.clear()
+        self.notice()
+
+    def advance_to(self, when: Nanoseconds) -> None:
+        """Move manual time, through every due time on the way."""
+        while (due := self.service.next_due()) is not None and due <= when:
+            self._jump_to(due)
+        if when > self.clock.now():
+            self._jump_to(when)
+        self.notice()
+
+    def _consider(self) -> None:
+        self._considering = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if isinstance(self.clock, RealClock):
+            self._follow_real_time()
+            return
+        while self._may_move():
+            stepped = [wait for wait in self.waits if wait.until is None and wait.moved]
+            if stepped:
+                for wait in stepped:
+                    self._wake(wait)
+                return
+            due = self._target()
+            if due is None:
+                if self.on_stuck is not None:
+                    self.on_stuck()
+                return
+            for wait in self.waits:
+                wait.moved = True
+            self._jump_to(due)
+
+    def _follow_real_time(self) -> None:
+        self.service.run_due()
+        due = self.service.next_due()
+        if due is not None:
+            delay = max(due - self.clock.now(), 0) / 1e9
+            # A day at most: a timer far away is looked at again then.
+            self._timer = self.loop.call_later(min(delay, 86_400.0), self._consider)
+
+    def _jump_to(self, when: Nanoseconds) -> None:
+        if when > self.clock.now():
+            self.clock.advance_to(when)
+            if self.on_time_moved is not None:
+                self.on_time_moved(when)
+        self.service.run_due()
+
+    def _may_move(self) -> bool:
+        if self.holds.count or self.paused:
+            return False
+        cluster = self.service.cluster
+        if cluster.started_queries:
+            return False
+        for run_id in cluster.started_workflow_tasks:
+            if run_id not in self.given_up_runs:
+                return False
+        for token in cluster.started_activities:
+            if token not in self.parked:
+                return False
+        if not (self.waits or cluster.time_waits or cluster.open_queries()):
+            return False
+        return not self._gives_grace()
+
+    def _target(self) -> Nanoseconds | None:
+        """Where to jump: the next due time, unless only queries wait, which no timer can answer."""
+        if self.waits or self.service.cluster.time_waits:
+            return self.service.next_due()
+        return self.service.cluster.next_query_due()
+
+    def _gives_grace(self) -> bool:
+        """Whether a task waits for which a poll may be on its way right now."""
+        now = self.loop.time()
+        ends: list[float] = []
+        waiting: dict[int, float] = {}
+        for queue in self.service.cluster.queues.waiting():
+            for task in queue.tasks:
+                key = id(task)
+                if key in self._passed_over:
+                    continue
+                end = self._grace_ends.get(key)
+                if end is None:
+                    if (queue.namespace, queue.name) in self.expected_pollers:
+                        length = self.grace.expected
+                    elif queue.pollers:
+                        length = self.grace.polled_before
+                    else:
+                        length = self.grace.never_polled
+                    end = now + length
+                waiting[key] = end
+                if end > now:
+                    ends.append(end)
+                else:
+                    self._passed_over.add(key)
+        self._grace_ends = waiting
+        if ends:
+            self._timer = self.loop.call_later(min(ends) - now, self.notice)
+            return True
+        return False
+
+    def _wake(self, wait: Wait, error: BaseException | None = None) -> None:
+        if wait in self.waits:
+            del self.waits[wait]
+            wait.hold.resume()
+            wait.wake(error)

@@ -1,0 +1,5 @@
+"""The wire lane: the service behind real gRPC on 127.0.0.1."""
+
+from timeskip.lanes.wire.server import WireServer
+
+__all__ = ["WireServer"]

@@ -1,0 +1,141 @@
+"""A gRPC server for one simulated service, on a thread and an event loop of its own.
+
+A thread of its own, because the loop of the test may be blocked (a synchronous test, a debugger, a
+`time.sleep` in an async activity) while workers and clients have to be served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+
+from timeskip.clock import Clock, RealClock, VirtualClock
+from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.lanes.wire.routing import Routing
+from timeskip.server.service import Service
+
+Result = TypeVar("Result")
+
+#: The only address that is ever bound.
+HOST = "127.0.0.1"
+
+_OPTIONS = (
+    # Size is checked by `Routing`, in the words that SDKs know.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # SDKs ping idle connections; without this grpcio hangs up on them after a minute or two.
+    ("grpc.http2.max_ping_strikes", 0),
+    # Two servers on one port would share the calls between them; better to be told.
+    ("grpc.so_reuseport", 0),
+)
+
+_HEALTHY_SERVICES = (
+    "",
+    "temporal.api.workflowservice.v1.WorkflowService",
+    "temporal.api.operatorservice.v1.OperatorService",
+)
+
+
+class PortTaken(OSError):
+    """The port that was asked for is in use."""
+
+
+class WireServer:
+    """Serves one service until it is stopped.
+
+    `port` 0 takes any free one; `address` says which. `start` and `stop` block and may be called from
+    any thread, also from a running event loop; each is done within milliseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        clock: Clock | None = None,
+        seed: int = 0,
+        namespaces: Iterable[str] = ("default",),
+    ) -> None:
+        self.clock = clock if clock is not None else VirtualClock()
+        self.service = Service(self.clock, seed=seed, namespaces=namespaces)
+        self.port = port
+        self._loop = asyncio.new_event_loop()
+        self.keeper = TimeKeeper(self.service, self.clock, self._loop)
+        self._thread = threading.Thread(target=self._run, name="timeskip-wire", daemon=True)
+        self._started: Future[None] = Future()
+        self._stopping = asyncio.Event()
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def start(self) -> None:
+        """Begin to serve; raises `PortTaken` if the port is in use."""
+        self._thread.start()
+        try:
+            self._started.result()
+        except BaseException:
+            self._thread.join()
+            raise
+
+    def stop(self) -> None:
+        """End open calls, and leave no thread, task or socket behind. Stopping twice is harmless."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Run `function` on the server's thread, where service and clock may be touched."""
+        if threading.current_thread() is self._thread:
+            return function()
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return future.result()
+
+    def _run(self) -> None:
+        try:
+            asyncio.set_event_loop(self._loop)
+            self._loop.run_until_complete(self._serve())
+        finally:
+            asyncio.set_event_loop(None)
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        server = grpc.aio.server(options=_OPTIONS)
+        try:
+            health_servicer = health.HealthServicer()
+            health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+            for name in _HEALTHY_SERVICES:
+                await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+            server.add_generic_rpc_handlers((Routing(self.keeper),))
+            try:
+                self.port = server.add_insecure_port(self.address)
+            except RuntimeError:
+                raise PortTaken(f"cannot listen on {self.address}: the port is in use") from None
+            await server.start()
+        except BaseException as error:
+            self._started.set_exception(error)
+            await server.stop(None)
+            return
+        if isinstance(self.clock, RealClock):
+            self.keeper.notice()
+        self._started.set_result(None)
+        await self._stopping.wait()
+        await server.stop(None)

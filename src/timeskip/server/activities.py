@@ -1,0 +1,550 @@
+"""Activities of a workflow: scheduling, attempts, heartbeats, timeouts, retries, cancellation.
+
+An attempt leaves no event until the activity is over; then the started event of its last attempt and
+its result are written together.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from temporalio.api.activity.v1 import ActivityOptions
+from temporalio.api.command.v1 import ScheduleActivityTaskCommandAttributes
+from temporalio.api.common.v1 import Payload, Payloads, WorkerVersionStamp, WorkflowExecution
+from temporalio.api.enums.v1 import (
+    EventType,
+    PendingActivityState,
+    RetryState,
+    TaskQueueType,
+    TimeoutType,
+)
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import (
+    ActivityTaskCanceledEventAttributes,
+    ActivityTaskCancelRequestedEventAttributes,
+    ActivityTaskCompletedEventAttributes,
+    ActivityTaskFailedEventAttributes,
+    ActivityTaskScheduledEventAttributes,
+    ActivityTaskStartedEventAttributes,
+    ActivityTaskTimedOutEventAttributes,
+    HistoryEvent,
+)
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import (
+    PollActivityTaskQueueRequest,
+    PollActivityTaskQueueResponse,
+)
+
+from timeskip.clock import DueTime, Nanoseconds
+from timeskip.server import retries, tokens, workflow_tasks
+from timeskip.server.calls import Call
+
+if TYPE_CHECKING:
+    from timeskip.server.run import Run
+
+
+#: What the service itself reports as details when it cancels an activity that no worker had.
+NOT_STARTED_DETAILS = Payloads(
+    payloads=[
+        Payload(
+            metadata={"encoding": b"json/plain"},
+            data=json.dumps("ACTIVITY_ID_NOT_STARTED").encode(),
+        )
+    ]
+)
+
+
+class Activity:
+    """An activity that is scheduled or running. `attempt` counts from 1."""
+
+    __slots__ = (
+        "attempt",
+        "cancel_request_id",
+        "cancel_requested",
+        "dues",
+        "first_scheduled_time",
+        "heartbeat_details",
+        "heartbeat_time",
+        "identity",
+        "last_attempt_complete_time",
+        "last_failure",
+        "last_identity",
+        "request_id",
+        "retry_due",
+        "run",
+        "scheduled",
+        "scheduled_event_id",
+        "scheduled_time",
+        "started_time",
+        "token",
+        "worker_version",
+    )
+
+    def __init__(
+        self, run: Run, scheduled: ActivityTaskScheduledEventAttributes, scheduled_event_id: int
+    ) -> None:
+        now = run.cluster.clock.now()
+        self.run = run
+        self.scheduled = scheduled
+        self.scheduled_event_id = scheduled_event_id
+        self.attempt = 1
+        self.first_scheduled_time = now
+        self.scheduled_time = now
+        self.last_attempt_complete_time: Nanoseconds | None = None
+        self.started_time: Nanoseconds = 0
+        self.request_id = ""
+        self.identity = ""
+        self.last_identity = ""
+        self.worker_version: WorkerVersionStamp | None = None
+        self.heartbeat_details: Payloads | None = None
+        self.heartbeat_time: Nanoseconds | None = None
+        self.last_failure: Failure | None = None
+        self.cancel_requested = False
+        self.cancel_request_id = 0
+        self.token = b""
+        self.dues: dict[TimeoutType.ValueType, DueTime] = {}
+        self.retry_due: DueTime | None = None
+
+    @property
+    def activity_id(self) -> str:
+        return self.scheduled.activity_id
+
+    @property
+    def is_started(self) -> bool:
+        return bool(self.token)
+
+    @property
+    def expiration(self) -> Nanoseconds | None:
+        """When schedule-to-close ends, or None if it is unlimited."""
+        limit = self.scheduled.schedule_to_close_timeout.ToNanoseconds()
+        return self.first_scheduled_time + limit if limit else None
+
+    def forget(self) -> None:
+        """The activity is over: no timeout fires and no attempt is expected any more."""
+        for due in self.dues.values():
+            due.cancel()
+        self.dues.clear()
+        if self.retry_due is not None:
+            self.retry_due.cancel()
+        self.run.cluster.started_activities.pop(self.token, None)
+
+    def wait_for(
+        self, timeout_type: TimeoutType.ValueType, since: Nanoseconds, limit: Nanoseconds
+    ) -> None:
+        """Set the deadline of one timeout; a limit of 0 means none."""
+        old = self.dues.pop(timeout_type, None)
+        if old is not None:
+            old.cancel()
+        if limit:
+            run = self.run
+            self.dues[timeout_type] = run.cluster.clock.schedule(
+                since + limit, lambda: _time_out_expired(run)
+            )
+
+    def stop_attempt(self) -> None:
+        """The attempt is over, the activity is not."""
+        for timeout_type in (
+            TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE,
+            TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
+            TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START,
+        ):
+            due = self.dues.pop(timeout_type, None)
+            if due is not None:
+                due.cancel()
+        self.run.cluster.started_activities.pop(self.token, None)
+        self.token = b""
+        self.started_time = 0
+        self.request_id = ""
+        self.last_identity = self.identity
+
+
+class ActivityTask:
+    """One attempt that waits in a task queue."""
+
+    __slots__ = ("activity", "attempt")
+
+    def __init__(self, activity: Activity) -> None:
+        self.activity = activity
+        self.attempt = activity.attempt
+
+    @property
+    def workflow_id(self) -> str:
+        return self.activity.run.workflow_id
+
+    def dispatch(self, poll: Call) -> bool:
+        activity = self.activity
+        run = activity.run
+        if (
+            run.activities.get(activity.scheduled_event_id) is not activity
+            or activity.is_started
+            or activity.attempt != self.attempt
+        ):
+            return False
+        request = poll.request
+        assert isinstance(request, PollActivityTaskQueueRequest)
+        version = None
+        if request.HasField("worker_version_capabilities"):
+            capabilities = request.worker_version_capabilities
+            version = WorkerVersionStamp(
+                build_id=capabilities.build_id, use_versioning=capabilities.use_versioning
+            )
+        start(activity, run.cluster.ids.uuid(), request.identity, version)
+        poll.respond(task_response(activity))
+        return True
+
+
+def schedule(
+    run: Run, attributes: ScheduleActivityTaskCommandAttributes, completed_id: int
+) -> tuple[HistoryEvent, Activity]:
+    """Write the scheduled event and open the activity. The caller puts it into its queue, or starts it."""
+    event = run.add(
+        EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+        ActivityTaskScheduledEventAttributes(
+            activity_id=attributes.activity_id,
+            activity_type=attributes.activity_type,
+            task_queue=attributes.task_queue,
+            header=attributes.header if attributes.HasField("header") else None,
+            input=attributes.input if attributes.HasField("input") else None,
+            schedule_to_close_timeout=attributes.schedule_to_close_timeout,
+            schedule_to_start_timeout=attributes.schedule_to_start_timeout,
+            start_to_close_timeout=attributes.start_to_close_timeout,
+            heartbeat_timeout=attributes.heartbeat_timeout,
+            workflow_task_completed_event_id=completed_id,
+            retry_policy=attributes.retry_policy,
+            use_workflow_build_id=attributes.use_workflow_build_id,
+            priority=attributes.priority if attributes.HasField("priority") else None,
+        ),
+    )
+    activity = Activity(run, event.activity_task_scheduled_event_attributes, event.event_id)
+    run.activities[event.event_id] = activity
+    activity.wait_for(
+        TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
+        activity.first_scheduled_time,
+        activity.scheduled.schedule_to_close_timeout.ToNanoseconds(),
+    )
+    return event, activity
+
+
+def enqueue(activity: Activity) -> None:
+    """Offer the next attempt to the workers."""
+    run = activity.run
+    activity.retry_due = None
+    activity.wait_for(
+        TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START,
+        activity.scheduled_time,
+        activity.scheduled.schedule_to_start_timeout.ToNanoseconds(),
+    )
+    queues = run.cluster.queues
+    queue = queues.queue(
+        run.namespace.name,
+        activity.scheduled.task_queue.name,
+        TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    )
+    queues.add(queue, ActivityTask(activity))
+
+
+def start(
+    activity: Activity, request_id: str, identity: str, version: WorkerVersionStamp | None
+) -> None:
+    """A worker takes the attempt."""
+    now = activity.run.cluster.clock.now()
+    activity.started_time = now
+    activity.request_id = request_id
+    activity.identity = identity
+    activity.worker_version = version
+    activity.token = tokens.activity_task(activity)
+    activity.wait_for(TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START, now, 0)
+    activity.wait_for(
+        TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE,
+        now,
+        activity.scheduled.start_to_close_timeout.ToNanoseconds(),
+    )
+    activity.wait_for(
+        TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
+        now,
+        activity.scheduled.heartbeat_timeout.ToNanoseconds(),
+    )
+    activity.run.cluster.started_activities[activity.token] = activity
+    activity.run.state_transitions += 1
+
+
+def task_response(activity: Activity) -> PollActivityTaskQueueResponse:
+    """The started attempt as a worker receives it."""
+    run = activity.run
+    scheduled = activity.scheduled
+    response = PollActivityTaskQueueResponse(
+        task_token=activity.token,
+        workflow_namespace=run.namespace.name,
+        workflow_type=run.started.workflow_type,
+        workflow_execution=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
+        activity_type=scheduled.activity_type,
+        activity_id=scheduled.activity_id,
+        header=scheduled.header if scheduled.HasField("header") else None,
+        input=scheduled.input if scheduled.HasField("input") else None,
+        heartbeat_details=activity.heartbeat_details,
+        attempt=activity.attempt,
+        schedule_to_close_timeout=scheduled.schedule_to_close_timeout,
+        start_to_close_timeout=scheduled.start_to_close_timeout,
+        heartbeat_timeout=scheduled.heartbeat_timeout,
+        retry_policy=scheduled.retry_policy,
+        priority=scheduled.priority if scheduled.HasField("priority") else None,
+    )
+    response.scheduled_time.FromNanoseconds(activity.first_scheduled_time)
+    response.current_attempt_scheduled_time.FromNanoseconds(activity.scheduled_time)
+    response.started_time.FromNanoseconds(activity.started_time)
+    return response
+
+
+def heartbeat(activity: Activity, details: Payloads | None) -> None:
+    """The attempt is alive. Without details the earlier ones are forgotten, as on the real server."""
+    now = activity.run.cluster.clock.now()
+    activity.heartbeat_details = details
+    activity.heartbeat_time = now
+    activity.wait_for(
+        TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
+        now,
+        activity.scheduled.heartbeat_timeout.ToNanoseconds(),
+    )
+    activity.run.state_transitions += 1
+
+
+def complete(activity: Activity, result: Payloads | None, identity: str) -> None:
+    run = activity.run
+    _write_started(activity)
+    run.add(
+        EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
+        ActivityTaskCompletedEventAttributes(
+            result=result,
+            scheduled_event_id=activity.scheduled_event_id,
+            identity=identity,
+        ),
+    )
+    _finish(activity)
+
+
+def fail(activity: Activity, failure: Failure, identity: str) -> None:
+    """An attempt failed: try again later, or give up."""
+    run = activity.run
+    for observer in run.cluster.observers:
+        observer.activity_attempt_failed(run, activity, failure)
+    retry_state = _retry(activity, failure)
+    if retry_state == RetryState.RETRY_STATE_IN_PROGRESS:
+        run.commit()
+        return
+    _write_started(activity)
+    run.add(
+        EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+        ActivityTaskFailedEventAttributes(
+            failure=failure,
+            scheduled_event_id=activity.scheduled_event_id,
+            identity=identity,
+            retry_state=retry_state,
+        ),
+    )
+    _finish(activity)
+
+
+def cancel(activity: Activity, details: Payloads | None, identity: str) -> None:
+    """The worker confirms that the attempt was cancelled."""
+    run = activity.run
+    _write_started(activity)
+    run.add(
+        EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+        ActivityTaskCanceledEventAttributes(
+            details=details,
+            latest_cancel_requested_event_id=activity.cancel_request_id,
+            scheduled_event_id=activity.scheduled_event_id,
+            identity=identity,
+        ),
+    )
+    _finish(activity)
+
+
+def request_cancel(run: Run, scheduled_event_id: int, completed_id: int, identity: str) -> bool:
+    """The workflow wants an activity cancelled. True if that ended it, because no worker had it yet."""
+    event = run.add(
+        EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED,
+        ActivityTaskCancelRequestedEventAttributes(
+            scheduled_event_id=scheduled_event_id,
+            workflow_task_completed_event_id=completed_id,
+        ),
+    )
+    activity = run.activities.get(scheduled_event_id)
+    if activity is None:
+        return False
+    activity.cancel_requested = True
+    activity.cancel_request_id = event.event_id
+    if activity.is_started:
+        return False
+    activity.forget()
+    del run.activities[scheduled_event_id]
+    run.add(
+        EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+        ActivityTaskCanceledEventAttributes(
+            details=NOT_STARTED_DETAILS,
+            latest_cancel_requested_event_id=event.event_id,
+            scheduled_event_id=scheduled_event_id,
+            identity=identity,
+        ),
+    )
+    return True
+
+
+def pending_info(activity: Activity) -> PendingActivityInfo:
+    """The activity as `DescribeWorkflowExecution` shows it."""
+    scheduled = activity.scheduled
+    policy = scheduled.retry_policy
+    now = activity.run.cluster.clock.now()
+    if activity.cancel_requested:
+        state = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+    elif activity.is_started:
+        state = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    else:
+        state = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    info = PendingActivityInfo(
+        activity_id=scheduled.activity_id,
+        activity_type=scheduled.activity_type,
+        state=state,
+        attempt=activity.attempt,
+        maximum_attempts=policy.maximum_attempts,
+        last_failure=activity.last_failure,
+        last_worker_identity=activity.identity or activity.last_identity,
+        priority=scheduled.priority if scheduled.HasField("priority") else None,
+        activity_options=ActivityOptions(
+            task_queue=TaskQueue(
+                name=scheduled.task_queue.name, normal_name=scheduled.task_queue.name
+            ),
+            schedule_to_close_timeout=scheduled.schedule_to_close_timeout,
+            schedule_to_start_timeout=scheduled.schedule_to_start_timeout,
+            start_to_close_timeout=scheduled.start_to_close_timeout,
+            heartbeat_timeout=scheduled.heartbeat_timeout,
+            retry_policy=policy,
+            priority=scheduled.priority if scheduled.HasField("priority") else None,
+        ),
+    )
+    # The service does not repeat the types here.
+    del info.activity_options.retry_policy.non_retryable_error_types[:]
+    if scheduled.use_workflow_build_id:
+        info.use_workflow_build_id.SetInParent()
+    info.scheduled_time.FromNanoseconds(activity.scheduled_time)
+    if activity.started_time:
+        info.last_started_time.FromNanoseconds(activity.started_time)
+    if activity.heartbeat_time is not None:
+        info.last_heartbeat_time.FromNanoseconds(activity.heartbeat_time)
+        if activity.heartbeat_details is not None:
+            info.heartbeat_details.CopyFrom(activity.heartbeat_details)
+    if activity.expiration is not None:
+        info.expiration_time.FromNanoseconds(activity.expiration)
+    if activity.last_attempt_complete_time is not None:
+        info.last_attempt_complete_time.FromNanoseconds(activity.last_attempt_complete_time)
+        if not activity.is_started and now < activity.scheduled_time:
+            info.next_attempt_schedule_time.FromNanoseconds(activity.scheduled_time)
+            info.current_retry_interval.FromNanoseconds(
+                activity.scheduled_time - activity.last_attempt_complete_time
+            )
+    if activity.worker_version is not None:
+        info.last_worker_version_stamp.CopyFrom(activity.worker_version)
+    return info
+
+
+def _retry(activity: Activity, failure: Failure) -> RetryState.ValueType:
+    """Set up the next attempt if the policy allows one."""
+    if activity.cancel_requested:
+        return RetryState.RETRY_STATE_CANCEL_REQUESTED
+    now = activity.run.cluster.clock.now()
+    interval, retry_state = retries.next_attempt(
+        activity.scheduled.retry_policy, activity.attempt, failure, now, activity.expiration
+    )
+    if interval is None:
+        return retry_state
+    activity.stop_attempt()
+    activity.attempt += 1
+    activity.last_failure = failure
+    activity.last_attempt_complete_time = now
+    activity.scheduled_time = now + interval
+    activity.retry_due = activity.run.cluster.clock.schedule(
+        activity.scheduled_time, lambda: enqueue(activity)
+    )
+    return retry_state
+
+
+def _time_out_expired(run: Run) -> None:
+    """Handle every activity timeout of the run that is due by now, as one change."""
+    now = run.cluster.clock.now()
+    expired = sorted(
+        (due.when, activity.scheduled_event_id, timeout_type, activity.attempt)
+        for activity in run.activities.values()
+        for timeout_type, due in activity.dues.items()
+        if due.when <= now
+    )
+    ended = False
+    for _, scheduled_event_id, timeout_type, attempt in expired:
+        activity = run.activities.get(scheduled_event_id)
+        if activity is not None and activity.attempt == attempt:
+            ended |= _time_out(activity, timeout_type)
+    if ended:
+        workflow_tasks.schedule_if_needed(run)
+    run.commit()
+
+
+def _time_out(activity: Activity, timeout_type: TimeoutType.ValueType) -> bool:
+    """One timeout of one activity; True if it ended the activity."""
+    run = activity.run
+    failure = _timeout_failure(timeout_type)
+    for observer in run.cluster.observers:
+        observer.activity_attempt_failed(run, activity, failure)
+    retry_state = _retry(activity, failure)
+    if retry_state == RetryState.RETRY_STATE_IN_PROGRESS:
+        return False
+    if retry_state == RetryState.RETRY_STATE_TIMEOUT:
+        # No further attempt fits: what has run out is the time for all attempts together.
+        failure = _timeout_failure(TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
+    if activity.heartbeat_details is not None:
+        failure.timeout_failure_info.last_heartbeat_details.CopyFrom(activity.heartbeat_details)
+    if activity.is_started:
+        _write_started(activity)
+    elif activity.last_failure is not None:
+        failure.cause.CopyFrom(activity.last_failure)
+    activity.forget()
+    del run.activities[activity.scheduled_event_id]
+    run.add(
+        EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+        ActivityTaskTimedOutEventAttributes(
+            failure=failure,
+            scheduled_event_id=activity.scheduled_event_id,
+            retry_state=retry_state,
+        ),
+    )
+    return True
+
+
+def _timeout_failure(timeout_type: TimeoutType.ValueType) -> Failure:
+    return retries.timeout_failure(
+        f"activity {retries.TIMEOUT_NAMES[timeout_type]} timeout", timeout_type
+    )
+
+
+def _write_started(activity: Activity) -> None:
+    """Write the last attempt's started event, as of the time when it started."""
+    attributes = ActivityTaskStartedEventAttributes(
+        scheduled_event_id=activity.scheduled_event_id,
+        identity=activity.identity,
+        request_id=activity.request_id,
+        attempt=activity.attempt,
+        last_failure=activity.last_failure,
+    )
+    if activity.worker_version is not None:
+        attributes.worker_version.CopyFrom(activity.worker_version)
+    activity.run.history.add(
+        EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED, activity.started_time, attributes
+    )
+
+
+def _finish(activity: Activity) -> None:
+    run = activity.run
+    activity.forget()
+    del run.activities[activity.scheduled_event_id]
+    workflow_tasks.schedule_if_needed(run)
+    run.commit()

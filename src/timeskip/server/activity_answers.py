@@ -1,0 +1,186 @@
+"""What workers and other programs report of activities: by task token, or by activity id."""
+
+from __future__ import annotations
+
+from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.workflowservice.v1 import (
+    RecordActivityTaskHeartbeatByIdRequest,
+    RecordActivityTaskHeartbeatByIdResponse,
+    RecordActivityTaskHeartbeatRequest,
+    RecordActivityTaskHeartbeatResponse,
+    RespondActivityTaskCanceledByIdRequest,
+    RespondActivityTaskCanceledByIdResponse,
+    RespondActivityTaskCanceledRequest,
+    RespondActivityTaskCanceledResponse,
+    RespondActivityTaskCompletedByIdRequest,
+    RespondActivityTaskCompletedByIdResponse,
+    RespondActivityTaskCompletedRequest,
+    RespondActivityTaskCompletedResponse,
+    RespondActivityTaskFailedByIdRequest,
+    RespondActivityTaskFailedByIdResponse,
+    RespondActivityTaskFailedRequest,
+    RespondActivityTaskFailedResponse,
+)
+
+from timeskip.server import activities, tokens
+from timeskip.server.activities import Activity
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster, not_found
+from timeskip.server.errors import ServiceError, invalid_argument
+from timeskip.server.rpcs import rpc
+from timeskip.server.validation.activity_answers import (
+    validate_activity_answer,
+    validate_activity_answer_by_id,
+)
+
+ByToken = (
+    RecordActivityTaskHeartbeatRequest
+    | RespondActivityTaskCanceledRequest
+    | RespondActivityTaskCompletedRequest
+    | RespondActivityTaskFailedRequest
+)
+ById = (
+    RecordActivityTaskHeartbeatByIdRequest
+    | RespondActivityTaskCanceledByIdRequest
+    | RespondActivityTaskCompletedByIdRequest
+    | RespondActivityTaskFailedByIdRequest
+)
+
+_NOT_FOUND = "invalid activityID or activity already timed out or invoking workflow is completed"
+
+
+@rpc("RecordActivityTaskHeartbeat")
+def heartbeat(
+    cluster: Cluster, call: Call, request: RecordActivityTaskHeartbeatRequest
+) -> RecordActivityTaskHeartbeatResponse:
+    activity = _by_token(cluster, request)
+    activities.heartbeat(activity, _details(request))
+    return RecordActivityTaskHeartbeatResponse(cancel_requested=activity.cancel_requested)
+
+
+@rpc("RecordActivityTaskHeartbeatById")
+def heartbeat_by_id(
+    cluster: Cluster, call: Call, request: RecordActivityTaskHeartbeatByIdRequest
+) -> RecordActivityTaskHeartbeatByIdResponse:
+    activity = _by_id(cluster, request)
+    activities.heartbeat(activity, _details(request))
+    return RecordActivityTaskHeartbeatByIdResponse(cancel_requested=activity.cancel_requested)
+
+
+@rpc("RespondActivityTaskCompleted")
+def completed(
+    cluster: Cluster, call: Call, request: RespondActivityTaskCompletedRequest
+) -> RespondActivityTaskCompletedResponse:
+    result = request.result if request.HasField("result") else None
+    activities.complete(_by_token(cluster, request), result, request.identity)
+    return RespondActivityTaskCompletedResponse()
+
+
+@rpc("RespondActivityTaskCompletedById")
+def completed_by_id(
+    cluster: Cluster, call: Call, request: RespondActivityTaskCompletedByIdRequest
+) -> RespondActivityTaskCompletedByIdResponse:
+    result = request.result if request.HasField("result") else None
+    activities.complete(_by_id(cluster, request), result, request.identity)
+    return RespondActivityTaskCompletedByIdResponse()
+
+
+@rpc("RespondActivityTaskFailed")
+def failed(
+    cluster: Cluster, call: Call, request: RespondActivityTaskFailedRequest
+) -> RespondActivityTaskFailedResponse:
+    _fail(_by_token(cluster, request), request)
+    return RespondActivityTaskFailedResponse()
+
+
+@rpc("RespondActivityTaskFailedById")
+def failed_by_id(
+    cluster: Cluster, call: Call, request: RespondActivityTaskFailedByIdRequest
+) -> RespondActivityTaskFailedByIdResponse:
+    _fail(_by_id(cluster, request), request)
+    return RespondActivityTaskFailedByIdResponse()
+
+
+@rpc("RespondActivityTaskCanceled")
+def canceled(
+    cluster: Cluster, call: Call, request: RespondActivityTaskCanceledRequest
+) -> RespondActivityTaskCanceledResponse:
+    _cancel(_by_token(cluster, request), request)
+    return RespondActivityTaskCanceledResponse()
+
+
+@rpc("RespondActivityTaskCanceledById")
+def canceled_by_id(
+    cluster: Cluster, call: Call, request: RespondActivityTaskCanceledByIdRequest
+) -> RespondActivityTaskCanceledByIdResponse:
+    _cancel(_by_id(cluster, request), request)
+    return RespondActivityTaskCanceledByIdResponse()
+
+
+def _fail(
+    activity: Activity,
+    request: RespondActivityTaskFailedRequest | RespondActivityTaskFailedByIdRequest,
+) -> None:
+    if request.HasField("last_heartbeat_details"):
+        activity.heartbeat_details = request.last_heartbeat_details
+        activity.heartbeat_time = activity.run.cluster.clock.now()
+    activities.fail(activity, request.failure, request.identity)
+
+
+def _cancel(
+    activity: Activity,
+    request: RespondActivityTaskCanceledRequest | RespondActivityTaskCanceledByIdRequest,
+) -> None:
+    if not activity.cancel_requested:
+        raise invalid_argument(
+            "unable to mark activity as canceled without activity being request canceled first"
+        )
+    activities.cancel(activity, _details(request), request.identity)
+
+
+def _details(
+    request: RecordActivityTaskHeartbeatRequest
+    | RecordActivityTaskHeartbeatByIdRequest
+    | RespondActivityTaskCanceledRequest
+    | RespondActivityTaskCanceledByIdRequest,
+) -> Payloads | None:
+    return request.details if request.HasField("details") else None
+
+
+def _by_token(cluster: Cluster, request: ByToken) -> Activity:
+    """The attempt that a worker's token names, if the worker still has it."""
+    namespace = cluster.namespace(request.namespace)
+    validate_activity_answer(request)
+    token = tokens.parse_activity_task(request.task_token)
+    run = cluster.runs.get(token.run_id)
+    if run is None:
+        raise _gone()
+    if run.namespace is not namespace:
+        raise invalid_argument("Operation requested with a token from a different namespace.")
+    if not run.is_open:
+        raise not_found("workflow execution already completed")
+    activity = run.activities.get(token.scheduled_event_id)
+    if activity is None or activity.token != request.task_token:
+        raise _gone()
+    return activity
+
+
+def _by_id(cluster: Cluster, request: ById) -> Activity:
+    """The running attempt of an activity that is named by its id."""
+    namespace = cluster.namespace(request.namespace)
+    validate_activity_answer_by_id(request)
+    run = cluster.run_of(
+        namespace, WorkflowExecution(workflow_id=request.workflow_id, run_id=request.run_id)
+    )
+    if not run.is_open:
+        raise not_found("workflow execution already completed")
+    for activity in run.activities.values():
+        if activity.activity_id == request.activity_id:
+            if activity.is_started:
+                return activity
+            break
+    raise _gone()
+
+
+def _gone() -> ServiceError:
+    return not_found(_NOT_FOUND)

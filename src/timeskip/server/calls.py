@@ -1,0 +1,81 @@
+"""One request on its way through the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from google.protobuf.message import Message
+
+from timeskip.server.errors import ServiceError, StatusCode
+
+Answer = Message | ServiceError
+
+
+class Call:
+    """A request that will be answered exactly once, now or later.
+
+    The lane that carries the request supplies `deliver`; the service calls `respond` or `fail`.
+    A call that cannot be answered yet stays open: `on_expiry` gives the answer when the caller's
+    patience ends, `on_cancel` forgets it when the caller has gone.
+    """
+
+    __slots__ = (
+        "_deliver",
+        "is_task_poll",
+        "on_cancel",
+        "on_expiry",
+        "peer",
+        "request",
+        "rpc",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        rpc: str,
+        request: Message,
+        deliver: Callable[[Answer], None],
+        *,
+        timeout: float | None = None,
+        peer: str = "",
+    ) -> None:
+        self.rpc = rpc
+        self.request = request
+        #: Real seconds that the caller will wait, or None if it set no limit.
+        self.timeout = timeout
+        self.peer = peer
+        self.is_task_poll = False
+        self.on_expiry: Callable[[], None] | None = None
+        self.on_cancel: Callable[[], None] | None = None
+        self._deliver: Callable[[Answer], None] | None = deliver
+
+    @property
+    def answered(self) -> bool:
+        return self._deliver is None
+
+    def respond(self, response: Message) -> None:
+        self._finish(response)
+
+    def fail(self, error: ServiceError) -> None:
+        self._finish(error)
+
+    def expire(self) -> None:
+        """The caller will not wait any longer."""
+        if self.answered:
+            return
+        if self.on_expiry is not None:
+            self.on_expiry()
+        if not self.answered:
+            self.cancel()
+            self.fail(ServiceError(StatusCode.DEADLINE_EXCEEDED, "context deadline exceeded"))
+
+    def cancel(self) -> None:
+        """The caller has gone; nothing that it waited for is done on its behalf any more."""
+        if not self.answered and self.on_cancel is not None:
+            self.on_cancel()
+
+    def _finish(self, answer: Answer) -> None:
+        deliver, self._deliver = self._deliver, None
+        if deliver is not None:
+            self.on_expiry = self.on_cancel = None
+            deliver(answer)

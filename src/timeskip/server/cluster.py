@@ -1,0 +1,132 @@
+"""Everything the simulated service holds, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure, NotFoundFailure
+from temporalio.api.history.v1 import HistoryEvent
+
+from timeskip.clock import Clock, Nanoseconds
+from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.identifiers import Identifiers
+from timeskip.server.matching import TaskQueues
+from timeskip.server.namespaces import Namespace
+
+if TYPE_CHECKING:
+    from timeskip.server.activities import Activity
+    from timeskip.server.calls import Call
+    from timeskip.server.queries import QueryTask
+    from timeskip.server.run import Run
+    from timeskip.server.workflow_tasks import WorkflowTask
+
+
+class Observer(Protocol):
+    """What a simulation can watch. Called inside the service: look, do not call back."""
+
+    def event_recorded(self, run: Run, event: HistoryEvent) -> None: ...
+    def workflow_task_failed(
+        self, run: Run, task: WorkflowTask, cause: int, failure: object
+    ) -> None: ...
+    def activity_attempt_failed(self, run: Run, activity: Activity, failure: object) -> None: ...
+
+
+class Cluster:
+    """Namespaces, runs, task queues and the calls that wait for time.
+
+    `started_workflow_tasks` and `started_activities` are what workers hold right now; together with
+    `time_waits` they decide whether time may move (see `timeskip.lanes.idle`).
+    """
+
+    def __init__(self, clock: Clock, seed: int, namespaces: Iterable[str] = ("default",)) -> None:
+        self.clock = clock
+        self.ids = Identifiers(seed)
+        self.id = self.ids.uuid()
+        self.queues = TaskQueues(self)
+        self.namespaces: dict[str, Namespace] = {}
+        self.runs: dict[str, Run] = {}
+        self.time_waits: dict[Call, None] = {}
+        self.started_workflow_tasks: dict[str, Run] = {}
+        self.started_activities: dict[bytes, Activity] = {}
+        self.queries_asked: dict[Call, Run] = {}
+        self.query_tasks: dict[str, QueryTask] = {}
+        self.started_queries: dict[str, QueryTask] = {}
+        #: Whether a worker's open polls are answered when it shuts down, so that no task is lost on
+        #: the way to a worker that is leaving. The dev server does not offer it.
+        self.answers_polls_at_shutdown = False
+        self.suggest_continue_as_new_events = 4 * 1024
+        self.suggest_continue_as_new_bytes = 4 * 1024 * 1024
+        self.observers: list[Observer] = []
+        for name in ("temporal-system", *namespaces):
+            self.namespaces[name] = Namespace(name, self.ids.uuid())
+
+    def open_queries(self) -> dict[Call, Run]:
+        """The queries that nobody has answered yet."""
+        if self.queries_asked:
+            self.queries_asked = {
+                call: run for call, run in self.queries_asked.items() if not call.answered
+            }
+        return self.queries_asked
+
+    def next_query_due(self) -> Nanoseconds | None:
+        """When a query that waits for a worker will be sent to another one, if it will."""
+        dues = [task.due for task in self.query_tasks.values()]
+        for run in self.open_queries().values():
+            if run.queries and run.workflow_task is not None and run.sticky_queue:
+                dues.append(run.workflow_task.due)
+        return min(
+            (due.when for due in dues if due is not None and not due.cancelled), default=None
+        )
+
+    def recorded(self, run: Run, event: HistoryEvent) -> None:
+        for observer in self.observers:
+            observer.event_recorded(run, event)
+
+    def suggests_continue_as_new(self, run: Run) -> bool:
+        history = run.history
+        return (
+            history.next_event_id >= self.suggest_continue_as_new_events
+            or history.size_bytes >= self.suggest_continue_as_new_bytes
+        )
+
+    def namespace(self, name: str) -> Namespace:
+        """The namespace called `name`, or the errors that the real frontend gives."""
+        if not name:
+            raise ServiceError(StatusCode.INVALID_ARGUMENT, "Namespace is empty.")
+        found = self.namespaces.get(name)
+        if found is None:
+            raise ServiceError(
+                StatusCode.NOT_FOUND,
+                f"Namespace {name} is not found.",
+                NamespaceNotFoundFailure(namespace=name),
+            )
+        return found
+
+    def run_of(self, namespace: Namespace, execution: WorkflowExecution) -> Run:
+        """The run that an execution names: the current one if it gives no run id."""
+        if execution.run_id:
+            run = self.runs.get(execution.run_id)
+            if (
+                run is None
+                or run.namespace is not namespace
+                or run.workflow_id != execution.workflow_id
+            ):
+                raise not_found(
+                    "workflow execution not found for workflow ID "
+                    f'"{execution.workflow_id}" and run ID "{execution.run_id}"'
+                )
+            return run
+        current = namespace.current_run(execution.workflow_id)
+        if current is None:
+            raise not_found(f"workflow not found for ID: {execution.workflow_id}")
+        return current
+
+
+def not_found(message: str) -> ServiceError:
+    return ServiceError(
+        StatusCode.NOT_FOUND,
+        message,
+        NotFoundFailure(current_cluster="active", active_cluster="active"),
+    )

@@ -1,0 +1,311 @@
+"""Commands of a completed workflow task, turned into events.
+
+All commands of a task are checked before the first is carried out: if one is bad the task fails and
+none of them has happened. What a check needs to know of the commands before it (a timer id that is
+taken by then, say) is kept in `_Pending`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from temporalio.api.command.v1 import Command
+from temporalio.api.enums.v1 import CommandType, EventType
+from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
+from temporalio.api.history.v1 import (
+    HistoryEvent,
+    MarkerRecordedEventAttributes,
+    UpsertWorkflowSearchAttributesEventAttributes,
+    WorkflowExecutionCanceledEventAttributes,
+    WorkflowExecutionCompletedEventAttributes,
+    WorkflowExecutionFailedEventAttributes,
+    WorkflowPropertiesModifiedEventAttributes,
+)
+
+from timeskip.server import activities, starting, timers
+from timeskip.server.validation.commands import BadCommand, validate_command
+
+if TYPE_CHECKING:
+    from timeskip.server.activities import Activity
+    from timeskip.server.run import Run
+
+CLOSING = frozenset(
+    {
+        CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
+        CommandType.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
+        CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
+        CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
+    }
+)
+
+
+@dataclass
+class Effects:
+    """What carrying out the commands asks of the caller."""
+
+    eager_activities: list[Activity] = field(default_factory=list)
+    needs_workflow_task: bool = False
+
+
+def check(run: Run, commands: Sequence[Command], completed_id: int) -> bool:
+    """Raise `BadCommand` for the first command that the real server would refuse.
+
+    `completed_id` is the id that the completed event will get; each command's event follows it.
+    Returns whether buffered news remain for the workflow once the commands are carried out.
+    """
+    pending = _Pending(run)
+    namespace = run.namespace
+    for event_id, command in enumerate(commands, start=completed_id + 1):
+        validate_command(command, run.started, namespace.name, namespace.search_attributes)
+        pending.add(command, event_id)
+        if command.command_type in CLOSING and pending.buffered:
+            raise BadCommand(Cause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND)
+    return pending.buffered > 0
+
+
+def carry_out(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> None:
+    """Write the event of one checked command and do what it asks for."""
+    event = _CARRY_OUT[command.command_type](run, command, completed_id, identity, effects)
+    if event is not None and command.HasField("user_metadata"):
+        event.user_metadata.CopyFrom(command.user_metadata)
+
+
+class _Pending:
+    """Ids that are taken, seen as if the commands so far had been carried out."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.timers = set(run.timers)
+        self.activity_ids = {activity.activity_id for activity in run.activities.values()}
+        self.scheduled = set(run.activities)
+        self.undone_timers: set[str] = set()
+        self.buffered = run.history.buffered_count
+
+    def add(self, command: Command, event_id: int) -> None:
+        kind = command.command_type
+        if kind == CommandType.COMMAND_TYPE_START_TIMER:
+            self._start_timer(command.start_timer_command_attributes.timer_id)
+        elif kind == CommandType.COMMAND_TYPE_CANCEL_TIMER:
+            self._cancel_timer(command.cancel_timer_command_attributes.timer_id)
+        elif kind == CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
+            self._schedule_activity(
+                command.schedule_activity_task_command_attributes.activity_id, event_id
+            )
+        elif kind == CommandType.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK:
+            self._cancel_activity(
+                command.request_cancel_activity_task_command_attributes.scheduled_event_id
+            )
+
+    def _start_timer(self, timer_id: str) -> None:
+        if timer_id in self.timers:
+            raise BadCommand(
+                Cause.WORKFLOW_TASK_FAILED_CAUSE_START_TIMER_DUPLICATE_ID,
+                _invalid_state("add-timer-started-event", f"TimerID: {timer_id}"),
+            )
+        self.timers.add(timer_id)
+
+    def _cancel_timer(self, timer_id: str) -> None:
+        if timer_id in self.timers:
+            self.timers.remove(timer_id)
+        elif (
+            self.run.history.buffered_timer_fired(timer_id) is not None
+            and timer_id not in self.undone_timers
+        ):
+            self.undone_timers.add(timer_id)
+            self.buffered -= 1
+        else:
+            raise BadCommand(
+                Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES,
+                _invalid_state("add-timer-canceled-event", f"TimerID: {timer_id}"),
+            )
+
+    def _schedule_activity(self, activity_id: str, event_id: int) -> None:
+        if activity_id in self.activity_ids:
+            raise BadCommand(
+                Cause.WORKFLOW_TASK_FAILED_CAUSE_SCHEDULE_ACTIVITY_DUPLICATE_ID,
+                _invalid_state("add-activitytask-scheduled-event", f"ActivityID: {activity_id}"),
+            )
+        self.activity_ids.add(activity_id)
+        self.scheduled.add(event_id)
+
+    def _cancel_activity(self, scheduled_event_id: int) -> None:
+        if scheduled_event_id not in self.scheduled:
+            if self._is_buffered_result(scheduled_event_id):
+                return
+            raise BadCommand(
+                Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
+                _invalid_state(
+                    "add-activitytask-cancel-requested-event",
+                    f"ScheduledEventID: {scheduled_event_id}",
+                ),
+            )
+
+    def _is_buffered_result(self, scheduled_event_id: int) -> bool:
+        """The activity ended while the workflow task was in flight: cancelling it is no mistake."""
+        return self.run.history.has_buffered_result(scheduled_event_id)
+
+
+def _invalid_state(action: str, what: str) -> str:
+    return f"invalid history builder state for action: {action}, {what}"
+
+
+def _schedule_activity(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    attributes = command.schedule_activity_task_command_attributes
+    event, activity = activities.schedule(run, attributes, completed_id)
+    if attributes.request_eager_execution:
+        effects.eager_activities.append(activity)
+    else:
+        activities.enqueue(activity)
+    return event
+
+
+def _cancel_activity(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> None:
+    scheduled_event_id = command.request_cancel_activity_task_command_attributes.scheduled_event_id
+    if activities.request_cancel(run, scheduled_event_id, completed_id, identity):
+        effects.needs_workflow_task = True
+
+
+def _start_timer(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    return timers.start(run, command.start_timer_command_attributes, completed_id)
+
+
+def _cancel_timer(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    return timers.cancel(
+        run, command.cancel_timer_command_attributes.timer_id, completed_id, identity
+    )
+
+
+def _record_marker(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    attributes = command.record_marker_command_attributes
+    return run.add(
+        EventType.EVENT_TYPE_MARKER_RECORDED,
+        MarkerRecordedEventAttributes(
+            marker_name=attributes.marker_name,
+            details=attributes.details,
+            workflow_task_completed_event_id=completed_id,
+            header=attributes.header if attributes.HasField("header") else None,
+            failure=attributes.failure if attributes.HasField("failure") else None,
+        ),
+    )
+
+
+def _upsert_search_attributes(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    upserted = command.upsert_workflow_search_attributes_command_attributes.search_attributes
+    for name, payload in upserted.indexed_fields.items():
+        if _is_nothing(payload.data, payload.metadata):
+            run.search_attributes.pop(name, None)
+        else:
+            run.search_attributes[name] = payload
+    return run.add(
+        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+        UpsertWorkflowSearchAttributesEventAttributes(
+            workflow_task_completed_event_id=completed_id, search_attributes=upserted
+        ),
+    )
+
+
+def _modify_properties(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    upserted = command.modify_workflow_properties_command_attributes.upserted_memo
+    for name, payload in upserted.fields.items():
+        if _is_nothing(payload.data, payload.metadata):
+            run.memo.pop(name, None)
+        else:
+            run.memo[name] = payload
+    return run.add(
+        EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
+        WorkflowPropertiesModifiedEventAttributes(
+            workflow_task_completed_event_id=completed_id, upserted_memo=upserted
+        ),
+    )
+
+
+def _is_nothing(data: bytes, metadata: object) -> bool:
+    """Null and the empty list take an entry away."""
+    return data in (b"", b"null", b"[]")
+
+
+def _complete(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    attributes = command.complete_workflow_execution_command_attributes
+    return run.close(
+        Status.WORKFLOW_EXECUTION_STATUS_COMPLETED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
+        WorkflowExecutionCompletedEventAttributes(
+            result=attributes.result if attributes.HasField("result") else None,
+            workflow_task_completed_event_id=completed_id,
+        ),
+    )
+
+
+def _fail(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    failure = command.fail_workflow_execution_command_attributes.failure
+    backoff, retry_state = starting.next_attempt(run, failure)
+    new_run_id = run.cluster.ids.uuid() if backoff is not None else ""
+    event = run.close(
+        Status.WORKFLOW_EXECUTION_STATUS_FAILED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+        WorkflowExecutionFailedEventAttributes(
+            failure=failure,
+            retry_state=retry_state,
+            workflow_task_completed_event_id=completed_id,
+            new_execution_run_id=new_run_id,
+        ),
+    )
+    if backoff is not None:
+        starting.retry(run, new_run_id, backoff, failure)
+    return event
+
+
+def _cancel(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    attributes = command.cancel_workflow_execution_command_attributes
+    return run.close(
+        Status.WORKFLOW_EXECUTION_STATUS_CANCELED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
+        WorkflowExecutionCanceledEventAttributes(
+            details=attributes.details if attributes.HasField("details") else None,
+            workflow_task_completed_event_id=completed_id,
+        ),
+    )
+
+
+_CarryOut = Callable[["Run", Command, int, str, Effects], "HistoryEvent | None"]
+
+_CARRY_OUT: dict[CommandType.ValueType, _CarryOut] = {
+    CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK: _schedule_activity,
+    CommandType.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK: _cancel_activity,
+    CommandType.COMMAND_TYPE_START_TIMER: _start_timer,
+    CommandType.COMMAND_TYPE_CANCEL_TIMER: _cancel_timer,
+    CommandType.COMMAND_TYPE_RECORD_MARKER: _record_marker,
+    CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: _upsert_search_attributes,
+    CommandType.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES: _modify_properties,
+    CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION: _complete,
+    CommandType.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION: _fail,
+    CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION: _cancel,
+}
+
+#: The commands that the service carries out; others fail the workflow task by name.
+SUPPORTED = frozenset(_CARRY_OUT)

@@ -1,0 +1,246 @@
+"""The end of a workflow task: `RespondWorkflowTaskCompleted` and `RespondWorkflowTaskFailed`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from temporalio.api.command.v1 import Command
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType, TimeoutType
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
+from temporalio.api.failure.v1 import Failure, ServerFailureInfo
+from temporalio.api.history.v1 import WorkflowTaskCompletedEventAttributes
+from temporalio.api.workflowservice.v1 import (
+    RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskCompletedResponse,
+    RespondWorkflowTaskFailedRequest,
+    RespondWorkflowTaskFailedResponse,
+)
+
+from timeskip.clock import SECOND, Nanoseconds
+from timeskip.server import activities, commands, queries, termination, tokens, workflow_tasks
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster, not_found
+from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
+from timeskip.server.rpcs import rpc
+from timeskip.server.validation.commands import (
+    BadCommand,
+    command_name,
+    validate_command_sequence,
+)
+from timeskip.server.validation.task_tokens import validate_task_answer
+
+if TYPE_CHECKING:
+    from timeskip.server.run import Run
+    from timeskip.server.workflow_tasks import WorkflowTask
+
+#: A worker may keep a workflow task alive by heartbeats for this long.
+_HEARTBEAT_LIMIT: Nanoseconds = 30 * 60 * SECOND
+
+
+@rpc("RespondWorkflowTaskCompleted")
+def respond_completed(
+    cluster: Cluster, call: Call, request: RespondWorkflowTaskCompletedRequest
+) -> RespondWorkflowTaskCompletedResponse:
+    run, task = _open_task(cluster, request)
+    validate_command_sequence(request.commands)
+    _refuse_unsupported(request.commands)
+    only_heartbeat = request.force_create_new_workflow_task and not request.commands
+    if only_heartbeat and cluster.clock.now() > task.original_scheduled_time + _HEARTBEAT_LIMIT:
+        _heartbeat_too_long(run, task)
+        raise not_found("workflow task heartbeat timeout")
+    try:
+        has_news = commands.check(
+            run, request.commands, workflow_tasks.completed_event_id(run, task)
+        )
+    except BadCommand as bad:
+        _fail_for(run, task, bad, request)
+        raise invalid_argument(bad.full_message) from None
+
+    workflow_tasks.close(run, task)
+    completed = run.add(
+        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, _completed_attributes(task, request)
+    )
+    _remember_worker(run, task, request, completed.event_id)
+    effects = commands.Effects()
+    for command in request.commands:
+        commands.carry_out(run, command, completed.event_id, request.identity, effects)
+
+    response = RespondWorkflowTaskCompletedResponse()
+    another = run.is_open and (
+        request.force_create_new_workflow_task or has_news or effects.needs_workflow_task
+    )
+    for activity in effects.eager_activities:
+        activities.start(activity, cluster.ids.uuid(), request.identity, run.worker_version)
+        response.activity_tasks.append(activities.task_response(activity))
+    if another:
+        original = task.original_scheduled_time if only_heartbeat else None
+        _open_next(run, request, original)
+    queries.settle(run, dict(request.query_results), another_task=another)
+    if another and request.return_new_workflow_task and run.workflow_task is not None:
+        response.workflow_task.CopyFrom(
+            workflow_tasks.poll_response(
+                run,
+                run.workflow_task,
+                attach_queries=not request.force_create_new_workflow_task,
+            )
+        )
+    run.commit()
+    return response
+
+
+@rpc("RespondWorkflowTaskFailed")
+def respond_failed(
+    cluster: Cluster, call: Call, request: RespondWorkflowTaskFailedRequest
+) -> RespondWorkflowTaskFailedResponse:
+    run, task = _open_task(cluster, request)
+    workflow_tasks.fail(
+        run,
+        task,
+        request.cause,
+        request.failure if request.HasField("failure") else None,
+        request.identity,
+        binary_checksum=request.binary_checksum,
+    )
+    workflow_tasks.schedule(run)
+    run.commit()
+    return RespondWorkflowTaskFailedResponse()
+
+
+def _open_task(
+    cluster: Cluster,
+    request: RespondWorkflowTaskCompletedRequest | RespondWorkflowTaskFailedRequest,
+) -> tuple[Run, WorkflowTask]:
+    """The task that the answer is for, if the worker still has it."""
+    namespace = cluster.namespace(request.namespace)
+    validate_task_answer(request)
+    token = tokens.parse_workflow_task(request.task_token)
+    run = cluster.runs.get(token.run_id)
+    if run is None:
+        raise not_found("Workflow task not found.")
+    if run.namespace is not namespace:
+        raise invalid_argument("Operation requested with a token from a different namespace.")
+    task = run.workflow_task
+    if (
+        task is None
+        or not task.started_event_id
+        or task.started_event_id != token.started_event_id
+        or task.attempt != token.attempt
+        or task.started_time != token.started_time
+    ):
+        raise not_found("Workflow task not found.")
+    return run, task
+
+
+def _refuse_unsupported(asked: Sequence[Command]) -> None:
+    for command in asked:
+        if command.command_type not in commands.SUPPORTED:
+            raise ServiceError(
+                StatusCode.UNIMPLEMENTED,
+                f"timeskip does not carry out the command {command_name(command)} yet",
+            )
+
+
+def _open_next(
+    run: Run,
+    request: RespondWorkflowTaskCompletedRequest,
+    original_scheduled_time: Nanoseconds | None,
+) -> None:
+    """The task that follows at once, started already if the worker wants it in the answer."""
+    returned = request.return_new_workflow_task
+    workflow_tasks.schedule(
+        run, enqueue=not returned, original_scheduled_time=original_scheduled_time
+    )
+    if returned:
+        workflow_tasks.start(
+            run, workflow_tasks.RETURNED_TASK_REQUEST_ID, request.identity, run.worker_version
+        )
+
+
+def _completed_attributes(
+    task: WorkflowTask, request: RespondWorkflowTaskCompletedRequest
+) -> WorkflowTaskCompletedEventAttributes:
+    attributes = WorkflowTaskCompletedEventAttributes(
+        scheduled_event_id=task.scheduled_event_id,
+        started_event_id=task.started_event_id,
+        identity=request.identity,
+        binary_checksum=request.binary_checksum,
+    )
+    if request.HasField("worker_version_stamp"):
+        attributes.worker_version.CopyFrom(request.worker_version_stamp)
+    if request.HasField("sdk_metadata"):
+        attributes.sdk_metadata.CopyFrom(request.sdk_metadata)
+    if request.HasField("metering_metadata"):
+        attributes.metering_metadata.CopyFrom(request.metering_metadata)
+    return attributes
+
+
+def _remember_worker(
+    run: Run,
+    task: WorkflowTask,
+    request: RespondWorkflowTaskCompletedRequest,
+    completed_event_id: int,
+) -> None:
+    """Keep what later tasks and descriptions need of the worker that answered."""
+    run.last_completed_started_id = task.started_event_id
+    sticky = request.sticky_attributes
+    if sticky.worker_task_queue.name:
+        run.sticky_queue = sticky.worker_task_queue.name
+        run.sticky_timeout = sticky.schedule_to_start_timeout.ToNanoseconds()
+    else:
+        workflow_tasks.clear_sticky(run)
+    run.worker_version = (
+        request.worker_version_stamp if request.HasField("worker_version_stamp") else None
+    )
+    build_id = request.worker_version_stamp.build_id or request.binary_checksum
+    if build_id not in (point[0] for point in run.reset_points):
+        run.reset_points.append((build_id, completed_event_id, run.cluster.clock.now()))
+    _add_build_ids(run, request.worker_version_stamp.build_id)
+
+
+def _add_build_ids(run: Run, build_id: str) -> None:
+    """The search attribute by which people find the runs that a build has touched."""
+    wanted = ["unversioned"] + ([f"unversioned:{build_id}"] if build_id else [])
+    known = run.build_ids
+    missing = [entry for entry in wanted if entry not in known]
+    if missing:
+        known.extend(missing)
+        listed = ",".join(f'"{entry}"' for entry in known)
+        run.search_attributes["BuildIds"] = Payload(
+            metadata={"encoding": b"json/plain", "type": b"KeywordList"},
+            data=f"[{listed}]".encode(),
+        )
+
+
+def _heartbeat_too_long(run: Run, task: WorkflowTask) -> None:
+    workflow_tasks.time_out(run, task, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
+    workflow_tasks.schedule(run)
+    run.commit()
+
+
+def _fail_for(
+    run: Run, task: WorkflowTask, bad: BadCommand, request: RespondWorkflowTaskCompletedRequest
+) -> None:
+    """Fail the task because of a bad command.
+
+    From the second attempt on the service does not even write that down: the task times out, which
+    keeps a worker that always gives the same bad answer from spinning.
+    """
+    unhandled = bad.cause == Cause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+    if task.attempt > 1 and not unhandled:
+        for observer in run.cluster.observers:
+            observer.workflow_task_failed(run, task, bad.cause, _server_failure(bad.full_message))
+        return
+    workflow_tasks.fail(run, task, bad.cause, _server_failure(bad.full_message), request.identity)
+    if bad.terminates_workflow:
+        run.history.flush_buffer()
+        termination.terminate_open(run, bad.full_message, None, "history-service")
+        run.commit()
+        return
+    workflow_tasks.schedule(run)
+    run.commit()
+
+
+def _server_failure(message: str) -> Failure:
+    return Failure(message=message, server_failure_info=ServerFailureInfo())

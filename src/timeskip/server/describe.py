@@ -1,0 +1,141 @@
+"""`DescribeWorkflowExecution`: a run as people look at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import PendingWorkflowTaskState, TaskQueueKind
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflow.v1 import (
+    PendingWorkflowTaskInfo,
+    ResetPointInfo,
+    WorkflowExecutionConfig,
+    WorkflowExecutionExtendedInfo,
+    WorkflowExecutionInfo,
+)
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+)
+
+from timeskip.server import activities
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster
+from timeskip.server.rpcs import rpc
+from timeskip.server.validation.executions import validate_execution
+
+if TYPE_CHECKING:
+    from timeskip.server.run import Run
+
+#: How the real server writes a time that is not set: year 1, Go's zero time.
+GO_ZERO_TIME = Timestamp(seconds=-62_135_596_800)
+
+
+@rpc("DescribeWorkflowExecution")
+def describe_workflow(
+    cluster: Cluster, call: Call, request: DescribeWorkflowExecutionRequest
+) -> DescribeWorkflowExecutionResponse:
+    namespace = cluster.namespace(request.namespace)
+    validate_execution(request)
+    run = cluster.run_of(namespace, request.execution)
+    response = DescribeWorkflowExecutionResponse(
+        execution_config=_config(run),
+        workflow_execution_info=execution_info(run),
+        pending_activities=[activities.pending_info(each) for each in run.activities.values()],
+        workflow_extended_info=_extended_info(run),
+    )
+    if run.workflow_task is not None:
+        response.pending_workflow_task.CopyFrom(_pending_workflow_task(run))
+    return response
+
+
+def execution_info(run: Run) -> WorkflowExecutionInfo:
+    """The part of a description that listings show as well."""
+    execution = WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id)
+    info = WorkflowExecutionInfo(
+        execution=execution,
+        type=run.started.workflow_type,
+        status=run.status,
+        history_length=len(run.history.events),
+        history_size_bytes=run.history.size_bytes,
+        state_transition_count=run.state_transitions,
+        task_queue=run.task_queue,
+        root_execution=execution,
+        first_run_id=run.started.first_execution_run_id,
+        most_recent_worker_version_stamp=run.worker_version,
+        priority=run.started.priority if run.started.HasField("priority") else None,
+    )
+    info.start_time.FromNanoseconds(run.start_time)
+    info.execution_time.FromNanoseconds(
+        run.start_time + run.started.first_workflow_task_backoff.ToNanoseconds()
+    )
+    info.memo.SetInParent()
+    for name, payload in run.memo.items():
+        info.memo.fields[name].CopyFrom(payload)
+    info.search_attributes.SetInParent()
+    for name, payload in run.search_attributes.items():
+        info.search_attributes.indexed_fields[name].CopyFrom(payload)
+    info.auto_reset_points.SetInParent()
+    for build_id, completed_event_id, created in run.reset_points:
+        point = ResetPointInfo(
+            build_id=build_id,
+            run_id=run.run_id,
+            first_workflow_task_completed_id=completed_event_id,
+            resettable=True,
+        )
+        point.create_time.FromNanoseconds(created)
+        info.auto_reset_points.points.append(point)
+    if run.close_time is not None:
+        info.close_time.FromNanoseconds(run.close_time)
+        info.execution_duration.FromNanoseconds(
+            run.close_time - info.execution_time.ToNanoseconds()
+        )
+    return info
+
+
+def _config(run: Run) -> WorkflowExecutionConfig:
+    started = run.started
+    config = WorkflowExecutionConfig(
+        task_queue=TaskQueue(name=run.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL),
+        default_workflow_task_timeout=started.workflow_task_timeout,
+        user_metadata=run.user_metadata,
+    )
+    if started.HasField("workflow_execution_timeout"):
+        config.workflow_execution_timeout.CopyFrom(started.workflow_execution_timeout)
+    if started.HasField("workflow_run_timeout"):
+        config.workflow_run_timeout.CopyFrom(started.workflow_run_timeout)
+    return config
+
+
+def _extended_info(run: Run) -> WorkflowExecutionExtendedInfo:
+    extended = WorkflowExecutionExtendedInfo(cancel_requested=run.cancel_requested)
+    extended.original_start_time.FromNanoseconds(run.start_time)
+    if run.run_timeout_due is not None:
+        extended.run_expiration_time.FromNanoseconds(run.run_timeout_due.when)
+    else:
+        extended.run_expiration_time.CopyFrom(GO_ZERO_TIME)
+    if run.started.HasField("workflow_execution_expiration_time"):
+        extended.execution_expiration_time.CopyFrom(run.started.workflow_execution_expiration_time)
+    for request_id, (event_type, event_id) in run.request_ids.items():
+        info = extended.request_id_infos[request_id]
+        info.event_type = event_type
+        info.event_id = event_id
+    return extended
+
+
+def _pending_workflow_task(run: Run) -> PendingWorkflowTaskInfo:
+    task = run.workflow_task
+    assert task is not None
+    info = PendingWorkflowTaskInfo(
+        state=PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
+        if task.started_event_id
+        else PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED,
+        attempt=task.attempt,
+    )
+    info.scheduled_time.FromNanoseconds(task.scheduled_time)
+    info.original_scheduled_time.FromNanoseconds(task.original_scheduled_time)
+    if task.started_event_id:
+        info.started_time.FromNanoseconds(task.started_time)
+    return info

@@ -1,0 +1,191 @@
+"""The event history of one run: an append-only list, and the buffer in front of it.
+
+While a worker holds a workflow task, whatever happens to the run meanwhile is buffered and appended
+after the task is closed; only then do these events get their ids. The order is the real server's:
+results of activities and children move behind the other buffered events, because the started event
+that they refer to may be among those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from google.protobuf.message import Message
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from timeskip.clock import Nanoseconds
+
+_ATTRIBUTES: dict[int, str] = {
+    value.number: value.name.removeprefix("EVENT_TYPE_").lower() + "_event_attributes"
+    for value in EventType.DESCRIPTOR.values
+    if value.number
+}
+
+#: Events that are written at once even while a workflow task is in flight: what closes a run, what
+#: happens to workflow tasks, and what a workflow task's own commands cause.
+_NEVER_BUFFERED = frozenset(
+    {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED,
+        EventType.EVENT_TYPE_TIMER_STARTED,
+        EventType.EVENT_TYPE_TIMER_CANCELED,
+        EventType.EVENT_TYPE_MARKER_RECORDED,
+        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+        EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
+    }
+)
+
+CLOSING_EVENTS = frozenset(
+    {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
+    }
+)
+
+#: Results that refer to a started event by id; see the module's docstring.
+_RESULTS = frozenset(
+    {
+        EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+    }
+)
+
+
+def attributes_of(event: HistoryEvent) -> Message:
+    """The attributes message of an event, whatever its type."""
+    attributes: Message = getattr(event, _ATTRIBUTES[event.event_type])
+    return attributes
+
+
+class History:
+    """Events with dense ids from 1, and the events that wait for the open workflow task to close."""
+
+    __slots__ = (
+        "_buffer",
+        "_next_task_id",
+        "_started_ids",
+        "closed",
+        "events",
+        "on_append",
+        "size_bytes",
+    )
+
+    def __init__(self, next_task_id: Callable[[], int]) -> None:
+        self.events: list[HistoryEvent] = []
+        self.size_bytes = 0
+        self.closed = False
+        self.on_append: Callable[[HistoryEvent], None] | None = None
+        self._buffer: list[HistoryEvent] = []
+        self._started_ids: dict[int, int] = {}
+        self._next_task_id = next_task_id
+
+    @property
+    def next_event_id(self) -> int:
+        return len(self.events) + 1
+
+    @property
+    def has_buffered(self) -> bool:
+        return bool(self._buffer)
+
+    def add(
+        self, event_type: EventType.ValueType, now: Nanoseconds, attributes: Message
+    ) -> HistoryEvent:
+        """Append an event, or buffer it if its kind has to wait for the open workflow task.
+
+        A buffered event has no id until `flush_buffer`.
+        """
+        if self.closed:
+            raise AssertionError(f"{EventType.Name(event_type)} after the run has closed")
+        event = HistoryEvent(event_type=event_type)
+        event.event_time.FromNanoseconds(now)
+        getattr(event, _ATTRIBUTES[event_type]).MergeFrom(attributes)
+        if event_type in _NEVER_BUFFERED:
+            self._append(event)
+        else:
+            self._buffer.append(event)
+        return event
+
+    def flush_buffer(self) -> None:
+        """Append what was buffered, in the order in which the real server does."""
+        if not self._buffer:
+            return
+        buffered, self._buffer = self._buffer, []
+        if self.closed:
+            return
+        for event in buffered:
+            if event.event_type not in _RESULTS:
+                self._append(event)
+        for event in buffered:
+            if event.event_type in _RESULTS:
+                self._append(event)
+
+    def discard_buffer(self) -> None:
+        self._buffer.clear()
+
+    def buffered_timer_fired(self, timer_id: str) -> HistoryEvent | None:
+        """The buffered firing of a timer, which its cancellation may still undo."""
+        for event in self._buffer:
+            if (
+                event.event_type == EventType.EVENT_TYPE_TIMER_FIRED
+                and event.timer_fired_event_attributes.timer_id == timer_id
+            ):
+                return event
+        return None
+
+    def take_buffered_timer_fired(self, timer_id: str) -> HistoryEvent | None:
+        """Remove the buffered firing of a timer that is being cancelled, if there is one."""
+        fired = self.buffered_timer_fired(timer_id)
+        if fired is not None:
+            self._buffer.remove(fired)
+        return fired
+
+    def has_buffered_result(self, scheduled_event_id: int) -> bool:
+        """Whether the end of an activity is waiting for the open workflow task to close."""
+        return any(
+            event.event_type in _RESULTS
+            and getattr(event, _ATTRIBUTES[event.event_type]).scheduled_event_id
+            == scheduled_event_id
+            for event in self._buffer
+        )
+
+    @property
+    def buffered_count(self) -> int:
+        return len(self._buffer)
+
+    def _append(self, event: HistoryEvent) -> None:
+        event.event_id = len(self.events) + 1
+        event.task_id = self._next_task_id()
+        kind = event.event_type
+        if kind == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+            scheduled = event.activity_task_started_event_attributes.scheduled_event_id
+            self._started_ids[scheduled] = event.event_id
+        elif kind in _RESULTS:
+            attributes = getattr(event, _ATTRIBUTES[kind])
+            started = self._started_ids.pop(attributes.scheduled_event_id, 0)
+            if started:
+                attributes.started_event_id = started
+        elif kind in CLOSING_EVENTS:
+            self.closed = True
+        self.events.append(event)
+        self.size_bytes += event.ByteSize()
+        if self.on_append is not None:
+            self.on_append(event)

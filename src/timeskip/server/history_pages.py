@@ -1,0 +1,182 @@
+"""Reading histories: in pages, backwards, only the close event, or waiting for news."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio.api.enums.v1 import HistoryEventFilterType
+from temporalio.api.history.v1 import History, HistoryEvent
+from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryRequest,
+    GetWorkflowExecutionHistoryResponse,
+    GetWorkflowExecutionHistoryReverseRequest,
+    GetWorkflowExecutionHistoryReverseResponse,
+)
+
+from timeskip.server import tokens
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster
+from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
+from timeskip.server.rpcs import rpc
+from timeskip.server.validation.executions import validate_execution
+
+if TYPE_CHECKING:
+    from timeskip.server.run import Run
+
+#: Events in one answer, unless the caller wants fewer.
+PAGE_SIZE = 1000
+
+#: Bytes in one answer: well below the 4 MiB at which gRPC clients refuse a message.
+_PAGE_BYTES = 3_000_000
+
+_CLOSE_EVENT = HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
+
+
+@rpc("GetWorkflowExecutionHistory")
+def get_history(
+    cluster: Cluster, call: Call, request: GetWorkflowExecutionHistoryRequest
+) -> GetWorkflowExecutionHistoryResponse | None:
+    namespace = cluster.namespace(request.namespace)
+    validate_execution(request)
+    if request.maximum_page_size < 0:
+        raise invalid_argument("Invalid MaximumPageSize.")
+    if request.next_page_token:
+        run, first, waits = _continued(cluster, request)
+    else:
+        run, first, waits = cluster.run_of(namespace, request.execution), 1, request.wait_new_event
+    return _Reading(cluster, call, request, run, first, waits).answer()
+
+
+@rpc("GetWorkflowExecutionHistoryReverse")
+def get_history_reverse(
+    cluster: Cluster, call: Call, request: GetWorkflowExecutionHistoryReverseRequest
+) -> GetWorkflowExecutionHistoryReverseResponse:
+    namespace = cluster.namespace(request.namespace)
+    validate_execution(request)
+    run = cluster.run_of(namespace, request.execution)
+    last = len(run.history.events)
+    if request.next_page_token:
+        run_id, token_last = tokens.parse_page(request.next_page_token, (str, int))
+        if run_id != run.run_id or not isinstance(token_last, int):
+            raise invalid_argument("Invalid NextPageToken.")
+        last = token_last
+    size = request.maximum_page_size or PAGE_SIZE
+    first = max(last - size, 0)
+    response = GetWorkflowExecutionHistoryReverseResponse(
+        history=History(events=run.history.events[first:last][::-1])
+    )
+    if first:
+        response.next_page_token = tokens.page(run.run_id, first)
+    return response
+
+
+class _Reading:
+    """One reader of one run's history, from event `first` on."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        call: Call,
+        request: GetWorkflowExecutionHistoryRequest,
+        run: Run,
+        first: int,
+        waits: bool,
+    ) -> None:
+        self.cluster = cluster
+        self.call = call
+        self.run = run
+        self.first = first
+        self.waits = waits
+        self.only_close = request.history_event_filter_type == _CLOSE_EVENT
+        self.size = request.maximum_page_size or PAGE_SIZE
+
+    def answer(self) -> GetWorkflowExecutionHistoryResponse | None:
+        if self.waits and self.run.is_open and (self.only_close or not self._has_news()):
+            self.cluster.time_waits[self.call] = None
+            self.call.on_cancel = self._forget
+            self.call.on_expiry = self._expire
+            self.run.on_news.append(self._on_news)
+            return None
+        return self._page()
+
+    def _has_news(self) -> bool:
+        return self.first <= len(self.run.history.events)
+
+    def _on_news(self) -> None:
+        if self.call.answered or self.call not in self.cluster.time_waits:
+            return
+        if self.run.is_open and (self.only_close or not self._has_news()):
+            self.run.on_news.append(self._on_news)
+            return
+        self._forget()
+        self.call.respond(self._page())
+
+    def _expire(self) -> None:
+        self._forget()
+        self.call.respond(
+            GetWorkflowExecutionHistoryResponse(
+                history=History(), next_page_token=self._token(self.first)
+            )
+        )
+
+    def _forget(self) -> None:
+        self.cluster.time_waits.pop(self.call, None)
+
+    def _page(self) -> GetWorkflowExecutionHistoryResponse:
+        events = self.run.history.events
+        if self.only_close:
+            if self.run.is_open and self.waits:
+                return GetWorkflowExecutionHistoryResponse(
+                    history=History(), next_page_token=self._token(self.first)
+                )
+            return GetWorkflowExecutionHistoryResponse(history=History(events=events[-1:]))
+        shown = _cut(events, self.first, self.size)
+        following = self.first + len(shown)
+        response = GetWorkflowExecutionHistoryResponse()
+        if following <= len(events) or (self.waits and self.run.is_open):
+            response.next_page_token = self._token(following)
+        elif self.run.workflow_task is not None:
+            # Readers that do not wait are shown the task that is being tried again, too.
+            shown = shown + self.run.workflow_task.unwritten_events()
+        response.history.events.extend(shown)
+        return response
+
+    def _token(self, first: int) -> bytes:
+        return tokens.page(self.run.run_id, first, int(self.waits))
+
+
+def task_page(run: Run, first: int, suffix: list[HistoryEvent]) -> tuple[list[HistoryEvent], bytes]:
+    """The part of the history that goes with a workflow task, and the token for the rest.
+
+    `suffix` holds events that the worker is to see although they are not written; a worker that has to
+    page gets them only through its next workflow task, as on the real server.
+    """
+    events = run.history.events
+    shown = _cut(events, first, PAGE_SIZE)
+    following = first + len(shown)
+    if following <= len(events):
+        return shown, tokens.page(run.run_id, following, 0)
+    return shown + suffix, b""
+
+
+def _cut(events: list[HistoryEvent], first: int, size: int) -> list[HistoryEvent]:
+    shown = events[first - 1 : first - 1 + size]
+    total = 0
+    for index, event in enumerate(shown):
+        total += event.ByteSize()
+        if total > _PAGE_BYTES and index:
+            return shown[:index]
+    return shown
+
+
+def _continued(
+    cluster: Cluster, request: GetWorkflowExecutionHistoryRequest
+) -> tuple[Run, int, bool]:
+    run_id, first, waits = tokens.parse_page(request.next_page_token, (str, int, int))
+    assert isinstance(run_id, str) and isinstance(first, int)
+    if request.execution.run_id and request.execution.run_id != run_id:
+        raise invalid_argument("RunId in the request does not match the NextPageToken.")
+    run = cluster.runs.get(run_id)
+    if run is None or run.namespace.name != request.namespace:
+        raise ServiceError(StatusCode.NOT_FOUND, "workflow execution not found")
+    return run, first, bool(waits) and request.wait_new_event

@@ -1,0 +1,124 @@
+"""Task queues: tasks that wait for a poller, and pollers that wait for a task."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from temporalio.api.enums.v1 import TaskQueueType
+
+from timeskip.clock import SECOND, Nanoseconds
+from timeskip.server.calls import Call
+
+if TYPE_CHECKING:
+    from timeskip.server.cluster import Cluster
+
+#: A sticky queue that nobody polled for this long counts as having no worker.
+STICKY_WORKER_GONE: Nanoseconds = 10 * SECOND
+
+
+class Task(Protocol):
+    """Something a worker can be given. `dispatch` answers the poll, or returns False if it is stale."""
+
+    def dispatch(self, poll: Call) -> bool: ...
+
+    @property
+    def workflow_id(self) -> str: ...
+
+
+class PollerInfo:
+    """One worker as `DescribeTaskQueue` shows it."""
+
+    __slots__ = ("identity", "last_access", "rate_per_second", "worker_version")
+
+    def __init__(self, identity: str, last_access: Nanoseconds) -> None:
+        self.identity = identity
+        self.last_access = last_access
+        self.rate_per_second = 100_000.0
+        self.worker_version: object = None
+
+
+class TaskQueue:
+    """First in, first out on both sides: the oldest task goes to the poller that waited longest."""
+
+    __slots__ = ("kind", "name", "namespace", "pollers", "polls", "shut_down", "tasks")
+
+    def __init__(self, namespace: str, name: str, kind: TaskQueueType.ValueType) -> None:
+        self.namespace = namespace
+        self.name = name
+        self.kind = kind
+        self.tasks: deque[Task] = deque()
+        self.polls: dict[Call, None] = {}
+        self.pollers: dict[str, PollerInfo] = {}
+        self.shut_down = False
+
+    def last_polled(self) -> Nanoseconds | None:
+        return max((poller.last_access for poller in self.pollers.values()), default=None)
+
+
+class TaskQueues:
+    """All task queues of a cluster. Matching happens in `match`, after a request was handled in full."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._queues: dict[tuple[str, str, int], TaskQueue] = {}
+        self._matchable: dict[TaskQueue, None] = {}
+        self.on_unmatched: Callable[[TaskQueue], None] | None = None
+
+    def queue(self, namespace: str, name: str, kind: TaskQueueType.ValueType) -> TaskQueue:
+        key = (namespace, name, kind)
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = TaskQueue(namespace, name, kind)
+        return queue
+
+    def existing(
+        self, namespace: str, name: str, kind: TaskQueueType.ValueType
+    ) -> TaskQueue | None:
+        return self._queues.get((namespace, name, kind))
+
+    def __iter__(self) -> Iterator[TaskQueue]:
+        return iter(self._queues.values())
+
+    def waiting(self) -> Iterator[TaskQueue]:
+        """Queues that hold tasks which no poller took."""
+        return (queue for queue in self._queues.values() if queue.tasks)
+
+    def add(self, queue: TaskQueue, task: Task) -> None:
+        queue.tasks.append(task)
+        self._matchable[queue] = None
+
+    def poll(self, queue: TaskQueue, call: Call, identity: str, worker_version: object) -> None:
+        """Let `call` wait for a task of `queue`."""
+        now = self._cluster.clock.now()
+        info = queue.pollers.get(identity)
+        if info is None:
+            info = queue.pollers[identity] = PollerInfo(identity, now)
+        info.last_access = now
+        info.worker_version = worker_version
+        queue.shut_down = False
+        queue.polls[call] = None
+        self._matchable[queue] = None
+
+    def forget_poll(self, queue: TaskQueue, call: Call) -> None:
+        queue.polls.pop(call, None)
+
+    def has_sticky_worker(self, queue: TaskQueue) -> bool:
+        """Whether the worker behind a sticky queue is still there."""
+        if queue.shut_down:
+            return False
+        if queue.polls:
+            return True
+        last = queue.last_polled()
+        return last is not None and self._cluster.clock.now() - last < STICKY_WORKER_GONE
+
+    def match(self) -> None:
+        """Give tasks to pollers until one side of each queue is empty."""
+        while self._matchable:
+            queue = next(iter(self._matchable))
+            del self._matchable[queue]
+            while queue.tasks and queue.polls:
+                poll = next(iter(queue.polls))
+                if queue.tasks.popleft().dispatch(poll):
+                    queue.polls.pop(poll, None)

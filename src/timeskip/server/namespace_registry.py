@@ -1,0 +1,156 @@
+"""`RegisterNamespace`, `DescribeNamespace` and `ListNamespaces`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from temporalio.api.enums.v1 import ArchivalState, NamespaceState, ReplicationState
+from temporalio.api.errordetails.v1 import (
+    NamespaceAlreadyExistsFailure,
+    NamespaceNotFoundFailure,
+)
+from temporalio.api.namespace.v1 import BadBinaries, NamespaceConfig, NamespaceInfo
+from temporalio.api.replication.v1 import ClusterReplicationConfig, NamespaceReplicationConfig
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeNamespaceResponse,
+    ListNamespacesRequest,
+    ListNamespacesResponse,
+    RegisterNamespaceRequest,
+    RegisterNamespaceResponse,
+)
+
+from timeskip.clock import SECOND, Nanoseconds
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster
+from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
+from timeskip.server.namespaces import BLOB_SIZE_LIMIT, MEMO_SIZE_LIMIT, Namespace
+from timeskip.server.rpcs import rpc
+
+_LONGEST_NAME = 1000
+_SHORTEST_RETENTION: Nanoseconds = 3600 * SECOND
+_CLUSTER_NAME = "active"
+
+
+@rpc("RegisterNamespace")
+def register_namespace(
+    cluster: Cluster, call: Call, request: RegisterNamespaceRequest
+) -> RegisterNamespaceResponse:
+    name = request.namespace
+    if not name:
+        raise invalid_argument("Namespace not set on request.")
+    _check_length(name)
+    retention = request.workflow_execution_retention_period.ToNanoseconds()
+    if retention < _SHORTEST_RETENTION:
+        raise invalid_argument("A valid retention period is not set on request.")
+    if request.is_global_namespace:
+        raise invalid_argument("Cannot register global namespace when not enabled")
+    for replica in request.clusters:
+        if replica.cluster_name != _CLUSTER_NAME:
+            raise invalid_argument(f"Invalid cluster name: {replica.cluster_name}")
+    if name in cluster.namespaces:
+        raise ServiceError(
+            StatusCode.ALREADY_EXISTS,
+            f'Namespace "{name}" already exists',
+            NamespaceAlreadyExistsFailure(),
+        )
+    cluster.namespaces[name] = Namespace(
+        name,
+        cluster.ids.uuid(),
+        description=request.description,
+        owner_email=request.owner_email,
+        retention=retention,
+        data=dict(request.data),
+        registered=True,
+    )
+    return RegisterNamespaceResponse()
+
+
+@rpc("DescribeNamespace")
+def describe_namespace(
+    cluster: Cluster, call: Call, request: DescribeNamespaceRequest
+) -> DescribeNamespaceResponse:
+    if request.namespace:
+        _check_length(request.namespace)
+        namespace = cluster.namespaces.get(request.namespace)
+    elif request.id:
+        namespace = _by_id(cluster, request.id)
+    else:
+        raise invalid_argument("Namespace not set on request.")
+    if namespace is None:
+        wanted = request.namespace or request.id
+        raise ServiceError(
+            StatusCode.NOT_FOUND,
+            f"Namespace {wanted} is not found.",
+            NamespaceNotFoundFailure(namespace=wanted),
+        )
+    return _description(cluster, namespace)
+
+
+@rpc("ListNamespaces")
+def list_namespaces(
+    cluster: Cluster, call: Call, request: ListNamespacesRequest
+) -> ListNamespacesResponse:
+    """In the order of their ids; the page token is the id of the last one shown."""
+    if request.page_size < 0:
+        raise ServiceError(
+            StatusCode.UNAVAILABLE,
+            "ListNamespaces operation failed. Failed to get namespace rows. "
+            "Error: missing one or more args for API",
+        )
+    last = request.next_page_token.decode("ascii", "replace")
+    after = sorted(
+        (each for each in cluster.namespaces.values() if each.id > last), key=lambda each: each.id
+    )
+    shown = after[: request.page_size] if request.page_size else after
+    response = ListNamespacesResponse(namespaces=[_description(cluster, each) for each in shown])
+    if len(shown) < len(after):
+        response.next_page_token = shown[-1].id.encode()
+    return response
+
+
+def _check_length(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise invalid_argument("Namespace length exceeds limit.")
+
+
+def _by_id(cluster: Cluster, id: str) -> Namespace | None:
+    try:
+        UUID(id)
+    except ValueError:
+        raise ServiceError(StatusCode.UNKNOWN, f"invalid UUID length: {len(id)}") from None
+    return next((each for each in cluster.namespaces.values() if each.id == id), None)
+
+
+def _description(cluster: Cluster, namespace: Namespace) -> DescribeNamespaceResponse:
+    response = DescribeNamespaceResponse(
+        namespace_info=NamespaceInfo(
+            name=namespace.name,
+            state=NamespaceState.NAMESPACE_STATE_REGISTERED,
+            description=namespace.description,
+            owner_email=namespace.owner_email,
+            data=namespace.data,
+            id=namespace.id,
+            capabilities=NamespaceInfo.Capabilities(
+                eager_workflow_start=True,
+                worker_heartbeats=True,
+                worker_poll_complete_on_shutdown=cluster.answers_polls_at_shutdown,
+            ),
+            limits=NamespaceInfo.Limits(
+                blob_size_limit_error=BLOB_SIZE_LIMIT, memo_size_limit_error=MEMO_SIZE_LIMIT
+            ),
+        ),
+        config=NamespaceConfig(
+            bad_binaries=BadBinaries(),
+            history_archival_state=ArchivalState.ARCHIVAL_STATE_DISABLED,
+            visibility_archival_state=ArchivalState.ARCHIVAL_STATE_DISABLED,
+        ),
+        replication_config=NamespaceReplicationConfig(
+            active_cluster_name=_CLUSTER_NAME,
+            clusters=[ClusterReplicationConfig(cluster_name=_CLUSTER_NAME)],
+        ),
+    )
+    response.config.workflow_execution_retention_ttl.FromNanoseconds(namespace.retention)
+    if namespace.registered:
+        response.replication_config.state = ReplicationState.REPLICATION_STATE_NORMAL
+    return response

@@ -1,0 +1,49 @@
+"""Namespaces: the unit of isolation, with its runs and its search attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio.api.enums.v1 import IndexedValueType
+
+from timeskip.clock import SECOND, Nanoseconds
+
+if TYPE_CHECKING:
+    from timeskip.server.run import Run
+
+DEFAULT_RETENTION: Nanoseconds = 24 * 3600 * SECOND
+
+#: Bytes that a payload and a memo may have at most, as on the dev server.
+BLOB_SIZE_LIMIT = 2 * 1024 * 1024
+MEMO_SIZE_LIMIT = 2 * 1024 * 1024
+
+
+class Namespace:
+    """A namespace and what it holds. `runs_of` lists the runs of each workflow id, oldest first."""
+
+    def __init__(
+        self,
+        name: str,
+        id: str,
+        *,
+        description: str = "",
+        owner_email: str = "",
+        retention: Nanoseconds = DEFAULT_RETENTION,
+        data: dict[str, str] | None = None,
+        registered: bool = False,
+    ) -> None:
+        self.name = name
+        self.id = id
+        self.description = description
+        self.owner_email = owner_email
+        self.retention = retention
+        self.data = data or {}
+        #: Made by `RegisterNamespace` rather than with the cluster; descriptions show the difference.
+        self.registered = registered
+        self.runs_of: dict[str, list[Run]] = {}
+        self.search_attributes: dict[str, IndexedValueType.ValueType] = {}
+
+    def current_run(self, workflow_id: str) -> Run | None:
+        """The newest run of a workflow id, open or closed."""
+        runs = self.runs_of.get(workflow_id)
+        return runs[-1] if runs else None

@@ -1,0 +1,87 @@
+"""Workers asking for work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from google.protobuf.message import Message
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.workflowservice.v1 import (
+    PollActivityTaskQueueRequest,
+    PollActivityTaskQueueResponse,
+    PollNexusTaskQueueRequest,
+    PollNexusTaskQueueResponse,
+    PollWorkflowTaskQueueRequest,
+    PollWorkflowTaskQueueResponse,
+)
+
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster
+from timeskip.server.errors import invalid_argument
+from timeskip.server.matching import TaskQueue
+from timeskip.server.rpcs import rpc
+from timeskip.server.validation.polls import validate_poll
+
+
+@rpc("PollWorkflowTaskQueue")
+def poll_workflow_tasks(
+    cluster: Cluster, call: Call, request: PollWorkflowTaskQueueRequest
+) -> None:
+    _poll(
+        cluster,
+        call,
+        request,
+        TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        PollWorkflowTaskQueueResponse,
+    )
+
+
+@rpc("PollActivityTaskQueue")
+def poll_activity_tasks(
+    cluster: Cluster, call: Call, request: PollActivityTaskQueueRequest
+) -> None:
+    _poll(
+        cluster,
+        call,
+        request,
+        TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        PollActivityTaskQueueResponse,
+    )
+
+
+@rpc("PollNexusTaskQueue")
+def poll_nexus_tasks(cluster: Cluster, call: Call, request: PollNexusTaskQueueRequest) -> None:
+    """Workers poll for Nexus tasks whether they have any or not; so far there are none to give."""
+    _poll(cluster, call, request, TaskQueueType.TASK_QUEUE_TYPE_NEXUS, PollNexusTaskQueueResponse)
+
+
+def _poll(
+    cluster: Cluster,
+    call: Call,
+    request: PollWorkflowTaskQueueRequest
+    | PollActivityTaskQueueRequest
+    | PollNexusTaskQueueRequest,
+    kind: TaskQueueType.ValueType,
+    nothing: Callable[[], Message],
+) -> None:
+    namespace = cluster.namespace(request.namespace)
+    if call.timeout is None:
+        raise invalid_argument("Context timeout is not set.")
+    validate_poll(request)
+    queue = cluster.queues.queue(namespace.name, request.task_queue.name, kind)
+    version = (
+        request.worker_version_capabilities
+        if request.HasField("worker_version_capabilities")
+        else None
+    )
+    call.is_task_poll = True
+    call.on_expiry = lambda: _nothing(cluster, queue, call, nothing)
+    call.on_cancel = lambda: cluster.queues.forget_poll(queue, call)
+    cluster.queues.poll(queue, call, request.identity, version)
+
+
+def _nothing(
+    cluster: Cluster, queue: TaskQueue, call: Call, nothing: Callable[[], Message]
+) -> None:
+    cluster.queues.forget_poll(queue, call)
+    call.respond(nothing())

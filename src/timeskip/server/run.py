@@ -1,0 +1,138 @@
+"""One run of a workflow: what the service knows about it between two events.
+
+The history says what happened; this class holds what is open now (the workflow task, activities,
+timers, queries), as the real server's mutable state does. A change to a run ends with `commit`, the
+moment at which buffered events settle and everybody who waits for news of the run is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import Payload, WorkerVersionStamp
+from temporalio.api.enums.v1 import EventType, WorkflowExecutionStatus
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
+from temporalio.api.sdk.v1 import UserMetadata
+
+from timeskip.clock import DueTime, Nanoseconds
+from timeskip.server.history import History
+
+if TYPE_CHECKING:
+    from timeskip.server.activities import Activity
+    from timeskip.server.cluster import Cluster
+    from timeskip.server.namespaces import Namespace
+    from timeskip.server.queries import BufferedQuery
+    from timeskip.server.timers import UserTimer
+    from timeskip.server.workflow_tasks import WorkflowTask
+
+
+class Run:
+    """The open state of one run."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: Namespace,
+        workflow_id: str,
+        run_id: str,
+        started: WorkflowExecutionStartedEventAttributes,
+        request_id: str,
+    ) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.started = started
+        self.request_id = request_id
+        self.status: WorkflowExecutionStatus.ValueType = (
+            WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
+        )
+        self.start_time: Nanoseconds = cluster.clock.now()
+        self.close_time: Nanoseconds | None = None
+        self.history = History(cluster.ids.task_id)
+        self.memo: dict[str, Payload] = dict(started.memo.fields)
+        self.search_attributes: dict[str, Payload] = dict(started.search_attributes.indexed_fields)
+        self.user_metadata: UserMetadata | None = None
+
+        self.workflow_task: WorkflowTask | None = None
+        self.workflow_task_attempt = 1
+        self.last_completed_started_id = 0
+        self.sticky_queue = ""
+        self.sticky_timeout: Nanoseconds = 0
+        self.worker_version: WorkerVersionStamp | None = None
+        self.build_ids: list[str] = []
+        self.reset_points: list[tuple[str, int, Nanoseconds]] = []
+
+        self.activities: dict[int, Activity] = {}
+        self.timers: dict[str, UserTimer] = {}
+        self.queries: dict[str, BufferedQuery] = {}
+
+        self.cancel_requested = False
+        self.cancel_request_id = ""
+        self.signal_request_ids: dict[str, None] = {}
+        self.request_ids: dict[str, tuple[EventType.ValueType, int]] = {}
+        self.run_timeout_due: DueTime | None = None
+        self.execution_timeout_due: DueTime | None = None
+        self.backoff_due: DueTime | None = None
+        self.state_transitions = 0
+        self.on_news: list[Callable[[], None]] = []
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
+
+    @property
+    def workflow_type(self) -> str:
+        return self.started.workflow_type.name
+
+    @property
+    def task_queue(self) -> str:
+        return self.started.task_queue.name
+
+    @property
+    def had_or_has_workflow_task(self) -> bool:
+        return self.workflow_task is not None or self.last_completed_started_id > 0
+
+    @property
+    def has_started_workflow_task(self) -> bool:
+        return self.workflow_task is not None and self.workflow_task.started_event_id > 0
+
+    def add(self, event_type: EventType.ValueType, attributes: Message) -> HistoryEvent:
+        """Add an event at the current time."""
+        return self.history.add(event_type, self.cluster.clock.now(), attributes)
+
+    def commit(self) -> None:
+        """End a change: settle the buffer unless a worker holds the workflow task, and tell the news."""
+        if not self.has_started_workflow_task:
+            self.history.flush_buffer()
+        self.state_transitions += 1
+        listeners, self.on_news = self.on_news, []
+        for listener in listeners:
+            listener()
+
+    def close(
+        self,
+        status: WorkflowExecutionStatus.ValueType,
+        event_type: EventType.ValueType,
+        attributes: Message,
+    ) -> HistoryEvent:
+        """Write the closing event and let go of everything that was open."""
+        event = self.add(event_type, attributes)
+        self.status = status
+        self.close_time = self.cluster.clock.now()
+        self.history.discard_buffer()
+        for due in (self.run_timeout_due, self.execution_timeout_due, self.backoff_due):
+            if due is not None:
+                due.cancel()
+        for timer in self.timers.values():
+            timer.due.cancel()
+        self.timers.clear()
+        for activity in list(self.activities.values()):
+            activity.forget()
+        self.activities.clear()
+        if self.workflow_task is not None:
+            self.workflow_task.forget()
+            self.workflow_task = None
+        return event

@@ -1,0 +1,87 @@
+"""The simulated service: calls go in, answers and due times come out. No I/O of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from google.protobuf.message import Message
+
+from timeskip.clock import Clock, Nanoseconds
+
+# Importing a concept registers its RPCs.
+from timeskip.server import (  # noqa: F401
+    activity_answers,
+    cancellation,
+    completion,
+    describe,
+    history_pages,
+    namespace_registry,
+    polling,
+    queries,
+    signals,
+    starting,
+    system,
+    task_queue_info,
+    termination,
+    workers,
+)
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster
+from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.rpcs import HANDLERS
+
+
+class Service:
+    """One simulated cluster and its RPCs.
+
+    Not safe for concurrent use: whoever carries the calls brings them one after the other.
+    """
+
+    def __init__(
+        self, clock: Clock, *, seed: int = 0, namespaces: Iterable[str] = ("default",)
+    ) -> None:
+        self.cluster = Cluster(clock, seed, namespaces)
+        self.clock = clock
+
+    def handle(self, call: Call) -> None:
+        """Take a call. It is answered before this returns, or whenever its answer is known."""
+        handler = HANDLERS.get(call.rpc)
+        if handler is None:
+            service, _, method = call.rpc.rpartition("/")
+            call.fail(
+                ServiceError(
+                    StatusCode.UNIMPLEMENTED,
+                    f"{method} of {service} is not implemented by timeskip",
+                )
+            )
+            return
+        try:
+            response: Message | None = handler(self.cluster, call, call.request)
+        except ServiceError as error:
+            call.fail(error)
+        else:
+            if response is not None:
+                call.respond(response)
+        self.cluster.queues.match()
+
+    def expire(self, call: Call) -> None:
+        """The caller of an open call waits no longer."""
+        call.expire()
+        self.cluster.queues.match()
+
+    def cancel(self, call: Call) -> None:
+        """The caller of an open call has gone."""
+        call.cancel()
+        self.cluster.queues.match()
+
+    def next_due(self) -> Nanoseconds | None:
+        return self.clock.next_due()
+
+    def run_due(self) -> int:
+        """Do everything that is due by now, in order; the number of things done."""
+        done = 0
+        while (action := self.clock.take_due()) is not None:
+            action()
+            self.cluster.queues.match()
+            done += 1
+        return done

@@ -1,0 +1,141 @@
+"""Signals, alone or together with the start of the run that they are for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio.api.common.v1 import Header, Link, Payloads
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionSignaledEventAttributes
+from temporalio.api.workflowservice.v1 import (
+    SignalWithStartWorkflowExecutionRequest,
+    SignalWithStartWorkflowExecutionResponse,
+    SignalWorkflowExecutionRequest,
+    SignalWorkflowExecutionResponse,
+)
+
+from timeskip.server import starting, termination, workflow_tasks
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster, not_found
+from timeskip.server.rpcs import rpc
+from timeskip.server.validation.signals import validate_signal, validate_signal_with_start
+
+if TYPE_CHECKING:
+    from timeskip.server.run import Run
+
+
+@rpc("SignalWorkflowExecution")
+def signal_workflow(
+    cluster: Cluster, call: Call, request: SignalWorkflowExecutionRequest
+) -> SignalWorkflowExecutionResponse:
+    namespace = cluster.namespace(request.namespace)
+    validate_signal(request)
+    run = cluster.run_of(namespace, request.workflow_execution)
+    if not run.is_open:
+        raise not_found("workflow execution already completed")
+    if _is_new(run, request.request_id):
+        event = _write(
+            run,
+            request.signal_name,
+            request.input if request.HasField("input") else None,
+            request.header if request.HasField("header") else None,
+            request.identity,
+            request.request_id,
+        )
+        event.links.extend(request.links)
+        workflow_tasks.schedule_if_needed(run)
+        run.commit()
+    return SignalWorkflowExecutionResponse(link=signal_link(run, request.request_id))
+
+
+@rpc("SignalWithStartWorkflowExecution")
+def signal_with_start(
+    cluster: Cluster, call: Call, request: SignalWithStartWorkflowExecutionRequest
+) -> SignalWithStartWorkflowExecutionResponse:
+    namespace = cluster.namespace(request.namespace)
+    validate_signal_with_start(request, namespace.search_attributes)
+    current = namespace.current_run(request.workflow_id)
+    started = current is None or not current.is_open
+    if current is not None:
+        if current.is_open and not starting.replaces_running(request):
+            run = current
+        else:
+            if current.request_id == request.request_id:
+                return _started_response(current, request, started=False)
+            if starting.resolve(current, request).terminate_existing:
+                termination.replace(current)
+            started = True
+            run = starting.create(cluster, namespace, request)
+    else:
+        run = starting.create(cluster, namespace, request)
+    if _is_new(run, request.request_id):
+        event = _write(
+            run,
+            request.signal_name,
+            request.signal_input if request.HasField("signal_input") else None,
+            request.header if request.HasField("header") else None,
+            request.identity,
+            request.request_id,
+        )
+        event.links.extend(request.links)
+        if started:
+            starting.begin(run)
+        else:
+            workflow_tasks.schedule_if_needed(run)
+        run.commit()
+    return _started_response(run, request, started=started)
+
+
+def _started_response(
+    run: Run, request: SignalWithStartWorkflowExecutionRequest, *, started: bool
+) -> SignalWithStartWorkflowExecutionResponse:
+    return SignalWithStartWorkflowExecutionResponse(
+        run_id=run.run_id,
+        first_execution_run_id=run.started.first_execution_run_id,
+        started=started,
+        signal_link=signal_link(run, request.request_id),
+    )
+
+
+def _is_new(run: Run, request_id: str) -> bool:
+    """A request that is sent twice signals once."""
+    if not request_id:
+        return True
+    if request_id in run.signal_request_ids:
+        return False
+    run.signal_request_ids[request_id] = None
+    return True
+
+
+def _write(
+    run: Run,
+    name: str,
+    input: Payloads | None,
+    header: Header | None,
+    identity: str,
+    request_id: str,
+) -> HistoryEvent:
+    return run.add(
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+        WorkflowExecutionSignaledEventAttributes(
+            signal_name=name,
+            input=input,
+            header=header,
+            identity=identity,
+            request_id=request_id,
+        ),
+    )
+
+
+def signal_link(run: Run, request_id: str) -> Link:
+    return Link(
+        workflow_event=Link.WorkflowEvent(
+            namespace=run.namespace.name,
+            workflow_id=run.workflow_id,
+            run_id=run.run_id,
+            request_id_ref=Link.WorkflowEvent.RequestIdReference(
+                request_id=request_id,
+                event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+            ),
+        )
+    )

@@ -1,0 +1,334 @@
+"""Starting runs: new ones, retried ones, and what happens when the workflow id is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from temporalio.api.common.v1 import Link
+from temporalio.api.enums.v1 import (
+    ContinueAsNewInitiator,
+    EventType,
+    RetryState,
+    TaskQueueKind,
+    TimeoutType,
+    WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy,
+)
+from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
+from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailure
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import (
+    WorkflowExecutionStartedEventAttributes,
+    WorkflowExecutionTimedOutEventAttributes,
+)
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    SignalWithStartWorkflowExecutionRequest,
+    StartWorkflowExecutionRequest,
+    StartWorkflowExecutionResponse,
+)
+
+from timeskip.clock import SECOND, Nanoseconds
+from timeskip.server import retries, termination, workflow_tasks
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster
+from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.rpcs import rpc
+from timeskip.server.run import Run
+from timeskip.server.validation.starts import validate_start
+
+if TYPE_CHECKING:
+    from timeskip.server.namespaces import Namespace
+
+StartRequest = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
+
+#: A run that closed at once is not followed by the next one before this has passed.
+_SHORTEST_RUN: Nanoseconds = SECOND
+
+_FAILED = (
+    Status.WORKFLOW_EXECUTION_STATUS_FAILED,
+    Status.WORKFLOW_EXECUTION_STATUS_CANCELED,
+    Status.WORKFLOW_EXECUTION_STATUS_TERMINATED,
+    Status.WORKFLOW_EXECUTION_STATUS_TIMED_OUT,
+)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What to do about the run that has the workflow id now."""
+
+    use_existing: bool = False
+    terminate_existing: bool = False
+
+
+@rpc("StartWorkflowExecution")
+def start_workflow(
+    cluster: Cluster, call: Call, request: StartWorkflowExecutionRequest
+) -> StartWorkflowExecutionResponse:
+    namespace = cluster.namespace(request.namespace)
+    validate_start(request, namespace.search_attributes)
+    current = namespace.current_run(request.workflow_id)
+    if current is not None:
+        if current.request_id == request.request_id:
+            return _response(current, started=True)
+        decision = resolve(current, request)
+        if decision.use_existing:
+            return _response(current, started=False)
+        if decision.terminate_existing:
+            termination.replace(current)
+    run = create(cluster, namespace, request)
+    response = _response(run, started=True)
+    if run.started.eager_execution_accepted:
+        task = workflow_tasks.schedule(run, enqueue=False)
+        workflow_tasks.start(run, request.request_id, request.identity, None)
+        response.eager_workflow_task.CopyFrom(workflow_tasks.poll_response(run, task))
+    else:
+        begin(run)
+    run.commit()
+    return response
+
+
+def resolve(current: Run, request: StartRequest) -> Conflict:
+    """Apply the id policies to the run that has the id, or raise "already started"."""
+    conflict = request.workflow_id_conflict_policy
+    reuse = request.workflow_id_reuse_policy
+    if current.is_open:
+        if conflict == WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING:
+            return Conflict(use_existing=True)
+        if replaces_running(request):
+            return Conflict(terminate_existing=True)
+        raise _already_started(
+            current,
+            "Workflow execution is already running. "
+            f"WorkflowId: {current.workflow_id}, RunId: {current.run_id}.",
+        )
+    if reuse == WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE:
+        policy = "reject duplicate workflow Id"
+    elif (
+        reuse == WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+        and current.status not in _FAILED
+    ):
+        policy = "allow duplicate workflow Id if last run failed"
+    else:
+        return Conflict()
+    raise _already_started(
+        current,
+        "Workflow execution already finished. "
+        f"WorkflowId: {current.workflow_id}, RunId: {current.run_id}. "
+        f"Workflow Id reuse policy: {policy}.",
+    )
+
+
+def replaces_running(request: StartRequest) -> bool:
+    """Whether the request wants a running holder of the workflow id terminated."""
+    return (
+        request.workflow_id_conflict_policy
+        == WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+        or request.workflow_id_reuse_policy
+        == WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING
+    )
+
+
+def create(cluster: Cluster, namespace: Namespace, request: StartRequest) -> Run:
+    """Write the started event of a first run. The caller opens the workflow task with `begin`."""
+    run_id = cluster.ids.uuid()
+    delay = request.workflow_start_delay.ToNanoseconds()
+    execution_timeout = request.workflow_execution_timeout.ToNanoseconds()
+    run_timeout = _cap(request.workflow_run_timeout.ToNanoseconds(), execution_timeout)
+    started = WorkflowExecutionStartedEventAttributes(
+        workflow_id=request.workflow_id,
+        workflow_type=request.workflow_type,
+        task_queue=TaskQueue(
+            name=request.task_queue.name, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL
+        ),
+        original_execution_run_id=run_id,
+        first_execution_run_id=run_id,
+        identity=request.identity,
+        attempt=1,
+        cron_schedule=request.cron_schedule,
+    )
+    for field in (
+        "input",
+        "workflow_execution_timeout",
+        "retry_policy",
+        "memo",
+        "search_attributes",
+        "header",
+        "priority",
+    ):
+        if request.HasField(field):
+            getattr(started, field).CopyFrom(getattr(request, field))
+    if isinstance(request, StartWorkflowExecutionRequest):
+        for field in ("continued_failure", "last_completion_result"):
+            if request.HasField(field):
+                getattr(started, field).CopyFrom(getattr(request, field))
+        started.eager_execution_accepted = request.request_eager_execution and not delay
+    if request.HasField("workflow_run_timeout") or run_timeout:
+        started.workflow_run_timeout.FromNanoseconds(run_timeout)
+    started.workflow_task_timeout.FromNanoseconds(
+        _task_timeout(request.workflow_task_timeout.ToNanoseconds(), run_timeout)
+    )
+    started.first_workflow_task_backoff.FromNanoseconds(delay)
+    if execution_timeout:
+        started.workflow_execution_expiration_time.FromNanoseconds(
+            cluster.clock.now() + execution_timeout + delay
+        )
+    run = Run(cluster, namespace, request.workflow_id, run_id, started, request.request_id)
+    if request.HasField("user_metadata"):
+        run.user_metadata = request.user_metadata
+    _record(run, request)
+    return run
+
+
+def begin(run: Run) -> None:
+    """Open the first workflow task, now or after the start delay."""
+    backoff = run.started.first_workflow_task_backoff.ToNanoseconds()
+    if backoff:
+        run.backoff_due = run.cluster.clock.schedule(
+            run.start_time + backoff, lambda: _backoff_over(run)
+        )
+    else:
+        workflow_tasks.schedule(run)
+
+
+def next_attempt(
+    run: Run, failure: Failure | None
+) -> tuple[Nanoseconds | None, RetryState.ValueType]:
+    """When the run's retry policy lets the next run begin, if it does."""
+    if not run.started.HasField("retry_policy"):
+        return None, RetryState.RETRY_STATE_RETRY_POLICY_NOT_SET
+    expiration = None
+    if run.started.HasField("workflow_execution_expiration_time"):
+        expiration = run.started.workflow_execution_expiration_time.ToNanoseconds()
+    return retries.next_attempt(
+        run.started.retry_policy, run.started.attempt, failure, run.cluster.clock.now(), expiration
+    )
+
+
+def retry(run: Run, new_run_id: str, backoff: Nanoseconds, failure: Failure | None) -> Run:
+    """Start the run that follows one that failed. The failed run is closed already."""
+    cluster = run.cluster
+    lived = cluster.clock.now() - run.start_time
+    started = WorkflowExecutionStartedEventAttributes()
+    started.CopyFrom(run.started)
+    started.ClearField("prev_auto_reset_points")
+    started.continued_execution_run_id = run.run_id
+    started.initiator = ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_RETRY
+    started.ClearField("continued_failure")
+    if failure is not None:
+        started.continued_failure.CopyFrom(failure)
+    started.original_execution_run_id = new_run_id
+    started.identity = ""
+    started.attempt = run.started.attempt + 1
+    started.eager_execution_accepted = False
+    started.first_workflow_task_backoff.FromNanoseconds(max(backoff, _SHORTEST_RUN - lived))
+    new_run = Run(cluster, run.namespace, run.workflow_id, new_run_id, started, cluster.ids.uuid())
+    new_run.user_metadata = run.user_metadata
+    _record(new_run, None)
+    begin(new_run)
+    new_run.commit()
+    return new_run
+
+
+def _record(run: Run, request: StartRequest | None) -> None:
+    """Write the first event and make the run known."""
+    cluster = run.cluster
+    event = run.add(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, run.started)
+    if run.user_metadata is not None:
+        event.user_metadata.CopyFrom(run.user_metadata)
+    if request is not None:
+        event.links.extend(request.links)
+    run.request_ids[run.request_id] = (event.event_type, event.event_id)
+    cluster.runs[run.run_id] = run
+    run.namespace.runs_of.setdefault(run.workflow_id, []).append(run)
+    for observer in cluster.observers:
+        observer.event_recorded(run, event)
+    run.history.on_append = lambda event: cluster.recorded(run, event)
+    backoff = run.started.first_workflow_task_backoff.ToNanoseconds()
+    run_timeout = run.started.workflow_run_timeout.ToNanoseconds()
+    if run_timeout:
+        run.run_timeout_due = cluster.clock.schedule(
+            run.start_time + backoff + run_timeout, lambda: _time_out(run, retriable=True)
+        )
+    if run.started.HasField("workflow_execution_expiration_time"):
+        run.execution_timeout_due = cluster.clock.schedule(
+            run.started.workflow_execution_expiration_time.ToNanoseconds(),
+            lambda: _time_out(run, retriable=False),
+        )
+
+
+def _backoff_over(run: Run) -> None:
+    run.backoff_due = None
+    workflow_tasks.schedule_if_needed(run)
+    run.commit()
+
+
+def _time_out(run: Run, *, retriable: bool) -> None:
+    """The run, or the whole chain of runs, has had its time."""
+    failure = retries.timeout_failure("workflow timeout", TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
+    backoff, retry_state = (
+        next_attempt(run, failure) if retriable else (None, RetryState.RETRY_STATE_TIMEOUT)
+    )
+    new_run_id = run.cluster.ids.uuid() if backoff is not None else ""
+    termination.abandon_workflow_task(run)
+    run.close(
+        Status.WORKFLOW_EXECUTION_STATUS_TIMED_OUT,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+        WorkflowExecutionTimedOutEventAttributes(
+            retry_state=retry_state, new_execution_run_id=new_run_id
+        ),
+    )
+    if backoff is not None:
+        retry(run, new_run_id, backoff, failure)
+    run.commit()
+
+
+def _cap(timeout: Nanoseconds, limit: Nanoseconds) -> Nanoseconds:
+    """A timeout of 0 means "as long as allowed"."""
+    if not limit:
+        return timeout
+    return min(timeout, limit) if timeout else limit
+
+
+_DEFAULT_TASK_TIMEOUT: Nanoseconds = 10 * SECOND
+_LONGEST_TASK_TIMEOUT: Nanoseconds = 120 * SECOND
+
+
+def _task_timeout(asked: Nanoseconds, run_timeout: Nanoseconds) -> Nanoseconds:
+    return _cap(min(asked or _DEFAULT_TASK_TIMEOUT, _LONGEST_TASK_TIMEOUT), run_timeout)
+
+
+def _response(run: Run, *, started: bool) -> StartWorkflowExecutionResponse:
+    return StartWorkflowExecutionResponse(
+        run_id=run.run_id,
+        first_execution_run_id=run.started.first_execution_run_id,
+        started=started,
+        status=run.status,
+        link=started_link(run),
+    )
+
+
+def started_link(run: Run) -> Link:
+    return Link(
+        workflow_event=Link.WorkflowEvent(
+            namespace=run.namespace.name,
+            workflow_id=run.workflow_id,
+            run_id=run.run_id,
+            event_ref=Link.WorkflowEvent.EventReference(
+                event_id=1, event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+            ),
+        )
+    )
+
+
+def _already_started(run: Run, message: str) -> ServiceError:
+    return ServiceError(
+        StatusCode.ALREADY_EXISTS,
+        message,
+        WorkflowExecutionAlreadyStartedFailure(
+            start_request_id=run.request_id,
+            run_id=run.run_id,
+            first_execution_run_id=run.started.first_execution_run_id,
+        ),
+    )

@@ -1,0 +1,373 @@
+"""Workflow tasks: scheduled, started, completed, failed, timed out.
+
+A task that follows a failure on the normal queue is *transient*: while it keeps failing nothing is
+written, and its scheduled and started events appear only once it completes. The worker is shown them
+as if they existed. The rules follow the real server's workflow task state machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio.api.common.v1 import WorkerVersionStamp, WorkflowExecution
+from temporalio.api.enums.v1 import EventType, TaskQueueKind, TaskQueueType, TimeoutType
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import (
+    History,
+    HistoryEvent,
+    WorkflowTaskFailedEventAttributes,
+    WorkflowTaskScheduledEventAttributes,
+    WorkflowTaskStartedEventAttributes,
+    WorkflowTaskTimedOutEventAttributes,
+)
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    PollWorkflowTaskQueueRequest,
+    PollWorkflowTaskQueueResponse,
+)
+
+from timeskip.clock import SECOND, DueTime, Nanoseconds
+from timeskip.server import history_pages, queries, tokens
+from timeskip.server.calls import Call
+
+if TYPE_CHECKING:
+    from timeskip.server.run import Run
+
+#: From the fourth attempt on, each gets longer to answer: 5 s, doubling up to 10 minutes.
+_LENIENT_ATTEMPTS = 3
+_RETRY_INITIAL: Nanoseconds = 5 * SECOND
+_RETRY_MAXIMUM: Nanoseconds = 600 * SECOND
+
+#: What the real server writes as the request id of a task that it returned in an answer.
+RETURNED_TASK_REQUEST_ID = "request-from-RespondWorkflowTaskCompleted"
+
+
+class WorkflowTask:
+    """The one workflow task that a run may have open; it waits in a queue to be dispatched."""
+
+    __slots__ = (
+        "attempt",
+        "due",
+        "history_size",
+        "identity",
+        "original_scheduled_time",
+        "request_id",
+        "run",
+        "scheduled_event_id",
+        "scheduled_time",
+        "started_event_id",
+        "started_time",
+        "suggest_continue_as_new",
+        "timeout",
+        "worker_version",
+    )
+
+    def __init__(
+        self, run: Run, scheduled_event_id: int, attempt: int, timeout: Nanoseconds
+    ) -> None:
+        now = run.cluster.clock.now()
+        self.run = run
+        self.scheduled_event_id = scheduled_event_id
+        self.started_event_id = 0
+        self.attempt = attempt
+        self.timeout = timeout
+        self.scheduled_time = now
+        self.original_scheduled_time = now
+        self.started_time: Nanoseconds = 0
+        self.request_id = ""
+        self.identity = ""
+        self.worker_version: WorkerVersionStamp | None = None
+        self.history_size = 0
+        self.suggest_continue_as_new = False
+        self.due: DueTime | None = None
+
+    @property
+    def workflow_id(self) -> str:
+        return self.run.workflow_id
+
+    @property
+    def is_transient(self) -> bool:
+        return self.attempt > 1
+
+    def forget(self) -> None:
+        """The task is over, one way or another."""
+        if self.due is not None:
+            self.due.cancel()
+        self.run.cluster.started_workflow_tasks.pop(self.run.run_id, None)
+
+    def unwritten_events(self) -> list[HistoryEvent]:
+        """The events of a transient task, which readers are shown although they are not written yet."""
+        if not self.is_transient:
+            return []
+        scheduled = HistoryEvent(
+            event_id=self.scheduled_event_id,
+            event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+            workflow_task_scheduled_event_attributes=_scheduled_attributes(self.run, self),
+        )
+        scheduled.event_time.FromNanoseconds(self.scheduled_time)
+        if not self.started_event_id:
+            return [scheduled]
+        started = HistoryEvent(
+            event_id=self.started_event_id,
+            event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+            workflow_task_started_event_attributes=_started_attributes(self),
+        )
+        started.event_time.FromNanoseconds(self.started_time)
+        return [scheduled, started]
+
+    def dispatch(self, poll: Call) -> bool:
+        """Start the task for a worker that polls; False if it was overtaken by events."""
+        run = self.run
+        if run.workflow_task is not self or self.started_event_id:
+            return False
+        request = poll.request
+        assert isinstance(request, PollWorkflowTaskQueueRequest)
+        if run.sticky_queue and request.task_queue.name != run.sticky_queue:
+            # A worker without this run in its cache needs the whole history.
+            clear_sticky(run)
+        start(run, run.cluster.ids.uuid(), request.identity, version_stamp(request))
+        response = poll_response(run, self)
+        run.commit()
+        poll.respond(response)
+        return True
+
+
+def version_stamp(request: PollWorkflowTaskQueueRequest) -> WorkerVersionStamp | None:
+    """How the service remembers the build that polled."""
+    if request.HasField("worker_version_capabilities"):
+        capabilities = request.worker_version_capabilities
+        return WorkerVersionStamp(
+            build_id=capabilities.build_id, use_versioning=capabilities.use_versioning
+        )
+    return None
+
+
+def clear_sticky(run: Run) -> None:
+    run.sticky_queue = ""
+    run.sticky_timeout = 0
+
+
+def current_queue(run: Run) -> TaskQueue:
+    """Where the run's next workflow task goes: to the worker that has it cached, if there is one."""
+    if run.sticky_queue:
+        return TaskQueue(
+            name=run.sticky_queue,
+            kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY,
+            normal_name=run.task_queue,
+        )
+    return TaskQueue(name=run.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL)
+
+
+def schedule_if_needed(run: Run) -> None:
+    """After news for the workflow: make sure that a workflow task will see it."""
+    if run.workflow_task is None and run.backoff_due is None:
+        schedule(run)
+
+
+def schedule(
+    run: Run, *, enqueue: bool = True, original_scheduled_time: Nanoseconds | None = None
+) -> WorkflowTask:
+    """Open a workflow task, and put it into its queue unless the caller starts it itself."""
+    if run.history.has_buffered:
+        # Something new has happened, so this is not another try of the failed task.
+        run.workflow_task_attempt = 1
+        run.history.flush_buffer()
+    attempt = run.workflow_task_attempt
+    task = WorkflowTask(run, run.history.next_event_id, attempt, _timeout_of(run, attempt))
+    if original_scheduled_time is not None:
+        task.original_scheduled_time = original_scheduled_time
+    if not task.is_transient:
+        _write_scheduled(run, task, task.scheduled_time)
+    run.workflow_task = task
+    if enqueue:
+        _enqueue(run, task)
+    return task
+
+
+def start(
+    run: Run, request_id: str, identity: str, worker_version: WorkerVersionStamp | None
+) -> WorkflowTask:
+    """A worker takes the open task."""
+    task = run.workflow_task
+    assert task is not None and not task.started_event_id
+    if task.due is not None:
+        task.due.cancel()
+    clock = run.cluster.clock
+    task.started_time = clock.now()
+    task.request_id = request_id
+    task.identity = identity
+    task.worker_version = worker_version
+    task.history_size = run.history.size_bytes
+    task.suggest_continue_as_new = run.cluster.suggests_continue_as_new(run)
+    if task.is_transient and task.scheduled_event_id != run.history.next_event_id:
+        # Events came since the failed attempt: the worker must see them, so this is a task of its own.
+        task.attempt = run.workflow_task_attempt = 1
+        task.scheduled_event_id = run.history.next_event_id
+        _write_scheduled(run, task, task.started_time)
+    if task.is_transient:
+        task.started_event_id = task.scheduled_event_id + 1
+    else:
+        task.started_event_id = _write_started(run, task).event_id
+    task.due = clock.schedule(task.started_time + task.timeout, lambda: _start_to_close(run, task))
+    run.cluster.started_workflow_tasks[run.run_id] = run
+    return task
+
+
+def completed_event_id(run: Run, task: WorkflowTask) -> int:
+    """The id that the completed event will have: a transient task's other two events come first."""
+    return run.history.next_event_id + (2 if task.is_transient else 0)
+
+
+def close(run: Run, task: WorkflowTask) -> None:
+    """The worker has answered: from here on events are written, not buffered."""
+    if task.is_transient:
+        task.scheduled_event_id = _write_scheduled(run, task, task.scheduled_time).event_id
+        task.started_event_id = _write_started(run, task).event_id
+    task.forget()
+    run.workflow_task = None
+    run.workflow_task_attempt = 1
+
+
+def fail(
+    run: Run,
+    task: WorkflowTask,
+    cause: Cause.ValueType,
+    failure: Failure | None,
+    identity: str,
+    *,
+    binary_checksum: str = "",
+) -> None:
+    """The task failed; another attempt is the caller's business."""
+    if not task.is_transient:
+        attributes = WorkflowTaskFailedEventAttributes(
+            scheduled_event_id=task.scheduled_event_id,
+            started_event_id=task.started_event_id,
+            cause=cause,
+            identity=identity,
+            binary_checksum=binary_checksum,
+        )
+        if failure is not None:
+            attributes.failure.CopyFrom(failure)
+        run.add(EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, attributes)
+    _give_up(run, task, counts=True)
+    for observer in run.cluster.observers:
+        observer.workflow_task_failed(run, task, cause, failure)
+
+
+def time_out(run: Run, task: WorkflowTask, timeout_type: TimeoutType.ValueType) -> None:
+    """Write the timeout; another attempt is the caller's business."""
+    if not task.is_transient or not task.started_event_id:
+        run.add(
+            EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+            WorkflowTaskTimedOutEventAttributes(
+                scheduled_event_id=task.scheduled_event_id,
+                started_event_id=task.started_event_id,
+                timeout_type=timeout_type,
+            ),
+        )
+    _give_up(run, task, counts=timeout_type == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
+
+
+def poll_response(
+    run: Run, task: WorkflowTask, *, attach_queries: bool = True
+) -> PollWorkflowTaskQueueResponse:
+    """The started task as a worker receives it: the new events only, if it has the run cached."""
+    first = run.last_completed_started_id + 1 if run.sticky_queue else 1
+    shown, next_page_token = history_pages.task_page(run, first, task.unwritten_events())
+    response = PollWorkflowTaskQueueResponse(
+        task_token=tokens.workflow_task(run, task),
+        workflow_execution=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
+        workflow_type=run.started.workflow_type,
+        previous_started_event_id=run.last_completed_started_id,
+        started_event_id=task.started_event_id,
+        attempt=task.attempt,
+        history=History(events=shown),
+        next_page_token=next_page_token,
+        workflow_execution_task_queue=TaskQueue(
+            name=run.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL
+        ),
+    )
+    response.scheduled_time.FromNanoseconds(task.scheduled_time)
+    response.started_time.FromNanoseconds(task.started_time)
+    if attach_queries:
+        queries.attach(run, response)
+    return response
+
+
+def _enqueue(run: Run, task: WorkflowTask) -> None:
+    queues = run.cluster.queues
+    kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+    if run.sticky_queue:
+        sticky = queues.queue(run.namespace.name, run.sticky_queue, kind)
+        if queues.has_sticky_worker(sticky):
+            clock = run.cluster.clock
+            task.due = clock.schedule(
+                task.scheduled_time + run.sticky_timeout, lambda: _schedule_to_start(run, task)
+            )
+            queues.add(sticky, task)
+            return
+    queues.add(queues.queue(run.namespace.name, run.task_queue, kind), task)
+
+
+def _schedule_to_start(run: Run, task: WorkflowTask) -> None:
+    time_out(run, task, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START)
+    schedule(run)
+    run.commit()
+
+
+def _start_to_close(run: Run, task: WorkflowTask) -> None:
+    time_out(run, task, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
+    schedule(run)
+    run.commit()
+
+
+def _give_up(run: Run, task: WorkflowTask, *, counts: bool) -> None:
+    """After a failure: first try another worker, only then count attempts."""
+    task.forget()
+    run.workflow_task = None
+    if run.sticky_queue:
+        clear_sticky(run)
+        counts = False
+    run.workflow_task_attempt = task.attempt + 1 if counts else 1
+
+
+def _timeout_of(run: Run, attempt: int) -> Nanoseconds:
+    timeout = run.started.workflow_task_timeout.ToNanoseconds()
+    if attempt > _LENIENT_ATTEMPTS:
+        doublings = min(attempt - _LENIENT_ATTEMPTS - 1, 32)
+        timeout += min(_RETRY_INITIAL << doublings, _RETRY_MAXIMUM)
+    return timeout
+
+
+def _scheduled_attributes(run: Run, task: WorkflowTask) -> WorkflowTaskScheduledEventAttributes:
+    attributes = WorkflowTaskScheduledEventAttributes(
+        task_queue=current_queue(run), attempt=task.attempt
+    )
+    attributes.start_to_close_timeout.FromNanoseconds(task.timeout)
+    return attributes
+
+
+def _write_scheduled(run: Run, task: WorkflowTask, when: Nanoseconds) -> HistoryEvent:
+    return run.history.add(
+        EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, when, _scheduled_attributes(run, task)
+    )
+
+
+def _started_attributes(task: WorkflowTask) -> WorkflowTaskStartedEventAttributes:
+    attributes = WorkflowTaskStartedEventAttributes(
+        scheduled_event_id=task.scheduled_event_id,
+        identity=task.identity,
+        request_id=task.request_id,
+        suggest_continue_as_new=task.suggest_continue_as_new,
+        history_size_bytes=task.history_size,
+    )
+    if task.worker_version is not None:
+        attributes.worker_version.CopyFrom(task.worker_version)
+    return attributes
+
+
+def _write_started(run: Run, task: WorkflowTask) -> HistoryEvent:
+    return run.history.add(
+        EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED, task.started_time, _started_attributes(task)
+    )
