@@ -14,12 +14,11 @@ from timeskip.timeline.payloads import values_text
 from timeskip.timeline.vocabulary import (
     CLOSINGS,
     ENDS,
-    INSTANTS,
     OPENINGS,
     UNTOLD,
     Line,
     Mood,
-    in_words,
+    instant_line,
 )
 
 _WORTH_TELLING = timedelta(seconds=1)
@@ -72,12 +71,9 @@ class _Telling:
                 yield Moment(at, ENDS[event.event_type](attributes))
                 return
             elif event.event_type not in UNTOLD:
-                describe = INSTANTS.get(event.event_type)
-                line_or_none = (
-                    describe(attributes) if describe else Line("event", in_words(event.event_type))
-                )
-                if line_or_none:
-                    yield Moment(at, line_or_none)
+                told = instant_line(event.event_type, attributes)
+                if told:
+                    yield Moment(at, told)
         yield from self._waiting()
 
     def _begin_attempt(self, at: timedelta, attributes: Any) -> None:

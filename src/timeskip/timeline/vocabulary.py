@@ -273,6 +273,12 @@ UNTOLD = {
 }
 
 
-def in_words(event_type: EventType.ValueType) -> str:
-    """The name of an event type that has no entry here: `workflow execution paused`."""
-    return EventType.Name(event_type).removeprefix("EVENT_TYPE_").lower().replace("_", " ")
+def instant_line(event_type: EventType.ValueType, attributes: Any) -> Line | None:
+    """The line of an event that stands alone, if it is worth one.
+
+    A type without a word of its own is told by its name: `event workflow execution paused`.
+    """
+    if event_type in INSTANTS:
+        return INSTANTS[event_type](attributes)
+    name = EventType.Name(event_type).removeprefix("EVENT_TYPE_")
+    return Line("event", name.lower().replace("_", " "))

@@ -1,0 +1,115 @@
+"""What is measured. Each sample has an environment and a worker of its own, and is warmed up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from tests.bench.peers import Peer
+from tests.bench.samples import Sample
+from tests.bench.workload import TASK_QUEUE, Minutes, SleepAYear, bench_worker
+
+_WARM_UPS = 3
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Something to measure of each peer."""
+
+    title: str
+    unit: str
+    sandboxed: bool | None
+    rounds: int
+    take: Callable[[Peer], Awaitable[Sample]]
+
+
+def start_of_environment(rounds: int) -> Benchmark:
+    """From nothing to a client that has had its first answer."""
+
+    async def take(peer: Peer) -> Sample:
+        began = perf_counter()
+        environment = await peer.start()
+        try:
+            await environment.client.service_client.check_health()
+            return Sample(perf_counter() - began)
+        finally:
+            await environment.shutdown()
+
+    return Benchmark("start of the environment", "start", None, rounds, take)
+
+
+def one_after_another(rounds: int, *, sandboxed: bool) -> Benchmark:
+    """Workflows that sleep a year and run an activity, each after the end of the one before."""
+
+    async def take(peer: Peer) -> Sample:
+        async with _warm(peer, sandboxed=sandboxed) as client:
+            began = perf_counter()
+            right = 0
+            for number in range(peer.batch):
+                right += await _sleep_a_year(client, number)
+            return Sample((perf_counter() - began) / peer.batch, peer.batch, right)
+
+    return Benchmark("a year's sleep, then an activity", "workflow", sandboxed, rounds, take)
+
+
+def loop_of_minutes(rounds: int, *, sandboxed: bool) -> Benchmark:
+    """One workflow that alternates an activity and a timer of a minute."""
+
+    async def take(peer: Peer) -> Sample:
+        async with _warm(peer, sandboxed=sandboxed) as client:
+            began = perf_counter()
+            done = await client.execute_workflow(
+                Minutes.run, peer.batch, id="minutes", task_queue=TASK_QUEUE
+            )
+            return Sample((perf_counter() - began) / peer.batch, peer.batch, done)
+
+    return Benchmark("loop of activity and minute", "round", sandboxed, rounds, take)
+
+
+def all_at_once(rounds: int, count: int, limit_seconds: float, *, sandboxed: bool) -> Benchmark:
+    """Many workflows that sleep a year and run an activity, all open together."""
+
+    async def take(peer: Peer) -> Sample:
+        async with _warm(peer, sandboxed=sandboxed) as client:
+            began = perf_counter()
+            runs = [asyncio.create_task(_sleep_a_year(client, number)) for number in range(count)]
+            done, late = await asyncio.wait(runs, timeout=limit_seconds)
+            seconds = perf_counter() - began
+            for run in late:
+                run.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            return Sample(seconds / count, count, sum(run.result() for run in done))
+
+    return Benchmark(f"{count:,} of them at once", "workflow", sandboxed, rounds, take)
+
+
+async def _sleep_a_year(client: Client, number: int) -> bool:
+    """Whether the workflow ended, and with the right answer."""
+    try:
+        answer = await client.execute_workflow(
+            SleepAYear.run, number, id=f"year-{number}", task_queue=TASK_QUEUE
+        )
+    except (WorkflowFailureError, RPCError):
+        # A server under test may fail its workflows or give up: that is counted, not raised.
+        return False
+    return answer == 2 * number
+
+
+@asynccontextmanager
+async def _warm(peer: Peer, *, sandboxed: bool) -> AsyncIterator[Client]:
+    """A client whose worker has run a few workflows already."""
+    environment: WorkflowEnvironment = await peer.start()
+    try:
+        async with bench_worker(environment.client, sandboxed=sandboxed):
+            for number in range(_WARM_UPS):
+                await environment.client.execute_workflow(
+                    SleepAYear.run, number, id=f"warm-up-{number}", task_queue=TASK_QUEUE
+                )
+            yield environment.client
+    finally:
+        await environment.shutdown()

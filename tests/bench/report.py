@@ -1,0 +1,86 @@
+"""The comparison, for people and for programs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tests.bench.memory import Memory
+from tests.bench.samples import Comparison
+
+
+def print_report(
+    console: Console, comparisons: Sequence[Comparison], memory: Memory | None, *, baseline: str
+) -> None:
+    """Prints one table, and the memory below it if it was measured."""
+    peers = list(dict.fromkeys(peer for c in comparisons for peer in c.samples))
+    rivals = [peer for peer in peers if peer != baseline] if baseline in peers else []
+    table = Table(title="Real time for each unit, median of rounds", title_justify="left")
+    table.add_column("benchmark")
+    table.add_column("per")
+    table.add_column("sandbox")
+    for peer in peers:
+        table.add_column(peer, justify="right")
+    for rival in rivals:
+        table.add_column(f"{baseline} / {rival}", justify="right")
+    for comparison in comparisons:
+        table.add_row(
+            comparison.title,
+            comparison.unit,
+            {None: "", True: "yes", False: "no"}[comparison.sandboxed],
+            *(_cell(comparison, peer) for peer in peers),
+            *(_ratio(comparison.speedup(baseline, rival)) for rival in rivals),
+        )
+    console.print(table)
+    if memory:
+        console.print(
+            f"Memory of the simulated server: {memory.bytes_per_open_workflow / 1024:.1f} KiB for"
+            f" each open workflow, {memory.bytes_per_event / 1024:.2f} KiB for each further event."
+        )
+
+
+def write_json(
+    file: Path, comparisons: Sequence[Comparison], memory: Memory | None, *, baseline: str
+) -> None:
+    """Writes every sample, with the medians and ratios that the table shows."""
+    report = {
+        "comparisons": [_as_json(comparison, baseline) for comparison in comparisons],
+        "memory": asdict(memory) if memory else None,
+    }
+    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def _cell(comparison: Comparison, peer: str) -> Text:
+    worst = comparison.least_right(peer)
+    if worst is None:
+        return Text("")
+    if not worst.complete:
+        return Text(f"{worst.right:,} of {worst.asked:,} right", "red")
+    return Text(f"{(comparison.median_seconds(peer) or 0) * 1000:,.1f} ms")
+
+
+def _ratio(speedup: float | None) -> Text:
+    if speedup is None:
+        return Text("")
+    return Text(f"{speedup:.2f}", "green" if speedup >= 1 else "yellow")
+
+
+def _as_json(comparison: Comparison, baseline: str) -> dict[str, Any]:
+    return {
+        "title": comparison.title,
+        "unit": comparison.unit,
+        "sandboxed": comparison.sandboxed,
+        "peers": {
+            peer: {
+                "median_seconds": comparison.median_seconds(peer),
+                f"times_as_fast_as_{baseline}": comparison.speedup(baseline, peer),
+                "samples": [asdict(sample) for sample in samples],
+            }
+            for peer, samples in comparison.samples.items()
+        },
+    }
