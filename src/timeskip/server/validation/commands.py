@@ -72,11 +72,8 @@ class _TooLargeError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the checks need to know besides the command.
-
-    `started` is the run's first event, `search_attributes` are the custom ones of `namespace`.
-    """
+class _Settings:
+    """What the checks of attributes need to know besides them."""
 
     started: WorkflowExecutionStartedEventAttributes
     namespace: str
@@ -115,9 +112,15 @@ def validate_command_sequence(commands: Sequence[Command]) -> None:
             closing = command
 
 
-def validate_command(command: Command, settings: Settings) -> None:
+def validate_command(
+    command: Command,
+    started: WorkflowExecutionStartedEventAttributes,
+    namespace: str,
+    search_attributes: SearchAttributeTypes,
+) -> None:
     """Raise `BadCommand` for a command that the real server would refuse whatever the run's state.
 
+    `started` is the run's first event, `search_attributes` are the custom ones of `namespace`.
     Completes the attributes of a scheduled activity and caps the timeout of a timer. Types that are
     not listed in `_CHECKS` pass.
     """
@@ -128,7 +131,9 @@ def validate_command(command: Command, settings: Settings) -> None:
         if command.WhichOneof("attributes") != check.field:
             name = command_name(command)
             raise invalid_argument(f"{name}CommandAttributes is not set on {name}Command.")
-        check.attributes(getattr(command, check.field), settings)
+        check.attributes(
+            getattr(command, check.field), _Settings(started, namespace, search_attributes)
+        )
     except ServiceError as error:
         raise BadCommand(check.cause, error.message) from None
     except _TooLargeError as error:
@@ -137,20 +142,20 @@ def validate_command(command: Command, settings: Settings) -> None:
 
 
 def _schedule_activity(
-    attributes: ScheduleActivityTaskCommandAttributes, settings: Settings
+    attributes: ScheduleActivityTaskCommandAttributes, settings: _Settings
 ) -> None:
     validate_schedule_activity(attributes, settings.started)
     _limit(attributes.input.ByteSize(), "ScheduleActivityTaskCommandAttributes.Input")
 
 
 def _request_cancel_activity(
-    attributes: RequestCancelActivityTaskCommandAttributes, settings: Settings
+    attributes: RequestCancelActivityTaskCommandAttributes, settings: _Settings
 ) -> None:
     if attributes.scheduled_event_id <= 0:
         raise invalid_argument("ScheduledEventId is not set on RequestCancelActivityTaskCommand.")
 
 
-def _start_timer(attributes: StartTimerCommandAttributes, settings: Settings) -> None:
+def _start_timer(attributes: StartTimerCommandAttributes, settings: _Settings) -> None:
     _require_id("TimerId", attributes.timer_id, "StartTimerCommand")
     if reason := why_invalid(attributes.start_to_fire_timeout):
         raise invalid_argument(
@@ -160,11 +165,11 @@ def _start_timer(attributes: StartTimerCommandAttributes, settings: Settings) ->
     cap(attributes.start_to_fire_timeout)
 
 
-def _cancel_timer(attributes: CancelTimerCommandAttributes, settings: Settings) -> None:
+def _cancel_timer(attributes: CancelTimerCommandAttributes, settings: _Settings) -> None:
     _require_id("TimerId", attributes.timer_id, "CancelTimerCommand")
 
 
-def _record_marker(attributes: RecordMarkerCommandAttributes, settings: Settings) -> None:
+def _record_marker(attributes: RecordMarkerCommandAttributes, settings: _Settings) -> None:
     _require_id("MarkerName", attributes.marker_name, "RecordMarkerCommand")
     size = sum(
         byte_length(key) + payloads.ByteSize() for key, payloads in attributes.details.items()
@@ -173,7 +178,7 @@ def _record_marker(attributes: RecordMarkerCommandAttributes, settings: Settings
 
 
 def _upsert_search_attributes(
-    attributes: UpsertWorkflowSearchAttributesCommandAttributes, settings: Settings
+    attributes: UpsertWorkflowSearchAttributesCommandAttributes, settings: _Settings
 ) -> None:
     if not attributes.HasField("search_attributes"):
         raise invalid_argument(
@@ -191,7 +196,7 @@ def _upsert_search_attributes(
 
 
 def _modify_properties(
-    attributes: ModifyWorkflowPropertiesCommandAttributes, settings: Settings
+    attributes: ModifyWorkflowPropertiesCommandAttributes, settings: _Settings
 ) -> None:
     if not attributes.HasField("upserted_memo"):
         raise invalid_argument("UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.")
@@ -202,18 +207,18 @@ def _modify_properties(
 
 
 def _complete_workflow(
-    attributes: CompleteWorkflowExecutionCommandAttributes, settings: Settings
+    attributes: CompleteWorkflowExecutionCommandAttributes, settings: _Settings
 ) -> None:
     _limit(attributes.result.ByteSize(), "CompleteWorkflowExecutionCommandAttributes.Result")
 
 
-def _fail_workflow(attributes: FailWorkflowExecutionCommandAttributes, settings: Settings) -> None:
+def _fail_workflow(attributes: FailWorkflowExecutionCommandAttributes, settings: _Settings) -> None:
     if not attributes.HasField("failure"):
         raise invalid_argument("Failure is not set on FailWorkflowExecutionCommand.")
     _limit(attributes.failure.ByteSize(), "FailWorkflowExecutionCommandAttributes.Failure")
 
 
-def _cancel_workflow(attributes: object, settings: Settings) -> None:
+def _cancel_workflow(attributes: object, settings: _Settings) -> None:
     """Anything goes, even if nobody asked for the cancellation."""
 
 
@@ -237,7 +242,7 @@ class _Check:
     """How attributes of one command type are checked, and the causes that failures are given."""
 
     field: str
-    attributes: Callable[[Any, Settings], None]
+    attributes: Callable[[Any, _Settings], None]
     cause: Cause.ValueType
     cause_if_too_large: Cause.ValueType | None = None
 
