@@ -19,6 +19,7 @@ from enum import Enum
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from temporalio.api.command.v1 import Command
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.operatorservice.v1 import service_pb2 as operator_service
 from temporalio.api.testservice.v1 import service_pb2 as test_service
 from temporalio.api.workflowservice.v1 import service_pb2 as workflow_service
@@ -100,6 +101,8 @@ class Catalogue:
     options: Mapping[str, Sequence[Entry]]
     """By the message's name: requests of answered RPCs, attributes of commands, and those of their
     parts that some scenario names."""
+    answers: Mapping[str, Sequence[Entry]]
+    """By the message's name: the fields of responses and events that some scenario names."""
 
 
 def catalogue(proofs: Proofs, answered: Iterable[str]) -> Catalogue:
@@ -110,36 +113,59 @@ def catalogue(proofs: Proofs, answered: Iterable[str]) -> Catalogue:
     claim names nothing in the catalogue: it is misspelt, or the server does not answer that RPC.
     """
     known = set(answered)
-    requests = [method.input_type for method in METHODS if full_name(method) in known]
-    whole = [message for message in requests if message.fields] + [*COMMAND_ATTRIBUTES.values()]
-    options = {message.name: fields_of(message, proofs) for message in whole}
+    methods = [method for method in METHODS if full_name(method) in known]
+    whole = [method.input_type for method in methods] + [*COMMAND_ATTRIBUTES.values()]
+    sent = parts_of([*whole, Command.DESCRIPTOR])
+    returned = parts_of([HistoryEvent.DESCRIPTOR, *(method.output_type for method in methods)])
+    options = {message.name: fields_of(message, proofs) for message in whole if message.fields}
+    options |= {name: fields for name, fields in named(sent, proofs).items() if name not in options}
+    listed = Catalogue(
+        rpcs=rpcs(proofs, known, options),
+        commands=[
+            Entry(claim, proofs.get(claim, ()), options=options[attributes.name])
+            for name, attributes in COMMAND_ATTRIBUTES.items()
+            for claim in [f"command:{name}"]
+        ],
+        events=[Entry(claim, proofs.get(claim, ())) for claim in (f"event:{e}" for e in EVENTS)],
+        options=options,
+        answers={
+            name: [field for field in fields if field.proofs]
+            for name, fields in named(returned, proofs).items()
+            if name not in options
+        },
+    )
+    refuse_baseless_claims(listed, proofs)
+    return listed
 
-    rpcs: dict[str, list[Entry]] = {}
+
+def rpcs(
+    proofs: Proofs, answered: set[str], options: Mapping[str, Sequence[Entry]]
+) -> dict[str, list[Entry]]:
+    """The RPCs by service; only those that are answered have proofs and options."""
+    entries: dict[str, list[Entry]] = {}
     for method in METHODS:
         entry = Entry(f"rpc:{method.name}", ())
-        if full_name(method) in known:
+        if full_name(method) in answered:
             fields = options.get(method.input_type.name, ())
             entry = Entry(entry.claim, proofs.get(entry.claim, ()), True, fields)
-        rpcs.setdefault(method.containing_service.name, []).append(entry)
+        entries.setdefault(method.containing_service.name, []).append(entry)
+    return entries
 
-    commands = [
-        Entry(claim, proofs.get(claim, ()), options=options[attributes.name])
-        for name, attributes in COMMAND_ATTRIBUTES.items()
-        for claim in [f"command:{name}"]
-    ]
-    events = [Entry(claim, proofs.get(claim, ())) for claim in (f"event:{e}" for e in EVENTS)]
 
-    for part in parts_of([*whole, Command.DESCRIPTOR]):
-        fields = fields_of(part, proofs)
-        if any(field.proofs for field in fields):
-            options.setdefault(part.name, fields)
+def named(messages: Iterable[Descriptor], proofs: Proofs) -> dict[str, list[Entry]]:
+    """The fields of those messages of which scenarios name any field."""
+    every = {message.name: fields_of(message, proofs) for message in messages}
+    return {name: fields for name, fields in every.items() if any(f.proofs for f in fields)}
 
-    answered_rpcs = [entry for entries in rpcs.values() for entry in entries if entry.answered]
-    listed = itertools.chain(answered_rpcs, commands, events, *options.values())
-    baseless = sorted(proofs.keys() - {entry.claim for entry in listed})
+
+def refuse_baseless_claims(listed: Catalogue, proofs: Proofs) -> None:
+    """`ValueError` if a scenario claims what the catalogue does not have."""
+    answered = [entry for entries in listed.rpcs.values() for entry in entries if entry.answered]
+    fields = [*listed.options.values(), *listed.answers.values()]
+    entries = itertools.chain(answered, listed.commands, listed.events, *fields)
+    baseless = sorted(proofs.keys() - {entry.claim for entry in entries})
     if baseless:
         raise ValueError(f"scenarios claim what is misspelt or not answered: {', '.join(baseless)}")
-    return Catalogue(rpcs, commands, events, options)
 
 
 def full_name(method: MethodDescriptor) -> str:
@@ -148,10 +174,12 @@ def full_name(method: MethodDescriptor) -> str:
 
 
 def fields_of(message: Descriptor, proofs: Proofs) -> list[Entry]:
-    """An option for each field of the message."""
+    """An option for each field of the message, but for the attributes inside a command."""
+    attributes = COMMAND_ATTRIBUTES.values()
     return [
         Entry(claim, proofs.get(claim, ()), deprecated=bool(field.GetOptions().deprecated))
         for field in message.fields
+        if field.message_type not in attributes
         for claim in [f"option:{message.name}.{field.name}"]
     ]
 

@@ -43,6 +43,10 @@ timeskip and demands equal histories and answers. Each says what it proves; this
 - **not**: nothing proves it. An RPC in this state is answered `UNIMPLEMENTED`.
 """
 
+ANSWERS = """\
+The fields of what comes back that a scenario is about. All others are compared too, wherever a
+scenario notes such a message."""
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -125,6 +129,9 @@ def lines(listed: Catalogue) -> Iterator[str]:
     yield from ["", "## Options", "", "The fields of what clients and workers send."]
     for message, entries in listed.options.items():
         yield from ["", f"### {message}", "", *table("option", entries)]
+    yield from ["", "## Answers and events", "", ANSWERS]
+    for message, entries in listed.answers.items():
+        yield from ["", f"### {message}", "", *table("field", entries)]
 
 
 def table(kind: str, entries: Sequence[Entry]) -> Iterator[str]:
