@@ -15,9 +15,9 @@ def test_run_is_told_by_what_it_did() -> None:
     assert [f"{line.kind}: {line.subject} {line.detail}" for line in lines(recorded("dinner"))] == [
         "started: Dinner 2",
         "patch: use-the-good-plates ",
-        'activity: lay_table → {"glasses": 4, "plates": 2}',
-        'local: lay_table → {"glasses": 2, "plates": 1}',
-        "activity: light_candles attempt 3",
+        "activity: lay_table → glasses=4, plates=2",
+        "local: lay_table → glasses=2, plates=1",
+        "activity: light_candles 4, attempt 3",
         "activity: roast_goose failed: ColdOven: the oven is cold",
         'signal: arrive "Grace"',
         'update: announce "Barbara" → 2',

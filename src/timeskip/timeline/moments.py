@@ -80,21 +80,24 @@ class _Telling:
         activity = self._open[attributes.scheduled_event_id]
         activity.attempt = attributes.attempt
         activity.attempt_began = at
-        if attributes.attempt > 1:
-            failure = failure_text(attributes.last_failure)
+        failure = failure_text(attributes.last_failure)
+        if failure:
             activity.earlier_failure = f"attempt {attributes.attempt - 1} failed: {failure}"
 
     def _close(self, at: timedelta, event_type: EventType.ValueType, attributes: Any) -> Moment:
         closing = CLOSINGS[event_type]
         opened = self._open.pop(getattr(attributes, closing.opened_by))
-        words = [opened.line.detail]
+        remarks = []
         if opened.attempt > 1:
-            words.append(f"attempt {opened.attempt}")
+            remarks.append(f"attempt {opened.attempt}")
         if opened.attempt_began is not None and at - opened.attempt_began >= _WORTH_TELLING:
-            words.append(f"took {duration_text(at - opened.attempt_began)}")
+            remarks.append(f"took {duration_text(at - opened.attempt_began)}")
         ending = closing.ending(attributes)
-        words.append(ending.detail)
-        detail = " ".join(word for word in words if word)
+        if ending.detail:
+            detail = " ".join([*remarks, ending.detail])
+        else:
+            # What returns nothing is told by what it was given.
+            detail = ", ".join(filter(None, [opened.line.detail, *remarks]))
         line = replace(opened.line, detail=detail, mood=ending.mood)
         return Moment(at, line, opened.earlier_failure)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from temporalio.api.common.v1 import Payload, Payloads
 
 _LONGEST = 200
+_NOT_JSON = object()
 
 
 def payloads_text(payloads: Payloads) -> str:
@@ -14,8 +15,16 @@ def payloads_text(payloads: Payloads) -> str:
 
 
 def values_text(payloads: Iterable[Payload]) -> str:
-    values = [_value_text(payload) for payload in payloads]
-    return "" if values == ["null"] else one_line(", ".join(values))
+    """As `payloads_text`. A single object, the usual argument, is told as `name=value` pairs."""
+    values = list(payloads)
+    if len(values) != 1:
+        return one_line(", ".join(_value_text(value) for value in values))
+    [value] = values
+    fields = _json_value(value)
+    if isinstance(fields, dict) and fields:
+        return one_line(", ".join(f"{name}={_json_text(fields[name])}" for name in fields))
+    text = _value_text(value)
+    return "" if text == "null" else one_line(text)
 
 
 def one_line(text: str) -> str:
@@ -26,12 +35,28 @@ def one_line(text: str) -> str:
 
 
 def _value_text(payload: Payload) -> str:
-    encoding = payload.metadata.get("encoding", b"").decode(errors="replace")
+    encoding = _encoding(payload)
     if encoding == "binary/null":
         return "null"
-    if encoding.startswith("json/"):
-        try:
-            return json.dumps(json.loads(payload.data), ensure_ascii=False)
-        except ValueError:
-            pass  # Not what it says it is, so it is told like any other bytes.
-    return f"<{encoding or 'no encoding'}, {len(payload.data)} bytes>"
+    value = _json_value(payload)
+    if value is _NOT_JSON:
+        return f"<{encoding or 'no encoding'}, {len(payload.data)} bytes>"
+    return _json_text(value)
+
+
+def _encoding(payload: Payload) -> str:
+    return payload.metadata.get("encoding", b"").decode(errors="replace")
+
+
+def _json_value(payload: Payload) -> object:
+    if not _encoding(payload).startswith("json/"):
+        return _NOT_JSON
+    try:
+        value: object = json.loads(payload.data)
+    except ValueError:
+        return _NOT_JSON
+    return value
+
+
+def _json_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -21,6 +21,8 @@ _STYLES = {
     Mood.WAITING: "magenta",
 }
 _PLAIN_WIDTH = 80
+# Timelines printed below each other line up, but for the rare longer offset.
+_USUAL_OFFSET_WIDTH = len("+2 d 22 h")
 _ASCII = str.maketrans({"┌": "+", "├": "|", "│": "|", "└": "+", "⋮": ":", "→": "->", "…": "..."})
 
 _Row = tuple[Text, Text, Text, Text]
@@ -45,7 +47,11 @@ class Timeline:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rows = list(self._rows())
         grid = Table.grid(padding=(0, 1), expand=True)
-        grid.add_column(justify="right", style="cyan", width=_width(row[0] for row in rows))
+        grid.add_column(
+            justify="right",
+            style="cyan",
+            width=max(_USUAL_OFFSET_WIDTH, _width(row[0] for row in rows)),
+        )
         grid.add_column(style="dim", width=1)
         grid.add_column(width=_width(row[2] for row in rows))
         grid.add_column(

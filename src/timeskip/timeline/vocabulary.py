@@ -144,9 +144,13 @@ def _cause(cause_enum: Any, attributes: Any) -> str:
     return str(words.lower().replace("_", " "))
 
 
+def _call(update: Any) -> str:
+    return f"{update.name} {payloads_text(update.args)}".rstrip()
+
+
 OPENINGS: dict[EventType.ValueType, Callable[[Any], Line]] = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: (
-        lambda a: Line("activity", a.activity_type.name)
+        lambda a: Line("activity", a.activity_type.name, payloads_text(a.input))
     ),
     EventType.EVENT_TYPE_TIMER_STARTED: (
         lambda a: Line("timer", duration_text(a.start_to_fire_timeout.ToTimedelta()))
@@ -161,11 +165,7 @@ OPENINGS: dict[EventType.ValueType, Callable[[Any], Line]] = {
         lambda a: Line("cancel", a.workflow_execution.workflow_id)
     ),
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: (
-        lambda a: Line(
-            "update",
-            a.accepted_request.input.name,
-            payloads_text(a.accepted_request.input.args),
-        )
+        lambda a: Line("update", _call(a.accepted_request.input))
     ),
     EventType.EVENT_TYPE_NEXUS_OPERATION_SCHEDULED: (
         lambda a: Line("nexus", f"{a.service}.{a.operation}")

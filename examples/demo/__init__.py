@@ -1,0 +1,1 @@
+"""What `make demo` adds to the examples' tests: it records their runs and tells what happened."""
