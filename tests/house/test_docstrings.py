@@ -84,7 +84,7 @@ EXPORTED = frozenset({"timeskip.server.errors.ServiceError", "timeskip.server.er
         '"""Errors."""\ndef refuse(): ...',
         '"""Errors."""\nasync def refuse(): ...',
         '"""Errors."""\nclass ServiceError:\n    """Refused."""\n    def close(self): ...',
-        '"""Errors."""\nclass ServiceError:\n    """Refused."""\n    @property\n    def a(self): ...',
+        '"""Errors."""\nclass ServiceError:\n    """It."""\n    @property\n    def a(self): ...',
     ],
 )
 def test_missing_docstring_is_caught(text: str) -> None:
