@@ -1,0 +1,124 @@
+"""The form in which histories are compared: without what differs between any two runs.
+
+What is left out stands in one table, `_FIELDS`, and each line of it can be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import Enum
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.enums.v1 import TaskQueueKind
+from temporalio.api.history.v1 import History
+from temporalio.api.taskqueue.v1 import TaskQueue
+
+from timeskip.histories.set_fields import messages_of, set_fields
+
+
+class Ignored(Enum):
+    """Something that comparisons of histories ignore unless asked to keep it."""
+
+    TIMES = "event times, and other instants but whether there is one"
+    TASK_IDS = "task ids and versions of the server's own bookkeeping"
+    RUN_IDS = "run ids: they are numbered by their first appearance"
+    NAMESPACE_IDS = "namespace ids"
+    REQUEST_IDS = "request ids"
+    IDENTITIES = "identities of clients and workers"
+    STICKY_QUEUES = "names of sticky task queues"
+    HISTORY_SIZES = "sizes of histories in bytes"
+    BUILD_IDS = "build ids, deployments and checksums of workers"
+    SDK_METADATA = "names, versions and flags of SDKs, and what they metered"
+
+
+EVERYTHING_IGNORED = frozenset(Ignored)
+"""What comparisons ignore by default."""
+
+# Fields that are cleared, by their names in any message; `Message.field` means that message's only.
+_FIELDS = {
+    Ignored.TIMES: ("event_time",),
+    Ignored.TASK_IDS: ("task_id", "HistoryEvent.version", "fork_event_version"),
+    Ignored.NAMESPACE_IDS: ("namespace_id", "parent_workflow_namespace_id"),
+    Ignored.REQUEST_IDS: ("request_id", "attached_request_id"),
+    Ignored.IDENTITIES: ("identity", "principal"),
+    Ignored.HISTORY_SIZES: ("history_size_bytes",),
+    Ignored.BUILD_IDS: (
+        "binary_checksum",
+        "build_id",
+        "build_id_redirect_counter",
+        "deployment",
+        "deployment_version",
+        "inherited_build_id",
+        "source_version_stamp",
+        "worker_deployment_name",
+        "worker_deployment_version",
+        "worker_version",
+    ),
+    Ignored.SDK_METADATA: ("sdk_metadata", "metering_metadata"),
+}
+
+
+class RunNames:
+    """Names for run ids: run-1, run-2, ... by first appearance.
+
+    Histories that mention each other's runs are normalised with one object.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def __getitem__(self, run_id: str) -> str:
+        return self._names.setdefault(run_id, f"run-{len(self._names) + 1}")
+
+
+def normal_form(
+    history: History,
+    ignore: Collection[Ignored] = EVERYTHING_IGNORED,
+    run_names: RunNames | None = None,
+) -> History:
+    """A copy of the history without what is to be ignored.
+
+    The normal form of a normal form is itself.
+
+    Args:
+        history: Any history, complete or not.
+        ignore: What to leave out; `EVERYTHING_IGNORED - {Ignored.IDENTITIES}` keeps identities.
+        run_names: Names that run ids were given in other histories; new ones are added.
+    """
+    normal = History()
+    normal.CopyFrom(history)
+    names = RunNames() if run_names is None else run_names
+    cleared = frozenset(name for each in ignore for name in _FIELDS.get(each, ()))
+    _clear(normal, cleared)
+    for owner, field, value in set_fields(normal):
+        if Ignored.RUN_IDS in ignore and _is_run_id(field):
+            setattr(owner, field.name, names[value])
+        elif Ignored.TIMES in ignore:
+            for instant in messages_of(value):
+                if isinstance(instant, Timestamp):
+                    instant.Clear()
+        if Ignored.STICKY_QUEUES in ignore:
+            for queue in messages_of(value):
+                if isinstance(queue, TaskQueue) and _is_sticky(queue):
+                    queue.ClearField("name")
+    return normal
+
+
+def _clear(message: Message, cleared: frozenset[str]) -> None:
+    for field, value in message.ListFields():
+        if field.name in cleared or f"{message.DESCRIPTOR.name}.{field.name}" in cleared:
+            message.ClearField(field.name)
+        else:
+            for inner in messages_of(value):
+                _clear(inner, cleared)
+
+
+def _is_run_id(field: FieldDescriptor) -> bool:
+    is_text = field.type == FieldDescriptor.TYPE_STRING
+    return is_text and (field.name == "run_id" or field.name.endswith("_run_id"))
+
+
+def _is_sticky(queue: TaskQueue) -> bool:
+    return queue.kind == TaskQueueKind.TASK_QUEUE_KIND_STICKY

@@ -1,0 +1,117 @@
+"""Scenarios run on every server, and every server has to be observed to do what the real one does.
+
+All scenarios of a session are run at once on a server when the first of them is needed: they mostly
+wait. Under pytest-xdist one worker runs the real server for all of them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.agreement import disagreement
+from tests.conformance.lanes import Record, Scenario, run_scenarios
+
+#: The servers that scenarios run on. "again" is the real one a second time: whether a scenario
+#: allows only one history. It is left out unless CONFORMANCE_LANES asks for it.
+LANES = os.environ.get("CONFORMANCE_LANES", "real,wire").split(",")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "scenario(*proves, differs, clock): runs on the real server and on our lanes"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("scenario"):
+        metafunc.parametrize("world", LANES, indirect=True)
+
+
+class Records:
+    """What every scenario of the session observed on every server; runs them when first asked."""
+
+    def __init__(self, scenarios: Sequence[Scenario], shared: Path | None) -> None:
+        self._scenarios = scenarios
+        self._shared = shared
+        self._records: dict[str, dict[str, Record]] = {}
+
+    def of(self, scenario: Scenario, lane: str) -> Record:
+        """What this scenario observed on this server."""
+        if lane not in self._records:
+            if lane == "real" and self._shared is not None:
+                self._records[lane] = self._run_once_for_all(self._shared)
+            else:
+                self._records[lane] = self._run(lane)
+        return self._records[lane][scenario.name]
+
+    def _run(self, lane: str) -> dict[str, Record]:
+        return run_scenarios("real" if lane == "again" else lane, self._scenarios)
+
+    def _run_once_for_all(self, path: Path) -> dict[str, Record]:
+        """What the first worker that comes here observes, shared with the others."""
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                records = self._run("real")
+                data = {name: record.to_json() for name, record in records.items()}
+                path.write_text(json.dumps(data))
+        data = json.loads(path.read_text())
+        return {name: Record.from_json(record) for name, record in data.items()}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A server on which scenarios run, and what they observed."""
+
+    lane: str
+    records: Records
+
+
+@pytest.fixture(scope="session")
+def records(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Records:
+    items = [item for item in request.session.items if item.get_closest_marker("scenario")]
+    scenarios = {scenario.name: scenario for scenario in map(_scenario, items)}
+    shared = None
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = tmp_path_factory.getbasetemp().parent / "conformance.json"
+    return Records(list(scenarios.values()), shared)
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest, records: Records) -> Stage:
+    """Where the scenario is played. It gets a world of its own when it is run."""
+    return Stage(request.param, records)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A scenario's test compares what it observed on this server with the real one."""
+    if pyfuncitem.get_closest_marker("scenario") is None:
+        return None
+    stage = pyfuncitem.funcargs["world"]
+    assert isinstance(stage, Stage)
+    records, lane = stage.records, stage.lane
+    scenario = _scenario(pyfuncitem)
+    real = records.of(scenario, "real")
+    if real.error is not None:
+        pytest.fail(f"on the real server:\n{real.error}", pytrace=False)
+    if lane != "real":
+        ours = records.of(scenario, lane)
+        if (message := disagreement(real, ours)) is not None:
+            pytest.fail(message, pytrace=False)
+    return True
+
+
+def _scenario(item: pytest.Item) -> Scenario:
+    assert isinstance(item, pytest.Function)
+    marker = item.get_closest_marker("scenario")
+    assert marker is not None
+    module = item.module.__name__.rpartition(".")[2]
+    return Scenario(f"{module}::{item.originalname}", item.obj, marker.kwargs["clock"])

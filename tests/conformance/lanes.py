@@ -1,0 +1,118 @@
+"""Running scenarios on a server, the real one or one of ours, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import timeskip
+from tests.conformance.observations import Observation
+from tests.conformance.real_server import SEARCH_ATTRIBUTES, start_real_server
+from tests.conformance.world import World
+
+ClockName = Literal["real", "virtual"]
+
+#: How many scenarios run at once. They mostly wait for timers of about a second, so this is more
+#: than the machine has cores, but few enough that none of them times out for want of one.
+_AT_ONCE = 12
+
+#: Seconds after which a scenario is given up.
+_PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario as it is run: its test's name, its body, and the clock that it needs of ours."""
+
+    name: str
+    body: Callable[[World], Coroutine[Any, Any, None]]
+    clock: ClockName
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a scenario observed on one server, and the traceback of what ended it early, if any."""
+
+    observations: tuple[Observation, ...]
+    error: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON data."""
+        return {
+            "observations": [observation.to_json() for observation in self.observations],
+            "error": self.error,
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Record:
+        """The record of this JSON data."""
+        return Record(tuple(map(Observation.from_json, data["observations"])), data["error"])
+
+
+def run_scenarios(lane: str, scenarios: Sequence[Scenario]) -> dict[str, Record]:
+    """Run scenarios on a server, many at once, and say what each of them observed."""
+    return asyncio.run(_run_scenarios(lane, scenarios))
+
+
+async def _run_scenarios(lane: str, scenarios: Sequence[Scenario]) -> dict[str, Record]:
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(scenario: Scenario) -> Record:
+        async with limit, worlds(scenario) as world:
+            return await _run_scenario(scenario, world)
+
+    async with _LANES[lane]() as worlds:
+        records = await asyncio.gather(*map(run, scenarios))
+    return {scenario.name: record for scenario, record in zip(scenarios, records, strict=True)}
+
+
+async def _run_scenario(scenario: Scenario, world: World) -> Record:
+    error = None
+    try:
+        await asyncio.wait_for(scenario.body(world), _PATIENCE)
+    except Exception:  # noqa: BLE001 - whatever it is, the scenario's test reports it
+        error = traceback.format_exc()
+    return Record(tuple(world.observations.noted), error)
+
+
+Worlds = Callable[[Scenario], contextlib.AbstractAsyncContextManager[World]]
+
+
+@contextlib.asynccontextmanager
+async def _real_lane() -> AsyncIterator[Worlds]:
+    """One dev server for all scenarios."""
+    environment = await start_real_server()
+
+    @contextlib.asynccontextmanager
+    async def world(_: Scenario) -> AsyncIterator[World]:
+        yield World(environment.client, "real", asyncio.sleep)
+
+    try:
+        yield world
+    finally:
+        await environment.shutdown()
+
+
+@contextlib.asynccontextmanager
+async def _wire_lane() -> AsyncIterator[Worlds]:
+    """A simulation for each scenario."""
+
+    @contextlib.asynccontextmanager
+    async def world(scenario: Scenario) -> AsyncIterator[World]:
+        async with timeskip.Simulation(
+            lane="wire", clock=scenario.clock, search_attributes=SEARCH_ATTRIBUTES
+        ) as simulation:
+            with simulation.expect_workflow_task_failures():
+                yield World(simulation.client, "wire", simulation.sleep)
+
+    yield world
+
+
+_LANES: dict[str, Callable[[], contextlib.AbstractAsyncContextManager[Worlds]]] = {
+    "real": _real_lane,
+    "wire": _wire_lane,
+}

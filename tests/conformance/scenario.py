@@ -1,0 +1,33 @@
+"""How a scenario declares what it proves.
+
+`docs/support.md` is made of these declarations, so each one names something of Temporal's API:
+
+    rpc:StartWorkflowExecution                          an RPC of the workflow service
+    command:ScheduleActivityTask                        a command
+    event:ActivityTaskScheduled                         a history event
+    option:StartWorkflowExecutionRequest.request_id     a field of a message
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+
+def scenario(
+    *proves: str, differs: str = "", clock: Literal["real", "virtual"] = "real"
+) -> pytest.MarkDecorator:
+    """Mark an `async def` test of one argument, `world`, as a scenario.
+
+    It runs against the real server and against each of our lanes, and what it observes has to be
+    the same.
+
+    Args:
+        proves: What the scenario proves, see the top of this file.
+        differs: Where ours behaves differently on purpose, and why the scenario passes all the
+            same.
+        clock: The clock of our lanes. A scenario that holds tasks in its own hands needs the real
+            one: for the virtual clock such a task is work, and time stands still.
+    """
+    return pytest.mark.scenario(*proves, differs=differs, clock=clock)

@@ -1,0 +1,129 @@
+"""Namespaces, and what the server says of itself."""
+
+from __future__ import annotations
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    GetClusterInfoRequest,
+    GetSystemInfoRequest,
+    ListNamespacesRequest,
+    RegisterNamespaceRequest,
+    StartWorkflowExecutionRequest,
+)
+
+from tests.conformance.scenario import scenario
+from tests.conformance.world import World
+
+
+#: Capabilities that only a server of all of Temporal has.
+BEYOND = [
+    "async_update",
+    "build_id_based_versioning",
+    "count_group_by_execution_status",
+    "nexus",
+    "poller_autoscaling",
+    "reported_problems_search_attribute",
+    "server_scaled_deployments",
+    "standalone_activities",
+    "standalone_activity_batch_operations",
+    "standalone_activity_operator_commands",
+    "standalone_activity_start_delay",
+    "standalone_nexus_operation",
+    "supports_schedules",
+    "sync_update",
+    "worker_heartbeats",
+]
+
+#: What describes the installation of a server and not what it does.
+INSTALLATION = ["custom_search_attribute_aliases", "limits", "server_version"]
+
+
+@scenario(
+    "rpc:GetSystemInfo",
+    differs="only what is simulated is among the capabilities",
+)
+async def test_the_server_tells_what_it_can(world: World) -> None:
+    info = await world.client.workflow_service.get_system_info(GetSystemInfoRequest())
+    world.observe("system", info, without=[*BEYOND, *INSTALLATION])
+
+
+@scenario("rpc:GetClusterInfo")
+async def test_the_server_tells_of_its_cluster(world: World) -> None:
+    world.observe(
+        "cluster",
+        await world.client.workflow_service.get_cluster_info(GetClusterInfoRequest()),
+        without=[
+            "cluster_id",
+            "persistence_store",
+            "server_version",
+            "supported_clients",
+            "version_info",
+            "visibility_store",
+        ],
+    )
+
+
+@scenario("rpc:DescribeNamespace", differs="only what is simulated is among the capabilities")
+async def test_the_default_namespace_is_described(world: World) -> None:
+    describe = world.client.workflow_service.describe_namespace
+    description = await describe(DescribeNamespaceRequest(namespace=world.client.namespace))
+    world.observe("by name", description, without=[*BEYOND, *INSTALLATION])
+    by_id = DescribeNamespaceRequest(id=description.namespace_info.id)
+    world.observe("by id", await describe(by_id), without=[*BEYOND, *INSTALLATION])
+    await world.observe_error("unknown", describe(DescribeNamespaceRequest(namespace="unknown")))
+    await world.observe_error(
+        "unknown id",
+        describe(DescribeNamespaceRequest(id="00000000-0000-4000-8000-000000000000")),
+    )
+    await world.observe_error("neither", describe(DescribeNamespaceRequest()))
+
+
+@scenario("rpc:RegisterNamespace", "rpc:ListNamespaces")
+async def test_a_namespace_is_registered(world: World) -> None:
+    service = world.client.workflow_service
+    name = world.unique("shop")
+    request = RegisterNamespaceRequest(
+        namespace=name,
+        description="books",
+        owner_email="ada@example.com",
+        workflow_execution_retention_period=Duration(seconds=3 * 86_400),
+        data={"team": "orders"},
+    )
+    world.observe("answer", await service.register_namespace(request))
+    await world.observe_error("again", service.register_namespace(request))
+    description = await service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+    world.observe("description", description, without=[*BEYOND, *INSTALLATION])
+    listed = await service.list_namespaces(ListNamespacesRequest(page_size=1000))
+    world.observe(
+        "listed",
+        sorted(
+            namespace.namespace_info.name
+            for namespace in listed.namespaces
+            if namespace.namespace_info.name in (name, "default")
+        ),
+    )
+
+
+@scenario("rpc:ListNamespaces")
+async def test_namespaces_are_listed(world: World) -> None:
+    listed = await world.client.workflow_service.list_namespaces(ListNamespacesRequest())
+    (default,) = (each for each in listed.namespaces if each.namespace_info.name == "default")
+    world.observe("the default namespace", default, without=[*BEYOND, *INSTALLATION])
+
+
+@scenario("rpc:RegisterNamespace")
+async def test_namespaces_that_cannot_be_registered(world: World) -> None:
+    register = world.client.workflow_service.register_namespace
+    await world.observe_error("no name", register(RegisterNamespaceRequest()))
+    await world.observe_error(
+        "no retention", register(RegisterNamespaceRequest(namespace=world.unique("no-retention")))
+    )
+
+
+@scenario("rpc:StartWorkflowExecution")
+async def test_an_unknown_namespace(world: World) -> None:
+    request = StartWorkflowExecutionRequest()
+    request.CopyFrom(world.start_request())
+    request.namespace = "unknown"
+    await world.observe_error("start", world.start_with(request))
