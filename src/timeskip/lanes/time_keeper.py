@@ -22,9 +22,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from google.protobuf.message import Message
+
 from timeskip.clock import Clock, ManualClock, Nanoseconds, RealClock
 from timeskip.lanes.holds import Hold, Holds
-from timeskip.server.calls import Call
+from timeskip.server.calls import Answer, Call
+from timeskip.server.run import Run
 from timeskip.server.service import Service
 
 
@@ -69,11 +72,19 @@ class TimeKeeper:
         self.waits: dict[Wait, None] = {}
         self.parked: set[bytes] = set()
         self.paused = isinstance(clock, ManualClock)
-        #: Runs whose worker is done with the open workflow task but will not answer: it has to time out.
-        self.given_up_runs: set[str] = set()
+        #: Whether every worker lives in this process, so that none can vanish with a task.
+        self.workers_are_ours = False
+        self._first_seen: dict[int, float] = {}
+        #: Runs whose open workflow task waits for local activities that are all parked.
+        self.waiting_for_local_activities = service.cluster.heartbeating_runs
+        #: Activities that sleep in `time.sleep` on their own event loop, so that nothing else of
+        #: that loop can get on before the sleep ends.
+        self.blocked_loops = 0
         #: Queues at which a worker that was started in this process has not polled yet.
-        self.expected_pollers: dict[tuple[str, str], int] = {}
+        self.expected_pollers: dict[str, None] = {}
         self.on_stuck: Callable[[], None] | None = None
+        #: Told of each heartbeat of an activity and of its answer, before the answer is sent.
+        self.on_heartbeat: Callable[[Message, Answer], None] | None = None
         self.on_time_moved: Callable[[Nanoseconds], None] | None = None
         self._considering = False
         self._timer: asyncio.TimerHandle | None = None
@@ -112,6 +123,16 @@ class TimeKeeper:
         """A call stays open. If it is a poll, workers are about, and tasks deserve a new grace."""
         if call.is_task_poll:
             self._passed_over.clear()
+            self.expected_pollers.pop(call.task_queue, None)
+        self.notice()
+
+    def expect_poller(self, task_queue: str) -> None:
+        """A worker has been started in this process and will poll soon. Safe from any thread."""
+        self.expected_pollers[task_queue] = None
+
+    def expect_poller_no_more(self, task_queue: str) -> None:
+        """The worker has stopped, perhaps without ever having polled."""
+        self.expected_pollers.pop(task_queue, None)
         self.notice()
 
     def advance_to(self, when: Nanoseconds) -> None:
@@ -161,13 +182,17 @@ class TimeKeeper:
         self.service.run_due()
 
     def _may_move(self) -> bool:
-        if self.holds.count or self.paused:
+        if self.paused:
+            return False
+        if self.blocked_loops:
+            return True
+        if self.holds.count:
             return False
         cluster = self.service.cluster
         if cluster.started_queries:
             return False
-        for run_id in cluster.started_workflow_tasks:
-            if run_id not in self.given_up_runs:
+        for run_id, run in cluster.started_workflow_tasks.items():
+            if run_id not in self.waiting_for_local_activities and not self._is_abandoned(run):
                 return False
         for token in cluster.started_activities:
             if token not in self.parked:
@@ -178,7 +203,7 @@ class TimeKeeper:
 
     def _target(self) -> Nanoseconds | None:
         """Where to jump: the next due time, unless only queries wait, which no timer can answer."""
-        if self.waits or self.service.cluster.time_waits:
+        if self.waits or self.service.cluster.time_waits or self.blocked_loops:
             return self.service.next_due()
         return self.service.cluster.next_query_due()
 
@@ -194,7 +219,7 @@ class TimeKeeper:
                     continue
                 end = self._grace_ends.get(key)
                 if end is None:
-                    if (queue.namespace, queue.name) in self.expected_pollers:
+                    if queue.name in self.expected_pollers:
                         length = self.grace.expected
                     elif queue.pollers:
                         length = self.grace.polled_before
@@ -210,6 +235,26 @@ class TimeKeeper:
         if ends:
             self._timer = self.loop.call_later(min(ends) - now, self.notice)
             return True
+        return False
+
+    def _is_abandoned(self, run: Run) -> bool:
+        """Whether the worker that holds the run's workflow task will never answer.
+
+        A worker of another process may have died without a word. Its task stops time only for as
+        long as a real server would have waited for it.
+        """
+        task = run.workflow_task
+        if task is None or task.abandoned:
+            return True
+        if self.workers_are_ours:
+            return False
+        now = self.loop.time()
+        end = self._first_seen.setdefault(id(task), now) + task.timeout / 1e9
+        if now >= end:
+            del self._first_seen[id(task)]
+            task.abandoned = True
+            return True
+        self._timer = self.loop.call_later(end - now, self.notice)
         return False
 
     def _wake(self, wait: Wait, error: BaseException | None = None) -> None:

@@ -21,7 +21,7 @@ class Call:
 
     __slots__ = (
         "_deliver",
-        "is_task_poll",
+        "task_queue",
         "on_cancel",
         "on_expiry",
         "peer",
@@ -44,10 +44,15 @@ class Call:
         #: Real seconds that the caller will wait, or None if it set no limit.
         self.timeout = timeout
         self.peer = peer
-        self.is_task_poll = False
+        #: The queue that a poll waits at; empty for any other call.
+        self.task_queue = ""
         self.on_expiry: Callable[[], None] | None = None
         self.on_cancel: Callable[[], None] | None = None
         self._deliver: Callable[[Answer], None] | None = deliver
+
+    @property
+    def is_task_poll(self) -> bool:
+        return bool(self.task_queue)
 
     @property
     def answered(self) -> bool:

@@ -47,9 +47,11 @@ class Cluster:
         self.queues = TaskQueues(self)
         self.namespaces: dict[str, Namespace] = {}
         self.runs: dict[str, Run] = {}
-        self.time_waits: dict[Call, None] = {}
+        self.time_waits: dict[Call, Run] = {}
         self.started_workflow_tasks: dict[str, Run] = {}
         self.started_activities: dict[bytes, Activity] = {}
+        #: Runs whose worker would send heartbeats for its workflow task while virtual time passes.
+        self.heartbeating_runs: set[str] = set()
         self.queries_asked: dict[Call, Run] = {}
         self.query_tasks: dict[str, QueryTask] = {}
         self.started_queries: dict[str, QueryTask] = {}

@@ -92,7 +92,7 @@ class _Reading:
 
     def answer(self) -> GetWorkflowExecutionHistoryResponse | None:
         if self.waits and self.run.is_open and (self.only_close or not self._has_news()):
-            self.cluster.time_waits[self.call] = None
+            self.cluster.time_waits[self.call] = self.run
             self.call.on_cancel = self._forget
             self.call.on_expiry = self._expire
             self.run.on_news.append(self._on_news)

@@ -74,7 +74,7 @@ def _poll(
         if request.HasField("worker_version_capabilities")
         else None
     )
-    call.is_task_poll = True
+    call.task_queue = queue.name
     call.on_expiry = lambda: _nothing(cluster, queue, call, nothing)
     call.on_cancel = lambda: cluster.queues.forget_poll(queue, call)
     cluster.queues.poll(queue, call, request.identity, version)

@@ -47,6 +47,7 @@ class WorkflowTask:
     """The one workflow task that a run may have open; it waits in a queue to be dispatched."""
 
     __slots__ = (
+        "abandoned",
         "attempt",
         "due",
         "history_size",
@@ -81,6 +82,8 @@ class WorkflowTask:
         self.history_size = 0
         self.suggest_continue_as_new = False
         self.due: DueTime | None = None
+        #: The worker is done with the task but will never answer: it can only time out.
+        self.abandoned = False
 
     @property
     def workflow_id(self) -> str:
@@ -317,6 +320,10 @@ def _schedule_to_start(run: Run, task: WorkflowTask) -> None:
 
 
 def _start_to_close(run: Run, task: WorkflowTask) -> None:
+    if run.run_id in run.cluster.heartbeating_runs:
+        clock = run.cluster.clock
+        task.due = clock.schedule(clock.now() + task.timeout, lambda: _start_to_close(run, task))
+        return
     time_out(run, task, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
     schedule(run)
     run.commit()

@@ -23,6 +23,7 @@ from timeskip.lanes.holds import Hold
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.rpcs import WORKFLOW_SERVICE
 
 #: What Temporal accepts; larger requests are refused.
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
@@ -36,6 +37,8 @@ _DEADLINE_MARGIN = 0.5
 
 #: Names the hold of a client in this process (see `timeskip.lanes.wire.client`).
 HOLD_METADATA = "timeskip-hold"
+
+_HEARTBEAT = f"{WORKFLOW_SERVICE}/RecordActivityTaskHeartbeat"
 
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _DETAILS_METADATA = "grpc-status-details-bin"
@@ -140,6 +143,8 @@ class _Method:
         call = Call(self._name, request, deliver, timeout=remaining, peer=context.peer())
         keeper.service.handle(call)
         if answered:
+            if self._name == _HEARTBEAT and keeper.on_heartbeat is not None:
+                keeper.on_heartbeat(request, answered[0])
             keeper.notice()
             return answered[0]
         waiter = keeper.loop.create_future()

@@ -1,0 +1,41 @@
+"""Every error that a test can meet because of timeskip itself.
+
+They say what happened in the workflow, never in the simulator's own words, and end with the way out.
+"""
+
+from __future__ import annotations
+
+
+class TimeskipError(Exception):
+    """Base of all errors that timeskip raises."""
+
+
+class WorkflowTaskFailed(TimeskipError):  # noqa: N818 - named as the event of the history is
+    """A workflow task failed, and the test did not say that it expects this.
+
+    On a real server the task would be tried again and again while the workflow stands still. Raised
+    at once from whatever the test is waiting for. `cause` is the name of the failure cause, such as
+    "WORKFLOW_WORKER_UNHANDLED_FAILURE" or "NON_DETERMINISTIC_ERROR".
+    """
+
+    def __init__(self, message: str, *, workflow_id: str, run_id: str, cause: str) -> None:
+        super().__init__(message)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.cause = cause
+
+
+class ActivityNotRegistered(TimeskipError):  # noqa: N818 - says what is the matter
+    """A workflow scheduled an activity of a type that the worker of its task queue does not know."""
+
+
+class TooManyAttempts(TimeskipError):  # noqa: N818 - says what is the matter
+    """An activity failed so often that it seems to be retried for ever."""
+
+
+class SimulationStuck(TimeskipError):  # noqa: N818 - says what is the matter
+    """Something waits for what can no longer happen. The message says who waits for what."""
+
+
+class SimulationClosed(TimeskipError):  # noqa: N818 - says what is the matter
+    """The simulation was used after it had ended."""

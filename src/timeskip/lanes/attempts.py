@@ -1,0 +1,119 @@
+"""What the activities of this process are doing, as far as time is concerned."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from timeskip.activity_time.virtual_time import RunningAttempt
+from timeskip.clock import Clock, DueTime, Nanoseconds
+from timeskip.lanes.time_keeper import TimeKeeper
+
+
+class ScheduledCallback:
+    """A callback at a virtual instant that may be cancelled from any thread."""
+
+    def __init__(self) -> None:
+        self._cancelled = False
+        self.due: DueTime | None = None
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self.due is not None:
+            self.due.cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+
+class SimulatedTime:
+    """The simulation's clock for activities; implements `activity_time.VirtualTime`."""
+
+    def __init__(self, keeper: TimeKeeper, clock: Clock) -> None:
+        self._keeper = keeper
+        self._clock = clock
+
+    def now_ns(self) -> Nanoseconds:
+        return self._clock.now()
+
+    def call_at(self, due_ns: Nanoseconds, callback: Callable[[], None]) -> ScheduledCallback:
+        scheduled = ScheduledCallback()
+        # The attempt that asks counts as parked once it is blocked; only then may time move, and by
+        # then the callback must stand in the queue. The hold covers the way there.
+        hold = self._keeper.holds.take("a virtual sleep begins")
+
+        def schedule() -> None:
+            if not scheduled.cancelled:
+                scheduled.due = self._clock.schedule(due_ns, callback)
+            hold.release()
+
+        self._keeper.loop.call_soon_threadsafe(schedule)
+        return scheduled
+
+
+class Attempts:
+    """Listens to activities and tells the time keeper which of them are parked.
+
+    Implements `activity_time.AttemptListener`; its methods are called from any thread.
+    """
+
+    def __init__(self, keeper: TimeKeeper) -> None:
+        self._keeper = keeper
+        self._lock = threading.Lock()
+        self._local: dict[str, dict[RunningAttempt, bool]] = {}
+        self._blocking: set[RunningAttempt] = set()
+
+    def attempt_started(self, attempt: RunningAttempt) -> None:
+        if attempt.is_local:
+            self._set_local(attempt, parked=False)
+
+    def attempt_parked(
+        self, attempt: RunningAttempt, parked: bool, *, blocks_loop: bool = False
+    ) -> None:
+        if attempt.is_local:
+            self._set_local(attempt, parked=parked)
+        elif parked:
+            self._keeper.parked.add(attempt.token)
+        else:
+            self._keeper.parked.discard(attempt.token)
+        self._keeper.blocked_loops += self._change_of_blocking(attempt, parked and blocks_loop)
+        self._keeper.notice()
+
+    def attempt_finished(self, attempt: RunningAttempt, *, outcome_follows: bool) -> None:
+        if attempt.is_local:
+            self._set_local(attempt, parked=None)
+        elif outcome_follows:
+            self._keeper.parked.discard(attempt.token)
+        else:
+            # Something else completes it, some time; the worker is done with it.
+            self._keeper.parked.add(attempt.token)
+        self._keeper.blocked_loops += self._change_of_blocking(attempt, False)
+        self._keeper.notice()
+
+    def _set_local(self, attempt: RunningAttempt, *, parked: bool | None) -> None:
+        """Local activities belong to the workflow task that runs them: it waits if they all do."""
+        run_id = attempt.workflow_run_id or ""
+        with self._lock:
+            attempts = self._local.setdefault(run_id, {})
+            if parked is None:
+                attempts.pop(attempt, None)
+            else:
+                attempts[attempt] = parked
+            waiting = bool(attempts) and all(attempts.values())
+            if not attempts:
+                del self._local[run_id]
+        if waiting:
+            self._keeper.waiting_for_local_activities.add(run_id)
+        else:
+            self._keeper.waiting_for_local_activities.discard(run_id)
+
+    def _change_of_blocking(self, attempt: RunningAttempt, blocking: bool) -> int:
+        with self._lock:
+            if blocking and attempt not in self._blocking:
+                self._blocking.add(attempt)
+                return 1
+            if not blocking and attempt in self._blocking:
+                self._blocking.remove(attempt)
+                return -1
+        return 0

@@ -1,0 +1,77 @@
+"""The client of a simulation: a real SDK client that tells the clock what it is doing.
+
+Between two calls of a test time must not move, even if another of its tasks waits for time. So every
+call takes a hold before it is sent, and gives it back once its answer has arrived and the loop that
+it arrived on has nothing left to do with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from google.protobuf.message import Message
+from temporalio.service import (
+    ConnectConfig,
+    RPCError,
+    ServiceResponse,
+    _BridgeServiceClient,
+)
+
+from timeskip.lanes.holds import Hold, Holds
+from timeskip.lanes.quiescence import when_quiet
+from timeskip.lanes.wire.routing import HOLD_METADATA
+
+#: The hold of the callback that is running at a virtual instant, which its calls park and resume.
+enclosing_hold: contextvars.ContextVar[Hold | None] = contextvars.ContextVar(
+    "timeskip_enclosing_hold", default=None
+)
+
+
+class HoldingServiceClient(_BridgeServiceClient):
+    """Sends every call under a hold, and turns the simulation's own errors back into exceptions."""
+
+    def __init__(
+        self,
+        config: ConnectConfig,
+        holds: Holds,
+        explain: Callable[[RPCError], Exception | None],
+        before_call: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._holds = holds
+        self._explain = explain
+        self._before_call = before_call
+
+    async def _rpc_call(
+        self,
+        rpc: str,
+        req: Message,
+        resp_type: type[ServiceResponse],
+        *,
+        service: str,
+        retry: bool,
+        metadata: Mapping[str, str | bytes],
+        timeout: timedelta | None,
+    ) -> ServiceResponse:
+        self._before_call()
+        hold = self._holds.take(f"{rpc} is being answered", enclosing_hold.get())
+        try:
+            return await super()._rpc_call(
+                rpc,
+                req,
+                resp_type,
+                service=service,
+                retry=retry,
+                metadata={**metadata, HOLD_METADATA: str(hold.id)},
+                timeout=timeout,
+            )
+        except RPCError as error:
+            explained = self._explain(error)
+            if explained is not None:
+                raise explained from None
+            raise
+        finally:
+            when_quiet(asyncio.get_running_loop(), hold.release)

@@ -1,0 +1,461 @@
+"""`Simulation`: a simulated Temporal service with a virtual clock, and a client of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeVar
+
+import temporalio.client
+import temporalio.common
+import temporalio.converter
+from google.protobuf.message import Message
+from temporalio.api.history.v1 import History
+from temporalio.api.workflowservice.v1 import (
+    RecordActivityTaskHeartbeatRequest,
+    RecordActivityTaskHeartbeatResponse,
+)
+from temporalio.client import Client
+from temporalio.service import ConnectConfig, GrpcCompression
+from temporalio.testing import WorkflowEnvironment
+
+from timeskip import activity_time
+from timeskip.activity_time import ActivityTime
+from timeskip.assertion_failures import AssertionFailures
+from timeskip.clock import (
+    DEFAULT_START,
+    Clock,
+    ManualClock,
+    RealClock,
+    VirtualClock,
+    datetime_of,
+    duration_nanoseconds,
+    nanoseconds_of,
+)
+from timeskip.diagnosis import Diagnostician
+from timeskip.errors import SimulationClosed
+from timeskip.lanes.alarms import Alarms
+from timeskip.lanes.attempts import Attempts, SimulatedTime
+from timeskip.lanes.holds import Hold
+from timeskip.lanes.quiescence import when_quiet
+from timeskip.lanes.wire import WireServer
+from timeskip.lanes.wire.client import HoldingServiceClient, enclosing_hold
+from timeskip.lanes.worker_registry import WorkerRegistry
+from timeskip.portal import Portal
+from timeskip.server.calls import Answer
+from timeskip.workers import SimulatedWorker
+
+Result = TypeVar("Result")
+
+ClockName = Literal["virtual", "real", "manual"]
+LaneName = Literal["wire"]
+
+#: The queue that `sim.worker(...)` serves and `sim.task_queue` names. Each simulation is a service
+#: of its own, so nobody else can poll it.
+DEFAULT_TASK_QUEUE = "timeskip"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as the service remembers it. `history` is complete up to now."""
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    status: temporalio.client.WorkflowExecutionStatus
+    history: History
+
+
+class Simulation(WorkflowEnvironment):
+    """A Temporal service that lives in this process, and whose time is virtual.
+
+    A `temporalio.testing.WorkflowEnvironment`: `client`, `sleep`, `get_current_time`,
+    `auto_time_skipping_disabled` and `shutdown` mean what they mean there. Use it as a context
+    manager, `with` or `async with`.
+
+    Time stands still while the test, a workflow or an activity is doing something. While the test
+    waits and nobody else can do anything, time jumps to the next timer, timeout or retry.
+
+    Args:
+        lane: How the client reaches the service. "wire" is real gRPC on 127.0.0.1.
+        seed: Decides ids and every other choice that a real service leaves to chance.
+        start_time: The first instant, an aware datetime; 2024-01-01 UTC unless given.
+        clock: "virtual", "real" (time passes as in production) or "manual" (see `advance`).
+        namespace: The namespace that `client` uses. "default" exists as well.
+        task_queue: The queue of `sim.worker(...)` and of `sim.task_queue`.
+        search_attributes: Custom search attributes that the namespace knows.
+        max_activity_attempts: After so many failures of one activity in a row the test is told.
+        data_converter, interceptors, plugins: Those of `client`, as for `Client.connect`.
+    """
+
+    def __init__(
+        self,
+        *,
+        lane: LaneName = "wire",
+        seed: int = 0,
+        start_time: datetime = DEFAULT_START,
+        clock: ClockName = "virtual",
+        namespace: str = "default",
+        task_queue: str = DEFAULT_TASK_QUEUE,
+        search_attributes: Sequence[temporalio.common.SearchAttributeKey[Any]] = (),
+        max_activity_attempts: int = 1000,
+        data_converter: temporalio.converter.DataConverter = (
+            temporalio.converter.DataConverter.default
+        ),
+        interceptors: Sequence[temporalio.client.Interceptor] = (),
+        plugins: Sequence[temporalio.client.Plugin] = (),
+    ) -> None:
+        if lane != "wire":
+            raise ValueError(f"there is no lane {lane!r}; choose 'wire'")
+        self.lane = lane
+        self.seed = seed
+        self.task_queue = task_queue
+        self._start_time = start_time
+        self._clock = _clock(clock, start_time)
+        self._namespace = namespace
+        self._search_attributes = search_attributes
+        self._max_activity_attempts = max_activity_attempts
+        self._data_converter = data_converter
+        self._interceptors = interceptors
+        self._plugins = plugins
+        self._server: WireServer | None = None
+        self._portal: Portal | None = None
+        self._actions: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self) -> Simulation:
+        """Start the service and connect the client; takes some milliseconds."""
+        if self._server is not None or self._closed:
+            raise SimulationClosed("a simulation can be started only once; make a new one")
+        namespaces = dict.fromkeys(("default", self._namespace))
+        self._server = WireServer(clock=self._clock, seed=self.seed, namespaces=namespaces)
+        self._server.start()
+        cluster = self._server.service.cluster
+        cluster.answers_polls_at_shutdown = True
+        for key in self._search_attributes:
+            cluster.namespaces[self._namespace].search_attributes[key.name] = (
+                key._metadata_type_value()
+            )
+        keeper = self._server.keeper
+        keeper.workers_are_ours = True
+        self._alarms = Alarms(keeper, self._max_activity_attempts)
+        cluster.observers.append(self._alarms)
+        self._workers = WorkerRegistry(keeper)
+        activity_time.install()
+        self._activity_time = ActivityTime(SimulatedTime(keeper, self._clock), Attempts(keeper))
+        keeper.on_heartbeat = self._heartbeat_answered
+        self._diagnostician = Diagnostician(keeper, self._workers, self._alarms)
+        keeper.on_stuck = self._diagnostician.stuck
+        self._client = self._connect()
+        return self
+
+    def stop(self) -> None:
+        """End the service. Whoever still waits gets `SimulationClosed`."""
+        self._closed = True
+        if self._portal is not None:
+            self._portal.stop()
+            self._portal = None
+        if self._server is not None:
+            self._activity_time.close()
+            self._server.call(
+                lambda: self._keeper.fail_waits(SimulationClosed("the simulation has ended"))
+            )
+            self._server.stop()
+            self._server = None
+
+    async def shutdown(self) -> None:
+        self.stop()
+
+    def __enter__(self) -> Simulation:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Simulation:
+        return self.start()
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.stop()
+
+    # -- client and workers -------------------------------------------------------------------
+
+    @property
+    def client(self) -> Client:
+        """A real client of the simulated service."""
+        self._open()
+        self._diagnostician.watch_current_loop()
+        return self._client
+
+    def worker(
+        self,
+        *,
+        workflows: Sequence[type] = (),
+        activities: Sequence[Callable[..., Any]] = (),
+        task_queue: str | None = None,
+        **options: Any,
+    ) -> SimulatedWorker:
+        """A real `temporalio.worker.Worker` to be used with `async with`, or with `with`.
+
+        `options` are those of `Worker`. Synchronous activities get a thread pool unless
+        `activity_executor` is given.
+        """
+        return SimulatedWorker(
+            self,
+            task_queue=self.task_queue if task_queue is None else task_queue,
+            workflows=workflows,
+            activities=activities,
+            options=options,
+        )
+
+    @property
+    def runs(self) -> list[RunRecord]:
+        """Every run that was started, in the order of their starts."""
+        server = self._open()
+
+        def collect() -> list[RunRecord]:
+            return [
+                RunRecord(
+                    run.workflow_id,
+                    run.run_id,
+                    run.workflow_type,
+                    temporalio.client.WorkflowExecutionStatus(run.status),
+                    History(events=run.history.events),
+                )
+                for run in server.service.cluster.runs.values()
+            ]
+
+        return server.call(collect)
+
+    # -- time ---------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """The virtual time, as an aware datetime in UTC."""
+        return datetime_of(self._clock.now())
+
+    @property
+    def elapsed(self) -> timedelta:
+        """How much virtual time has passed since the start."""
+        return self.now - self._start_time
+
+    @property
+    def supports_time_skipping_v1(self) -> bool:
+        return not isinstance(self._clock, RealClock)
+
+    async def get_current_time(
+        self, handle: temporalio.client.WorkflowHandle[Any, Any] | None = None
+    ) -> datetime:
+        return self.now
+
+    async def sleep(self, duration: timedelta | float) -> None:
+        """Wait until that much virtual time has passed (seconds, if it is a number)."""
+        length = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+        await self._wait(self._clock.now() + duration_nanoseconds(length))
+
+    async def run_until(
+        self, what: datetime | timedelta | Callable[[], bool | Awaitable[bool]]
+    ) -> None:
+        """Wait for an instant, for a span of time, or until a condition holds.
+
+        A condition is looked at now, and then whenever everything that could happen at the current
+        instant has happened. If it can never hold any more, `SimulationStuck` says why.
+        """
+        if isinstance(what, datetime):
+            await self._wait(nanoseconds_of(what))
+        elif isinstance(what, timedelta):
+            await self.sleep(what)
+        else:
+            while not await _holds(what):
+                await self._wait(None)
+
+    def at(self, when: datetime | timedelta, action: Callable[..., Any], *arguments: Any) -> None:
+        """Call `action(*arguments)` at a virtual instant, and await it if it is a coroutine.
+
+        `when` is an instant, or a span from now. Time stands still until the action is done, unless
+        the action itself waits for time. An exception in it is raised by whatever the test waits for.
+        Must be called from the event loop that the action shall run on.
+        """
+        server = self._open()
+        due = (
+            nanoseconds_of(when)
+            if isinstance(when, datetime)
+            else (self._clock.now() + duration_nanoseconds(when))
+        )
+        loop = asyncio.get_running_loop()
+        server.call(lambda: self._clock.schedule(due, lambda: self._act(loop, action, arguments)))
+        self._keeper.notice()
+
+    async def advance(self, duration: timedelta) -> None:
+        """Move a manual clock forward, through everything that is due on the way."""
+        if not isinstance(self._clock, ManualClock):
+            raise ValueError("only a simulation with clock='manual' can be advanced by hand")
+        target = self._clock.now() + duration_nanoseconds(duration)
+        self._open().call(lambda: self._keeper.advance_to(target))
+
+    @contextlib.contextmanager
+    def auto_time_skipping_disabled(self) -> Iterator[None]:
+        """Keep virtual time from moving by itself, whoever waits."""
+        already = self._keeper.paused
+        self._keeper.paused = True
+        try:
+            yield
+        finally:
+            self._keeper.paused = already
+            self._keeper.notice()
+
+    # -- what the test expects ----------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def expect_workflow_task_failures(self) -> Iterator[None]:
+        """Within the block, failing workflow tasks are tried again as on a real server."""
+        self._open()
+        self._alarms.expecting += 1
+        try:
+            yield
+        finally:
+            self._alarms.expecting -= 1
+
+    def check(self) -> None:
+        """Raise what went wrong in the simulation while the test was not waiting for anything."""
+        self._alarms.check()
+
+    # -- synchronous tests --------------------------------------------------------------------
+
+    def run(self, coroutine: Awaitable[Result]) -> Result:
+        """Run a coroutine to its end, from a synchronous test.
+
+        All coroutines of one simulation run on one event loop of its own.
+        """
+        self._open()
+        return self.portal.run(coroutine)
+
+    @property
+    def portal(self) -> Portal:
+        """The event loop that serves synchronous tests."""
+        if self._portal is None:
+            self._portal = Portal()
+        return self._portal
+
+    # -- inside -------------------------------------------------------------------------------
+
+    @property
+    def _keeper(self) -> Any:
+        return self._open().keeper
+
+    def _open(self) -> WireServer:
+        if self._server is None:
+            raise SimulationClosed(
+                "the simulation has ended"
+                if self._closed
+                else "the simulation is not running yet: use it in a `with` or `async with` block"
+            )
+        return self._server
+
+    def _connect(self) -> Client:
+        server = self._open()
+        config = ConnectConfig(target_host=server.address, grpc_compression=GrpcCompression.NONE)
+        service_client = HoldingServiceClient(
+            config, server.keeper.holds, self._alarms.explain, self._alarms.check
+        )
+        # On the server's own loop, so that simulations can be made without a running one.
+        connecting = asyncio.run_coroutine_threadsafe(
+            service_client._connected_client(), server.loop
+        )
+        connecting.result()
+        return Client(
+            service_client,
+            namespace=self._namespace,
+            data_converter=self._data_converter,
+            interceptors=[*self._interceptors, AssertionFailures()],
+            plugins=[*self._plugins, self._workers, self._activity_time],
+        )
+
+    async def _wait(self, until: int | None) -> None:
+        self._alarms.check()
+        server = self._open()
+        self._diagnostician.watch_current_loop()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        hold = server.keeper.holds.take("the test waits", enclosing_hold.get())
+
+        def settle(error: BaseException | None) -> None:
+            if done.done():
+                return
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+        def wake(error: BaseException | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the test's loop is gone, and so is the waiter
+                loop.call_soon_threadsafe(settle, error)
+
+        wait = server.call(lambda: server.keeper.wait_until(until, wake, hold))
+        try:
+            await done
+        finally:
+            server.loop.call_soon_threadsafe(server.keeper.forget, wait)
+            when_quiet(loop, hold.release)
+
+    def _act(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        action: Callable[..., Any],
+        arguments: tuple[Any, ...],
+    ) -> None:
+        hold = self._keeper.holds.take(f"{action!r} acts at this instant")
+        try:
+            loop.call_soon_threadsafe(self._start_action, loop, hold, action, arguments)
+        except RuntimeError:
+            hold.release()
+
+    def _start_action(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hold: Hold,
+        action: Callable[..., Any],
+        arguments: tuple[Any, ...],
+    ) -> None:
+        async def act() -> None:
+            enclosing_hold.set(hold)
+            try:
+                outcome = action(*arguments)
+                if inspect.isawaitable(outcome):
+                    await outcome
+            except Exception as error:  # noqa: BLE001 - it is the test's own, and is raised there
+                self._keeper.loop.call_soon_threadsafe(self._alarms.raise_everywhere, error)
+            finally:
+                when_quiet(loop, hold.release)
+
+        task = loop.create_task(act())
+        self._actions.add(task)
+        task.add_done_callback(self._actions.discard)
+
+    def _heartbeat_answered(self, request: Message, answer: Answer) -> None:
+        assert isinstance(request, RecordActivityTaskHeartbeatRequest)
+        cancels = not isinstance(answer, RecordActivityTaskHeartbeatResponse) or (
+            answer.cancel_requested or answer.activity_paused or answer.activity_reset
+        )
+        self._activity_time.heartbeat_answered(request.task_token, cancels=cancels)
+
+
+def _clock(name: ClockName, start_time: datetime) -> Clock:
+    if name == "virtual":
+        return VirtualClock(nanoseconds_of(start_time))
+    if name == "manual":
+        return ManualClock(nanoseconds_of(start_time))
+    if name == "real":
+        return RealClock()
+    raise ValueError(f"there is no clock {name!r}; choose 'virtual', 'real' or 'manual'")
+
+
+async def _holds(condition: Callable[[], bool | Awaitable[bool]]) -> bool:
+    answer = condition()
+    return await answer if inspect.isawaitable(answer) else answer

@@ -1,0 +1,78 @@
+"""`sim.worker(...)`: a real worker with less to write."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from temporalio.worker import Worker
+
+if TYPE_CHECKING:
+    from timeskip.simulation import Simulation
+
+#: Threads for synchronous activities; as many may sleep at one time.
+_THREADS = 100
+
+
+class SimulatedWorker:
+    """A `temporalio.worker.Worker` on a simulation's client, from entry to exit of the context."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        *,
+        task_queue: str,
+        workflows: Sequence[type],
+        activities: Sequence[Callable[..., Any]],
+        options: dict[str, Any],
+    ) -> None:
+        self._simulation = simulation
+        self._task_queue = task_queue
+        self._workflows = workflows
+        self._activities = activities
+        self._options = options
+        self._threads: ThreadPoolExecutor | None = None
+        self._worker: Worker | None = None
+
+    @property
+    def task_queue(self) -> str:
+        return self._task_queue
+
+    async def __aenter__(self) -> Worker:
+        options = dict(self._options)
+        if "activity_executor" not in options and not all(map(_is_async, self._activities)):
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="timeskip-activity")
+            options["activity_executor"] = self._threads
+        self._worker = Worker(
+            self._simulation.client,
+            task_queue=self._task_queue,
+            workflows=self._workflows,
+            activities=self._activities,
+            **options,
+        )
+        return await self._worker.__aenter__()
+
+    async def __aexit__(self, *exception: Any) -> None:
+        worker, self._worker = self._worker, None
+        try:
+            if worker is not None:
+                await worker.__aexit__(*exception)
+        finally:
+            if self._threads is not None:
+                self._threads.shutdown(wait=False)
+                self._threads = None
+
+    def __enter__(self) -> Worker:
+        """For synchronous tests: the worker runs on the simulation's own event loop."""
+        return self._simulation.portal.run(self.__aenter__())
+
+    def __exit__(self, *exception: Any) -> None:
+        self._simulation.portal.run(self.__aexit__(*exception))
+
+
+def _is_async(activity: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(activity) or inspect.iscoroutinefunction(
+        getattr(activity, "__call__", None)  # noqa: B004 - of an object with such a method
+    )
