@@ -8,6 +8,7 @@ from timeskip.errors import (
     TooManyAttempts,
     WorkflowTaskFailed,
 )
+from timeskip.installation import install, uninstall
 from timeskip.simulation import RunRecord, Simulation
 
 __all__ = [
@@ -19,4 +20,6 @@ __all__ = [
     "TimeskipError",
     "TooManyAttempts",
     "WorkflowTaskFailed",
+    "install",
+    "uninstall",
 ]

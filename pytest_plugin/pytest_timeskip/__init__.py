@@ -1,0 +1,1 @@
+"""The pytest plugin of timeskip: fixtures, markers, options and reports."""

@@ -1,0 +1,105 @@
+"""What pytest registers for timeskip: the `sim` fixture, its marker and its options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+import timeskip
+from pytest_timeskip import async_tests
+
+_SIMULATION = pytest.StashKey[timeskip.Simulation]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("timeskip", "Temporal workflows in virtual time")
+    group.addoption(
+        "--timeskip-lane",
+        choices=["wire"],
+        help="How the `sim` fixture reaches the simulated service (default: wire, real gRPC).",
+    )
+    group.addoption(
+        "--timeskip-seed",
+        type=int,
+        metavar="N",
+        help="Seed of the `sim` fixture's simulations; a failing test prints the one it used.",
+    )
+    parser.addini("timeskip_lane", "Default of --timeskip-lane.", default="wire")
+    parser.addini("timeskip_seed", "Default of --timeskip-seed.", default="0")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "timeskip(**options): options of timeskip.Simulation for this test's `sim`, such as "
+        "start_time=..., search_attributes=[...], max_activity_attempts=10.",
+    )
+    timeskip.install()
+
+
+def pytest_unconfigure() -> None:
+    timeskip.uninstall()
+
+
+@pytest.fixture
+def sim(request: pytest.FixtureRequest) -> Iterator[timeskip.Simulation]:
+    """A running `timeskip.Simulation`, of this test's own.
+
+    Works in `async def` tests under any async plugin or none, and in plain ones (see
+    `Simulation.run`). What went wrong in the simulation while the test was not waiting for anything
+    is raised when the test ends.
+    """
+    options = _options(request)
+    with timeskip.Simulation(**options) as simulation:
+        request.node.stash[_SIMULATION] = simulation
+        yield simulation
+        simulation.check()
+
+
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    config = request.config
+    options: dict[str, Any] = {
+        "lane": config.getoption("--timeskip-lane") or config.getini("timeskip_lane"),
+        "seed": _seed(config),
+    }
+    for marker in reversed(list(request.node.iter_markers("timeskip"))):
+        options.update(marker.kwargs)
+    return options
+
+
+def _seed(config: pytest.Config) -> int:
+    chosen = config.getoption("--timeskip-seed")
+    return int(config.getini("timeskip_seed")) if chosen is None else int(chosen)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an `async def` test that uses `sim` if no async plugin will."""
+    if (
+        inspect.iscoroutinefunction(pyfuncitem.obj)
+        and "sim" in pyfuncitem.fixturenames
+        and not async_tests.somebody_else_runs(pyfuncitem)
+    ):
+        async_tests.run(pyfuncitem)
+        return True
+    return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    simulation = item.stash.get(_SIMULATION, None)
+    if simulation is not None and report.when == "call" and report.failed:
+        report.sections.append(
+            (
+                "timeskip",
+                f"virtual time {simulation.elapsed} after the start; "
+                f"reproduce with --timeskip-seed={simulation.seed}",
+            )
+        )
+    return report
