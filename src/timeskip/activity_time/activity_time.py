@@ -1,0 +1,125 @@
+"""The activities of one simulation, in all its workers in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import temporalio.activity
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import WorkerConfig
+
+from timeskip.activity_time.activity_clock import ActivityClock
+from timeskip.activity_time.attempt import Attempt
+from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
+from timeskip.activity_time.execution import Execution
+from timeskip.activity_time.interceptor import ActivityTimeInterceptor
+from timeskip.activity_time.unwatched_loop import UnwatchedLoop
+from timeskip.activity_time.virtual_time import AttemptListener, RunningAttempt, VirtualTime
+
+QUIET_PERIOD = timedelta(milliseconds=250)
+"""Real time after which an attempt counts as parked whose waits may or may not be real work."""
+
+
+class ActivityTime(SimplePlugin):
+    """A client or worker plugin that runs activities on `clock` and tells `listener` about them.
+
+    `install()` must have been called before. Call `close` when the simulation ends.
+    """
+
+    def __init__(
+        self,
+        clock: VirtualTime,
+        listener: AttemptListener,
+        *,
+        quiet_period: timedelta = QUIET_PERIOD,
+    ) -> None:
+        super().__init__("timeskip.ActivityTime")
+        self._clock = ActivityClock(clock)
+        self._listener = listener
+        self._quiet_seconds = quiet_period.total_seconds()
+        self._lock = threading.Lock()
+        self._executions: set[Execution] = set()
+        self._loops: dict[asyncio.AbstractEventLoop, UnwatchedLoop] = {}
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """Add what this needs to the options of a worker."""
+        config = super().configure_worker(config)
+        # The outermost, so that the users' own interceptors run on virtual time too.
+        config["interceptors"] = [
+            ActivityTimeInterceptor(self._begin, self._end),
+            *(config.get("interceptors") or []),
+        ]
+        # Heartbeats are thinned by `heartbeats`, which knows when the server has heard one.
+        config["max_heartbeat_throttle_interval"] = timedelta(0)
+        config["default_heartbeat_throttle_interval"] = timedelta(0)
+        return config
+
+    def heartbeat_answered(self, token: bytes, *, cancels: bool) -> None:
+        """The server has answered a heartbeat of the attempt with this task token.
+
+        To be called once for each `RecordActivityTaskHeartbeat`, from any thread, just before the
+        answer is sent. `cancels`: the answer makes a worker cancel the activity, because it says
+        that a cancellation was requested, or that the activity is paused or reset, or is NOT_FOUND.
+        """
+        for execution in self._running():
+            if execution.attempt.running.token == token:
+                execution.heartbeat_answered(cancels=cancels)
+
+    def working(self) -> dict[RunningAttempt, str]:
+        """What each attempt does that is not parked, in words."""
+        attempts = [execution.attempt for execution in self._running()]
+        work = {attempt.running: attempt.working_on() for attempt in attempts}
+        return {running: text for running, text in work.items() if text is not None}
+
+    def close(self) -> None:
+        """End virtual time: cancel what still runs, wake what sleeps, let go of the event loops.
+
+        A thread that sleeps gets `VirtualSleepInterruptedError`.
+        """
+        for execution in self._running():
+            execution.cancel("the simulation was closed")
+        self._clock.close()
+        with self._lock:
+            loops, self._loops = self._loops, {}
+        for loop in loops:
+            unwatch_loop(loop)
+
+    def _begin(self, send_heartbeat: Callable[..., None]) -> Execution:
+        info = temporalio.activity.info()
+        running = RunningAttempt(
+            token=info.task_token,
+            is_local=info.is_local,
+            activity_type=info.activity_type,
+            activity_id=info.activity_id,
+            number=info.attempt,
+            workflow_id=info.workflow_id,
+            workflow_run_id=info.workflow_run_id,
+        )
+        attempt = Attempt(
+            running,
+            self._clock,
+            self._listener,
+            self._watch(asyncio.get_running_loop()),
+            quiet_seconds=self._quiet_seconds,
+        )
+        execution = Execution(attempt, send_heartbeat)
+        with self._lock:
+            self._executions.add(execution)
+        return execution
+
+    def _end(self, execution: Execution) -> None:
+        with self._lock:
+            self._executions.remove(execution)
+
+    def _running(self) -> list[Execution]:
+        with self._lock:
+            return list(self._executions)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> UnwatchedLoop:
+        with self._lock:
+            if loop not in self._loops:
+                self._loops[loop] = watch_loop(loop)
+            return self._loops[loop]

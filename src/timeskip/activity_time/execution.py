@@ -1,0 +1,70 @@
+"""One execution of an activity in a worker: an attempt with its heartbeats and its cancellation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Token
+from typing import Any
+
+from temporalio.activity import ActivityCancellationDetails
+
+from timeskip.activity_time.attempt import Attempt, current_attempt
+from timeskip.activity_time.cancellation import tell_cancellation
+from timeskip.activity_time.heartbeats import HeartbeatRelay
+from timeskip.activity_time.thread_sleep import interrupt_sleeps
+
+_CANCELLATION_COMES = "its cancellation is on the way from the server to the worker"
+
+
+class Execution:
+    """A context manager around the activity's code; made in its context, on its event loop."""
+
+    def __init__(self, attempt: Attempt, send_heartbeat: Callable[..., None]) -> None:
+        self.attempt = attempt
+        self._heartbeats = HeartbeatRelay(attempt, send_heartbeat)
+        self._cancellation = tell_cancellation(self._cancelled)
+        self._token: Token[Attempt | None]
+
+    def __enter__(self) -> None:
+        self._token = current_attempt.set(self.attempt)
+        self.attempt.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._heartbeats.flush()
+        current_attempt.reset(self._token)
+
+    def finish(self, *, outcome_follows: bool) -> None:
+        self.attempt.finish(outcome_follows=outcome_follows)
+
+    def heartbeat(self, *details: Any) -> None:
+        self._heartbeats.heartbeat(*details)
+
+    def heartbeat_answered(self, *, cancels: bool) -> None:
+        """The server has answered a heartbeat. For any thread.
+
+        `cancels`: the answer makes the worker cancel the activity.
+        """
+        if cancels and self._cancellation is not None:
+            self.attempt.hold(_CANCELLATION_COMES)
+            if self._cancellation.is_set():
+                self.attempt.release(_CANCELLATION_COMES)
+        self._heartbeats.answered()
+
+    def cancel(self, reason: str) -> None:
+        """Cancel the task that runs the activity. For any thread."""
+        root = self.attempt.waits.root
+        if root is not None:
+            with self.attempt.arrival():
+                self.attempt.loop.call_soon_threadsafe(lambda: root.cancel(reason))
+
+    def _cancelled(self, details: ActivityCancellationDetails) -> None:
+        self.attempt.stir()
+        self.attempt.release(_CANCELLATION_COMES)
+        self._heartbeats.give_up()
+        if details.worker_shutdown:
+            # Later, because the SDK interrupts the thread, if at all, after this.
+            self.attempt.loop.call_soon(self._interrupt_sleeps)
+        self.attempt.check_soon()
+
+    def _interrupt_sleeps(self) -> None:
+        interrupt_sleeps(self.attempt, "its worker was shut down while it slept")

@@ -1,0 +1,94 @@
+"""`time.sleep` in an activity, on virtual time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import SupportsIndex
+
+from timeskip.activity_time.attempt import Attempt, current_attempt
+from timeskip.activity_time.threads import job_of_this_thread
+
+real_sleep = time.sleep
+
+
+class VirtualSleepInterruptedError(RuntimeError):
+    """`time.sleep` in an activity cannot go on, because nothing will move its time any more."""
+
+
+def sleep(seconds: float | SupportsIndex, /) -> None:
+    """What `time.sleep` is while this package is installed.
+
+    In an activity of a simulation it returns once virtual time has passed, everywhere else once
+    real time has. As with the real one, a cancellation of a sync activity arrives when it returns.
+    `VirtualSleepInterruptedError` if the worker or the simulation is shut down meanwhile.
+    """
+    attempt = current_attempt.get()
+    if attempt is None or attempt.clock.closed:
+        real_sleep(seconds)
+        return
+    delay_ns = nanoseconds(seconds)
+    if delay_ns <= 0:
+        real_sleep(seconds)
+    else:
+        _ThreadSleep(attempt).sleep(delay_ns)
+
+
+def nanoseconds(seconds: float | SupportsIndex) -> int:
+    """Exact for whole seconds, else to the nearest nanosecond. Errors as of `time.sleep`."""
+    if isinstance(seconds, SupportsIndex):
+        return seconds.__index__() * 1_000_000_000
+    return round(seconds * 1e9)
+
+
+def interrupt_sleeps(attempt: Attempt, reason: str) -> None:
+    """Wake all threads of the attempt with `VirtualSleepInterruptedError`."""
+    for waiter in attempt.clock.waiters():
+        if isinstance(waiter, _ThreadSleep) and waiter.attempt is attempt:
+            waiter.interrupt(reason)
+
+
+class _ThreadSleep:
+    """One call of `sleep`."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self._woken = threading.Event()
+        self._interrupted: str | None = None
+        on_loop_thread = threading.get_ident() == attempt.loop_thread
+        self._job = None if on_loop_thread else job_of_this_thread(attempt)
+
+    def sleep(self, delay_ns: int) -> None:
+        clock = self.attempt.clock
+        timer = clock.wake_at(clock.now_ns() + delay_ns, self)
+        try:
+            self._set_parked(True)
+            # The SDK cancels a sync activity by an exception in its thread. It is raised as soon as
+            # this wait returns.
+            self._woken.wait()
+        finally:
+            timer.cancel()
+            clock.forget(self)
+            self._set_parked(False)
+        if self._interrupted is not None:
+            raise VirtualSleepInterruptedError(f"{self.attempt.running}: {self._interrupted}")
+
+    def fall_due(self) -> None:
+        # Before the thread runs, so that the clock does not move on in between.
+        self._set_parked(False)
+        self._woken.set()
+
+    def time_ends(self) -> None:
+        self.interrupt("its simulation was closed while it slept")
+
+    def interrupt(self, reason: str) -> None:
+        self._interrupted = reason
+        self.fall_due()
+
+    def _set_parked(self, parked: bool) -> None:
+        if self._job is None:
+            self.attempt.block_loop(parked)
+        elif parked:
+            self._job.asleep()
+        else:
+            self._job.awake()

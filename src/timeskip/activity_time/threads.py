@@ -1,0 +1,192 @@
+"""The threads of an attempt: what executors run for it, and `time.sleep` in any of them.
+
+A call that the attempt hands to an executor is real work and holds the clock until it returns,
+except while its thread is in a virtual sleep, or while it waits for a thread because all threads of
+the pool are taken. A sync activity is itself such a call.
+
+Any other thread counts only if it runs in the attempt's context and sleeps in it: from its first
+sleep on, it holds the clock while it is awake, until it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from timeskip.activity_time.attempt import Attempt, current_attempt
+
+
+class Job:
+    """A call that runs, or will run, in another thread or process for an attempt."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+
+    def awake(self) -> None:
+        self.attempt.hold(self)
+
+    def asleep(self) -> None:
+        self.attempt.release(self)
+
+    def __str__(self) -> str:
+        return "a call in another thread or process runs"
+
+
+class PoolQueue:
+    """The calls of attempts in one thread pool, in the order in which it will run them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._waiting: deque[Job] = deque()
+
+    def enter(self, job: Job) -> None:
+        """The job is handed to the pool. It holds the clock as soon as a thread is free for it."""
+        with self._lock:
+            if self._taken < self._size:
+                self._taken += 1
+                job.awake()
+            else:
+                self._waiting.append(job)
+
+    def leave(self, job: Job) -> None:
+        """The job has returned or was withdrawn. Whoever gets its thread next takes over."""
+        with self._lock:
+            if job in self._waiting:
+                self._waiting.remove(job)
+            elif self._waiting:
+                self._waiting.popleft().awake()
+            else:
+                self._taken -= 1
+
+
+_queues: WeakKeyDictionary[ThreadPoolExecutor, PoolQueue] = WeakKeyDictionary()
+_jobs_of_threads: dict[int, Job] = {}
+
+
+def run_for_attempt(
+    attempt: Attempt,
+    run_in_executor: Callable[..., asyncio.Future[Any]],
+    executor: Executor | None,
+    call: Callable[..., Any],
+    args: tuple[Any, ...],
+) -> asyncio.Future[Any]:
+    """What `loop.run_in_executor` does for an attempt; `run_in_executor` is the loop's own."""
+    job = Job(attempt)
+    if executor is not None and not isinstance(executor, ThreadPoolExecutor):
+        # Another process, as a rule: out of reach, and real work to its end.
+        job.awake()
+        future = run_in_executor(executor, call, *args)
+        future.add_done_callback(lambda _: job.asleep())
+    else:
+        queue = _queue_of(executor)
+        run = JobRun(job, queue)
+        queue.enter(job)
+        try:
+            future = run_in_executor(executor, run, call, args)
+        except BaseException:
+            queue.leave(job)
+            job.asleep()
+            raise
+        future.add_done_callback(run.settle)
+    attempt.waits.forget(future)
+    return future
+
+
+def _queue_of(executor: ThreadPoolExecutor | None) -> PoolQueue:
+    if executor is None:
+        return PoolQueue(1)
+    if executor not in _queues:
+        _queues[executor] = PoolQueue(executor._max_workers)
+    return _queues[executor]
+
+
+class JobRun:
+    """Runs a job in its thread, in the attempt's name: executors do not pass contexts on.
+
+    The job holds the clock until it has left its thread and the event loop knows of its result.
+    """
+
+    def __init__(self, job: Job, queue: PoolQueue) -> None:
+        self._job = job
+        self._queue = queue
+        self._lock = threading.Lock()
+        self._begun = False
+        self._left = False
+        self._result_known = False
+
+    def __call__(self, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        with self._lock:
+            self._begun = True
+        thread = threading.get_ident()
+        _jobs_of_threads[thread] = self._job
+        token = current_attempt.set(self._job.attempt)
+        try:
+            return call(*args)
+        finally:
+            current_attempt.reset(token)
+            del _jobs_of_threads[thread]
+            self._leave()
+
+    def settle(self, future: asyncio.Future[Any]) -> None:
+        """The event loop knows the result, or has cancelled the job, which may run nevertheless."""
+        with self._lock:
+            self._result_known = True
+            withdrawn = future.cancelled() and not self._begun
+            left = self._left
+        if withdrawn:
+            self._leave()
+        elif left:
+            self._job.asleep()
+
+    def _leave(self) -> None:
+        with self._lock:
+            if self._left:
+                return
+            self._left = True
+            result_known = self._result_known
+        self._queue.leave(self._job)
+        if result_known:
+            self._job.asleep()
+
+
+class StrayThread(Job):
+    """A thread that no executor runs, but that sleeps in the attempt's context."""
+
+    POLL_SECONDS = 0.01
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(attempt)
+        self.thread = threading.current_thread()
+
+    def awake(self) -> None:
+        super().awake()
+        self.attempt.loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        """Nobody says when a thread ends, so it has to be asked."""
+        if not self.thread.is_alive():
+            self.asleep()
+        elif self.attempt.is_held_by(self):
+            self.attempt.loop.call_later(self.POLL_SECONDS, self._look)
+
+
+_strays: WeakKeyDictionary[threading.Thread, StrayThread] = WeakKeyDictionary()
+
+
+def job_of_this_thread(attempt: Attempt) -> Job:
+    """Whatever runs in this thread for the attempt."""
+    job = _jobs_of_threads.get(threading.get_ident())
+    if job is not None and job.attempt is attempt:
+        return job
+    thread = threading.current_thread()
+    stray = _strays.get(thread)
+    if stray is None or stray.attempt is not attempt:
+        stray = _strays[thread] = StrayThread(attempt)
+    return stray
