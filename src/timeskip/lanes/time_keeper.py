@@ -19,6 +19,7 @@ All methods but `notice` belong to the loop's thread.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -86,6 +87,8 @@ class TimeKeeper:
         #: Told of each heartbeat of an activity and of its answer, before the answer is sent.
         self.on_heartbeat: Callable[[Message, Answer], None] | None = None
         self.on_time_moved: Callable[[Nanoseconds], None] | None = None
+        #: The thread that runs the loop; 0 until it is known.
+        self.thread_id = 0
         self._considering = False
         self._timer: asyncio.TimerHandle | None = None
         self._passed_over: set[int] = set()
@@ -93,13 +96,18 @@ class TimeKeeper:
 
     def notice(self) -> None:
         """Something changed: apply the rule again soon. Safe from any thread."""
-        if not self._considering:
-            self._considering = True
-            try:
-                self.loop.call_soon_threadsafe(self._consider)
-            except RuntimeError:
-                # The loop is closed: the simulation has ended, and so has its time.
-                self._considering = False
+        if self._considering:
+            return
+        self._considering = True
+        if threading.get_ident() == self.thread_id:
+            # Waking the loop from its own thread would cost two system calls for nothing.
+            self.loop.call_soon(self._consider)
+            return
+        try:
+            self.loop.call_soon_threadsafe(self._consider)
+        except RuntimeError:
+            # The loop is closed: the simulation has ended, and so has its time.
+            self._considering = False
 
     def wait_until(
         self, until: Nanoseconds | None, wake: Callable[[BaseException | None], None], hold: Hold

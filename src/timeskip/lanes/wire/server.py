@@ -7,6 +7,7 @@ A thread of its own, because the loop of the test may be blocked (a synchronous 
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -44,7 +45,7 @@ _HEALTHY_SERVICES = (
 
 
 class PortTaken(OSError):
-    """The port that was asked for is in use."""
+    """The port that was asked for cannot be had: it is in use, or not for everybody."""
 
 
 class WireServer:
@@ -111,6 +112,7 @@ class WireServer:
 
     def _run(self) -> None:
         try:
+            self.keeper.thread_id = threading.get_ident()
             asyncio.set_event_loop(self._loop)
             self._loop.run_until_complete(self._serve())
         finally:
@@ -125,6 +127,7 @@ class WireServer:
             for name in _HEALTHY_SERVICES:
                 await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
             server.add_generic_rpc_handlers((Routing(self.keeper),))
+            _require_free(self.port)
             try:
                 self.port = server.add_insecure_port(self.address)
             except RuntimeError:
@@ -139,3 +142,18 @@ class WireServer:
         self._started.set_result(None)
         await self._stopping.wait()
         await server.stop(None)
+        # grpcio does not wait for the calls that it has cancelled; the loop must outlive them.
+        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        if calls:
+            await asyncio.wait(calls)
+
+
+def _require_free(port: int) -> None:
+    """Find out whether the port can be had: grpcio gives no reason, and complains on stderr."""
+    with socket.socket() as probe:
+        # As grpcio does it, so that a server which has just ended is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise PortTaken(f"cannot listen on {HOST}:{port}: {error.strerror}") from None
