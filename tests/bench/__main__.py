@@ -40,9 +40,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--limit",
         type=float,
-        default=20,
+        default=0.05,
         metavar="SECONDS",
-        help="real time that a crowd may take; default %(default)s",
+        help="real time that each of a crowd may take, ten seconds at least; default %(default)s",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")
     arguments = parser.parse_args()
@@ -63,7 +63,7 @@ def _benchmarks(arguments: argparse.Namespace) -> Iterator[Benchmark]:
 
 
 async def _compare(benchmark: Benchmark, peers: Sequence[Peer]) -> Comparison:
-    comparison = Comparison(benchmark.title, benchmark.unit, benchmark.sandboxed)
+    comparison = Comparison(benchmark.title, benchmark.sandboxed, benchmark.alone)
     failed: set[str] = set()
     for turn in range(benchmark.rounds):
         first = turn % len(peers)

@@ -6,12 +6,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tests.bench.memory import Memory
 from tests.bench.samples import Comparison
+
+_LEGEND = (
+    "Real time, median of rounds; or how many ended right, if not all did in time.\n"
+    "{baseline}/...: how many times as fast as {baseline}, median of ratios within a round.\n"
+    "crowd: what one of many at once costs, as a multiple of one after another."
+)
 
 
 def print_report(
@@ -20,23 +27,30 @@ def print_report(
     """Prints one table, and the memory below it if it was measured."""
     peers = list(dict.fromkeys(peer for c in comparisons for peer in c.samples))
     rivals = [peer for peer in peers if peer != baseline] if baseline in peers else []
-    table = Table(title="Real time for each unit, median of rounds", title_justify="left")
-    table.add_column("benchmark")
-    table.add_column("per")
-    table.add_column("sandbox")
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("benchmark", no_wrap=True)
+    table.add_column("sandbox", no_wrap=True)
     for peer in peers:
-        table.add_column(peer, justify="right")
+        table.add_column(peer, justify="right", no_wrap=True)
     for rival in rivals:
-        table.add_column(f"{baseline} / {rival}", justify="right")
+        table.add_column(f"{baseline}/{rival}", justify="right", no_wrap=True)
+        table.add_column("crowd", justify="right")
     for comparison in comparisons:
         table.add_row(
             comparison.title,
-            comparison.unit,
             {None: "", True: "yes", False: "no"}[comparison.sandboxed],
             *(_cell(comparison, peer) for peer in peers),
-            *(_ratio(comparison.speedup(baseline, rival)) for rival in rivals),
+            *(
+                ratio
+                for rival in rivals
+                for ratio in (
+                    _ratio(comparison.speedup(baseline, rival)),
+                    _crowd_cost(comparison, comparisons, rival),
+                )
+            ),
         )
     console.print(table)
+    console.print(_LEGEND.format(baseline=baseline))
     if memory:
         console.print(
             f"Memory of the simulated server: {memory.bytes_per_open_workflow / 1024:.1f} KiB for"
@@ -60,7 +74,7 @@ def _cell(comparison: Comparison, peer: str) -> Text:
     if worst is None:
         return Text("")
     if not worst.complete:
-        return Text(f"{worst.right:,} of {worst.asked:,} right", "red")
+        return Text(f"{worst.right:,} of {worst.asked:,}", "red")
     return Text(f"{(comparison.median_seconds(peer) or 0) * 1000:,.1f} ms")
 
 
@@ -70,10 +84,20 @@ def _ratio(speedup: float | None) -> Text:
     return Text(f"{speedup:.2f}", "green" if speedup >= 1 else "yellow")
 
 
+def _crowd_cost(crowd: Comparison, comparisons: Sequence[Comparison], peer: str) -> Text:
+    """What one of a crowd costs, as a multiple of what one costs alone."""
+    together = crowd.median_seconds(peer)
+    for comparison in comparisons:
+        if (comparison.title, comparison.sandboxed) == (crowd.alone, crowd.sandboxed):
+            alone = comparison.median_seconds(peer)
+            if alone and together:
+                return Text(f"{together / alone:.2f}")
+    return Text("")
+
+
 def _as_json(comparison: Comparison, baseline: str) -> dict[str, Any]:
     return {
         "title": comparison.title,
-        "unit": comparison.unit,
         "sandboxed": comparison.sandboxed,
         "peers": {
             peer: {

@@ -26,9 +26,10 @@ class Comparison:
     """One benchmark's samples of each peer, in order of rounds."""
 
     title: str
-    unit: str
     sandboxed: bool | None = None
     """None where no workflow runs."""
+    alone: str | None = None
+    """The title of the benchmark that runs the same workflows one after another."""
     samples: dict[str, list[Sample]] = field(default_factory=dict)
 
     def add(self, peer: str, sample: Sample) -> None:
