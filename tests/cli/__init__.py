@@ -1,0 +1,1 @@
+"""The command line: `timeskip serve` as a process of its own."""

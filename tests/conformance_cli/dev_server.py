@@ -1,0 +1,51 @@
+"""The real Temporal dev server as a process."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.conformance_cli.session import program
+
+
+@contextmanager
+def dev_server() -> Iterator[str]:
+    """A fresh dev server for the block; its address."""
+    port = _free_port()
+    process = subprocess.Popen(
+        [
+            program(),
+            "server",
+            "start-dev",
+            "--headless",
+            "--port",
+            str(port),
+            "--log-level",
+            "never",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            _wait_for_announcement(process)
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+        return port
+
+
+def _wait_for_announcement(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Temporal Server:"):
+            return
+    raise RuntimeError(f"the dev server did not start, exit code {process.wait()}")

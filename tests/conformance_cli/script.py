@@ -1,0 +1,177 @@
+"""The scripted session: what is typed, in this order.
+
+A command needs no pause before it: where it depends on what a worker does, an earlier command waits
+for that (a query is answered after the first workflow task, `execute` and `result` after the last).
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import NamedTuple
+
+
+class Step(NamedTuple):
+    """One command; repeated until its output holds `until`, if that is given."""
+
+    command: str
+    until: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The arguments of `temporal`."""
+        return shlex.split(self.command)
+
+
+SCRIPT = (
+    # The service itself.
+    Step("operator cluster health"),
+    Step("operator cluster health -o json"),
+    Step("operator cluster system -o json"),
+    Step("operator cluster describe -o json"),
+    # Namespaces.
+    Step("operator namespace list -o json"),
+    Step("operator namespace describe -n default -o json"),
+    Step(
+        "operator namespace create -n made --retention 72h --description new --email a@example.com"
+    ),
+    Step("operator namespace create -n made"),
+    Step("operator namespace create -n brief --retention 1h"),
+    Step("operator namespace describe -n made -o json"),
+    Step("operator namespace describe -n nowhere -o json"),
+    Step("operator namespace list -o json"),
+    # A run from start to end, and the ways to look at it.
+    Step("""workflow start -t cli --type Greeting -w greet -i '"Ada"' --memo 'k="v"' -o json"""),
+    Step("workflow result -w greet -o json"),
+    Step("workflow result -w greet"),
+    Step("workflow show -w greet -o json"),
+    Step("workflow show -w greet"),
+    Step("workflow show -w greet --follow"),
+    Step("workflow show -w greet --reverse -o json"),
+    Step("workflow describe -w greet -o json"),
+    Step("workflow describe -w greet --reset-points -o json"),
+    Step("""workflow execute -t cli --type Greeting -w greet-now -i '"Bob"' -o json"""),
+    Step("""workflow execute -t cli --type Greeting -w greet-text -i '"Cy"'"""),
+    Step(
+        """workflow execute -t cli --type Greeting -w greet-full -i '"Di"' --task-timeout 5s"""
+        """ --run-timeout 1h --execution-timeout 2h --static-summary short --static-details long"""
+        """ --priority-key 2 --headers 'trace="abc"' -o json"""
+    ),
+    Step("workflow describe -w greet-full -o json"),
+    Step("workflow show -w greet-full -o json"),
+    Step("workflow execute -t cli --type Nap -w nap"),
+    Step("workflow show -w nap -o json"),
+    Step("workflow execute -t cli --type Refusal -w refuse -o json"),
+    Step("workflow execute -t cli --type Refusal -w refuse-text"),
+    Step("workflow describe -w refuse -o json"),
+    # Signals and queries.
+    Step("workflow start -t cli --type Approval -w approve -o json"),
+    Step("workflow query -w approve --type state -o json"),
+    Step("workflow query -w approve --type state"),
+    Step("workflow query -w approve --type state --reject-condition not_open -o json"),
+    Step("workflow query -w approve --type colour -o json"),
+    Step("workflow metadata -w approve -o json"),
+    Step("workflow describe -w approve -o json"),
+    Step("workflow signal -w approve --name approve -i '\"Eve\"' -o json"),
+    Step("workflow result -w approve -o json"),
+    Step("workflow query -w approve --type state -o json"),
+    Step("workflow query -w approve --type state --reject-condition not_open"),
+    Step("workflow query -w approve --type state --reject-condition not_completed_cleanly -o json"),
+    Step("workflow show -w approve -o json"),
+    Step(
+        "workflow signal-with-start -t cli --type Approval -w signalled"
+        " --signal-name approve --signal-input '\"Fay\"' -o json"
+    ),
+    Step("workflow result -w signalled -o json"),
+    Step("workflow show -w signalled -o json"),
+    # One workflow id, several runs.
+    Step("workflow start -t cli --type Approval -w twice -o json"),
+    Step("workflow query -w twice --type state -o json"),
+    Step("workflow start -t cli --type Approval -w twice --fail-existing -o json"),
+    Step("workflow start -t cli --type Approval -w twice --fail-existing"),
+    Step("workflow start -t cli --type Approval -w twice --id-conflict-policy Fail -o json"),
+    Step("workflow start -t cli --type Approval -w twice --id-conflict-policy UseExisting -o json"),
+    Step(
+        "workflow start -t cli --type Approval -w twice --id-conflict-policy TerminateExisting"
+        " -o json"
+    ),
+    Step("workflow query -w twice --type state -o json"),
+    Step("workflow terminate -w twice"),
+    Step(
+        "workflow start -t cli --type Approval -w greet --id-reuse-policy RejectDuplicate -o json"
+    ),
+    Step(
+        "workflow start -t cli --type Approval -w greet --fail-existing"
+        " --id-reuse-policy RejectDuplicate -o json"
+    ),
+    Step(
+        "workflow start -t cli --type Approval -w greet --fail-existing"
+        " --id-reuse-policy AllowDuplicateFailedOnly -o json"
+    ),
+    Step(
+        "workflow start -t cli --type Refusal -w refuse --fail-existing"
+        " --id-reuse-policy AllowDuplicateFailedOnly -o json"
+    ),
+    Step("workflow result -w refuse -o json"),
+    # Cancellation and termination.
+    Step("workflow start -t cli --type Approval -w cancel -o json"),
+    Step("workflow query -w cancel --type state -o json"),
+    Step("workflow cancel -w cancel -o json"),
+    Step("workflow result -w cancel -o json"),
+    Step("workflow result -w cancel"),
+    Step("workflow show -w cancel -o json"),
+    Step("workflow describe -w cancel -o json"),
+    Step("workflow start -t cli --type Approval -w terminate -o json"),
+    Step("workflow query -w terminate --type state -o json"),
+    Step("workflow terminate -w terminate --reason enough -o json"),
+    Step("workflow result -w terminate -o json"),
+    Step("workflow show -w terminate -o json"),
+    Step("workflow describe -w terminate -o json"),
+    # An activity that is finished from the command line.
+    Step("workflow start -t cli --type Inquiry -w inquire -i '\"why\"' -o json"),
+    Step("workflow describe -w inquire -o json", until="PENDING_ACTIVITY_STATE_STARTED"),
+    Step("activity complete -w inquire -a other --result '\"because\"'"),
+    Step("activity complete -w inquire -a ask --result '\"because\"'"),
+    Step("workflow result -w inquire -o json"),
+    Step("activity complete -w inquire -a ask --result '\"because\"'"),
+    Step("workflow start -t cli --type Inquiry -w inquire-in-vain -i '\"why\"' -o json"),
+    Step("workflow describe -w inquire-in-vain -o json", until="PENDING_ACTIVITY_STATE_STARTED"),
+    Step("activity fail -w inquire-in-vain -a ask --reason unknown --detail '\"x\"'"),
+    Step("workflow result -w inquire-in-vain -o json"),
+    Step("workflow show -w inquire-in-vain -o json"),
+    # Task queues.
+    Step("task-queue describe -t cli -o json"),
+    Step("task-queue describe -t cli --task-queue-type workflow -o json"),
+    Step("task-queue describe -t cli --task-queue-type activity --disable-stats -o json"),
+    Step("task-queue describe -t cli --legacy-mode -o json"),
+    Step("task-queue describe -t cli --legacy-mode --task-queue-type-legacy activity -o json"),
+    Step("task-queue describe -t unpolled -o json"),
+    Step("task-queue describe -t unpolled --legacy-mode -o json"),
+    # What cannot be done.
+    Step("workflow describe -w absent -o json"),
+    Step("workflow show -w absent"),
+    Step("workflow show -w absent -o json"),
+    Step("workflow result -w absent"),
+    Step("workflow signal -w absent --name approve"),
+    Step("workflow query -w absent --type state"),
+    Step("workflow cancel -w absent"),
+    Step("workflow terminate -w absent"),
+    Step("workflow signal -w greet --name approve"),
+    Step("workflow cancel -w greet"),
+    Step("workflow terminate -w greet"),
+    Step("workflow describe -w greet -r not-a-run-id"),
+    Step("workflow describe -w greet -r 11111111-2222-4333-8444-555555555555"),
+    Step("workflow query -w greet -r 11111111-2222-4333-8444-555555555555 --type state"),
+    Step("workflow describe -w greet -n nowhere"),
+    Step("workflow start -t cli --type Greeting -w lost -n nowhere"),
+    Step("workflow start -t cli --type Greeting -w lost -i '{not json'"),
+    Step("workflow start -t cli --type Greeting -w lost --search-attribute 'Unknown=\"x\"'"),
+    Step("workflow start --type Greeting -w lost"),
+    Step("workflow start -t cli --type Greeting -w lost --id-reuse-policy Sometimes"),
+    # Last, as its time is long to come.
+    Step("workflow start -t unpolled --type Greeting -w late --start-delay 1h -o json"),
+    Step("workflow describe -w late -o json"),
+    Step("workflow query -w late --type state"),
+    Step("task-queue describe -t unpolled -o json"),
+    Step("workflow terminate -w late"),
+    Step("workflow show -w late -o json"),
+)
