@@ -7,6 +7,7 @@ wait. Under pytest-xdist one worker runs the real server for all of them.
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import os
 from collections.abc import Sequence
@@ -114,4 +115,7 @@ def _scenario(item: pytest.Item) -> Scenario:
     marker = item.get_closest_marker("scenario")
     assert marker is not None
     module = item.module.__name__.rpartition(".")[2]
-    return Scenario(f"{module}::{item.originalname}", item.obj, marker.kwargs["clock"])
+    arguments = {name: value for name, value in item.callspec.params.items() if name != "world"}
+    case = "".join(f"[{value}]" for value in arguments.values())
+    body = functools.partial(item.obj, **arguments)
+    return Scenario(f"{module}::{item.originalname}{case}", body, marker.kwargs["clock"])

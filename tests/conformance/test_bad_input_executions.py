@@ -140,18 +140,6 @@ async def test_closed_run_is_left_alone(world: World, rpc: str, with_run_id: boo
     await observe_refusal(world, ask(world, RPCS[rpc], named.execution), run)
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [str.upper, "{{{}}}".format, "urn:uuid:{}".format, lambda run_id: run_id.replace("-", "")],
-    ids=["capitals", "braces", "urn", "no dashes"],
-)
-@scenario("rpc:SignalWorkflowExecution")
-async def test_run_id_is_read_however_it_is_spelled(world: World, spelling: Any) -> None:
-    run = await world.start()
-    await world.signal(Run(run.workflow_id, spelling(run.run_id)), request_id="")
-    await world.observe_history("history", run)
-
-
 SIGNAL_MISTAKES: dict[str, Mapping[str, Any]] = {
     "name empty": {"signal_name": ""},
     "name too long": {"signal_name": LONG},
@@ -165,14 +153,14 @@ SIGNAL_MISTAKES: dict[str, Mapping[str, Any]] = {
 
 
 @pytest.mark.parametrize("mistake", SIGNAL_MISTAKES)
-@scenario("rpc:SignalWorkflowExecution")
+@scenario()
 async def test_signal_is_refused(world: World, mistake: str) -> None:
     run = await world.start()
     asked = ask(world, RPCS["signal"], run.execution, **SIGNAL_MISTAKES[mistake])
     await observe_refusal(world, asked, run)
 
 
-@scenario("rpc:SignalWorkflowExecution")
+@scenario()
 async def test_signal_input_is_refused_before_the_workflow_is_looked_for(world: World) -> None:
     unknown = WorkflowExecution(workflow_id="nobody")
     await observe_refusal(world, ask(world, RPCS["signal"], unknown, input=LARGE))
@@ -186,7 +174,7 @@ QUERY_MISTAKES: dict[str, Mapping[str, Any]] = {
 
 
 @pytest.mark.parametrize("mistake", QUERY_MISTAKES)
-@scenario("rpc:QueryWorkflow")
+@scenario()
 async def test_query_is_refused(world: World, mistake: str) -> None:
     run = await world.start()
     asked = ask(world, RPCS["query"], run.execution, **QUERY_MISTAKES[mistake])
@@ -201,21 +189,21 @@ async def test_links_of_an_ending_are_refused(world: World, rpc: str) -> None:
 
 
 @pytest.mark.parametrize("first", [UNKNOWN_RUN_ID, "nonsense"])
-@scenario("option:TerminateWorkflowExecutionRequest.first_execution_run_id")
+@scenario()
 async def test_termination_of_another_chain_is_refused(world: World, first: str) -> None:
     run = await world.start()
     asked = ask(world, RPCS["terminate"], run.execution, first_execution_run_id=first)
     await observe_refusal(world, asked, run)
 
 
-@scenario("option:RequestCancelWorkflowExecutionRequest.first_execution_run_id")
+@scenario()
 async def test_cancellation_of_another_chain_is_refused(world: World) -> None:
     run = await world.start()
     asked = ask(world, RPCS["cancel"], run.execution, first_execution_run_id=UNKNOWN_RUN_ID)
     await observe_refusal(world, asked, run)
 
 
-@scenario("rpc:TerminateWorkflowExecution")
+@scenario()
 async def test_termination_says_who_and_why_if_nobody_does(world: World) -> None:
     run = await world.start()
     await ask(world, RPCS["terminate"], run.execution)
@@ -237,18 +225,20 @@ async def test_page_token_is_refused(world: World, rpc: str, mistake: str) -> No
 @pytest.mark.parametrize(
     "whose", ["other workflow", "other run", "unknown run", "unknown workflow"]
 )
-@scenario("rpc:GetWorkflowExecutionHistory")
-async def test_page_token_of_another_run_is_refused(world: World, whose: str) -> None:
+@pytest.mark.parametrize("rpc", ["history", "reverse history"])
+@scenario()
+async def test_page_token_of_another_run_is_refused(world: World, rpc: str, whose: str) -> None:
     run = await world.start()
+    await world.signal(run)
     other = await world.start("other")
-    page = await ask(world, RPCS["history"], run.execution, maximum_page_size=1)
+    page = await ask(world, RPCS[rpc], run.execution, maximum_page_size=1)
     execution = {
         "other workflow": WorkflowExecution(workflow_id=other.workflow_id),
         "other run": WorkflowExecution(workflow_id=run.workflow_id, run_id=other.run_id),
         "unknown run": WorkflowExecution(workflow_id=run.workflow_id, run_id=UNKNOWN_RUN_ID),
         "unknown workflow": WorkflowExecution(workflow_id="nobody"),
     }[whose]
-    asked = ask(world, RPCS["history"], execution, next_page_token=page.next_page_token)
+    asked = ask(world, RPCS[rpc], execution, next_page_token=page.next_page_token)
     await observe_refusal(world, asked, run, other)
 
 

@@ -1,4 +1,4 @@
-"""Starts that are refused: of which kind the error is, what it says, and which mistake is told first."""
+"""Starts that are refused: with which error, and which of several mistakes is told."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def good_start(world: World) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mistake", START_MISTAKES)
-@scenario("rpc:StartWorkflowExecution")
+@scenario()
 async def test_start_is_refused(world: World, mistake: str) -> None:
     fields = with_fields(good_start(world), START_MISTAKES[mistake])
     request = StartWorkflowExecutionRequest(**fields)
@@ -198,7 +198,7 @@ async def test_start_is_refused(world: World, mistake: str) -> None:
 
 
 @pytest.mark.parametrize("mistake", SIGNAL_WITH_START_MISTAKES)
-@scenario("rpc:SignalWithStartWorkflowExecution")
+@scenario()
 async def test_signal_with_start_is_refused(world: World, mistake: str) -> None:
     good = {**good_start(world), "signal_name": "poke"}
     request = SignalWithStartWorkflowExecutionRequest(
@@ -214,7 +214,7 @@ async def test_signal_with_start_is_refused(world: World, mistake: str) -> None:
     "mistake",
     ["signal input too large", "memo too large", "task queue missing", "signal name missing"],
 )
-@scenario("rpc:SignalWithStartWorkflowExecution")
+@scenario()
 async def test_signal_with_start_of_a_running_workflow_is_refused(
     world: World, mistake: str
 ) -> None:

@@ -14,6 +14,7 @@ from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.identifiers import Identifiers
 from timeskip.server.matching import TaskQueues
 from timeskip.server.namespaces import Namespace
+from timeskip.server.validation.namespaces import validate_namespace
 
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
@@ -95,8 +96,7 @@ class Cluster:
 
     def namespace(self, name: str) -> Namespace:
         """The namespace called `name`, or the errors that the real frontend gives."""
-        if not name:
-            raise ServiceError(StatusCode.INVALID_ARGUMENT, "Namespace is empty.")
+        validate_namespace(name)
         found = self.namespaces.get(name)
         if found is None:
             raise ServiceError(
@@ -127,8 +127,4 @@ class Cluster:
 
 
 def not_found(message: str) -> ServiceError:
-    return ServiceError(
-        StatusCode.NOT_FOUND,
-        message,
-        NotFoundFailure(current_cluster="active", active_cluster="active"),
-    )
+    return ServiceError(StatusCode.NOT_FOUND, message, NotFoundFailure())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import HistoryEventFilterType
 from temporalio.api.history.v1 import History, HistoryEvent
 from temporalio.api.workflowservice.v1 import (
@@ -16,12 +17,14 @@ from temporalio.api.workflowservice.v1 import (
 from timeskip.server import tokens
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
-from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
+from timeskip.server.errors import invalid_argument
 from timeskip.server.rpcs import rpc
 from timeskip.server.validation.executions import validate_execution
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
+
+HistoryRequest = GetWorkflowExecutionHistoryRequest | GetWorkflowExecutionHistoryReverseRequest
 
 #: Events in one answer, unless the caller wants fewer.
 PAGE_SIZE = 1000
@@ -38,8 +41,6 @@ def get_history(
 ) -> GetWorkflowExecutionHistoryResponse | None:
     namespace = cluster.namespace(request.namespace)
     validate_execution(request)
-    if request.maximum_page_size < 0:
-        raise invalid_argument("Invalid MaximumPageSize.")
     if request.next_page_token:
         run, first, waits = _continued(cluster, request)
     else:
@@ -53,14 +54,14 @@ def get_history_reverse(
 ) -> GetWorkflowExecutionHistoryReverseResponse:
     namespace = cluster.namespace(request.namespace)
     validate_execution(request)
-    run = cluster.run_of(namespace, request.execution)
-    last = len(run.history.events)
     if request.next_page_token:
-        run_id, token_last = tokens.parse_page(request.next_page_token, (str, int))
-        if run_id != run.run_id or not isinstance(token_last, int):
-            raise invalid_argument("Invalid NextPageToken.")
-        last = token_last
-    size = request.maximum_page_size or PAGE_SIZE
+        run_id, last = tokens.parse_page(request.next_page_token, (str, int))
+        assert isinstance(run_id, str) and isinstance(last, int)
+        run = _run_of_token(cluster, request, run_id)
+    else:
+        run = cluster.run_of(namespace, request.execution)
+        last = len(run.history.events)
+    size = _page_size(request)
     first = max(last - size, 0)
     response = GetWorkflowExecutionHistoryReverseResponse(
         history=History(events=run.history.events[first:last][::-1])
@@ -88,7 +89,7 @@ class _Reading:
         self.first = first
         self.waits = waits
         self.only_close = request.history_event_filter_type == _CLOSE_EVENT
-        self.size = request.maximum_page_size or PAGE_SIZE
+        self.size = _page_size(request)
 
     def answer(self) -> GetWorkflowExecutionHistoryResponse | None:
         if self.waits and self.run.is_open and (self.only_close or not self._has_news()):
@@ -169,14 +170,22 @@ def _cut(events: list[HistoryEvent], first: int, size: int) -> list[HistoryEvent
     return shown
 
 
+def _page_size(request: HistoryRequest) -> int:
+    return request.maximum_page_size if request.maximum_page_size > 0 else PAGE_SIZE
+
+
 def _continued(
     cluster: Cluster, request: GetWorkflowExecutionHistoryRequest
 ) -> tuple[Run, int, bool]:
     run_id, first, waits = tokens.parse_page(request.next_page_token, (str, int, int))
     assert isinstance(run_id, str) and isinstance(first, int)
-    if request.execution.run_id and request.execution.run_id != run_id:
-        raise invalid_argument("RunId in the request does not match the NextPageToken.")
-    run = cluster.runs.get(run_id)
-    if run is None or run.namespace.name != request.namespace:
-        raise ServiceError(StatusCode.NOT_FOUND, "workflow execution not found")
+    run = _run_of_token(cluster, request, run_id)
     return run, first, bool(waits) and request.wait_new_event
+
+
+def _run_of_token(cluster: Cluster, request: HistoryRequest, run_id: str) -> Run:
+    """The run whose history the token continues, which is the one that the request names."""
+    if request.execution.run_id not in ("", run_id):
+        raise invalid_argument("RunId in the request does not match the NextPageToken.")
+    execution = WorkflowExecution(workflow_id=request.execution.workflow_id, run_id=run_id)
+    return cluster.run_of(cluster.namespace(request.namespace), execution)

@@ -26,8 +26,8 @@ from timeskip.server.cluster import Cluster
 from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.namespaces import BLOB_SIZE_LIMIT, MEMO_SIZE_LIMIT, Namespace
 from timeskip.server.rpcs import rpc
+from timeskip.server.validation.namespaces import validate_namespace_length
 
-_LONGEST_NAME = 1000
 _SHORTEST_RETENTION: Nanoseconds = 3600 * SECOND
 _CLUSTER_NAME = "active"
 
@@ -39,7 +39,7 @@ def register_namespace(
     name = request.namespace
     if not name:
         raise invalid_argument("Namespace not set on request.")
-    _check_length(name)
+    validate_namespace_length(name)
     retention = request.workflow_execution_retention_period.ToNanoseconds()
     if retention < _SHORTEST_RETENTION:
         raise invalid_argument("A valid retention period is not set on request.")
@@ -71,7 +71,7 @@ def describe_namespace(
     cluster: Cluster, call: Call, request: DescribeNamespaceRequest
 ) -> DescribeNamespaceResponse:
     if request.namespace:
-        _check_length(request.namespace)
+        validate_namespace_length(request.namespace)
         namespace = cluster.namespaces.get(request.namespace)
     elif request.id:
         namespace = _by_id(cluster, request.id)
@@ -107,11 +107,6 @@ def list_namespaces(
     if len(shown) < len(after):
         response.next_page_token = shown[-1].id.encode()
     return response
-
-
-def _check_length(name: str) -> None:
-    if len(name) > _LONGEST_NAME:
-        raise invalid_argument("Namespace length exceeds limit.")
 
 
 def _by_id(cluster: Cluster, id: str) -> Namespace | None:

@@ -153,7 +153,7 @@ def query_workflow(
     if rejected is not None:
         return QueryWorkflowResponse(query_rejected=rejected)
     if not run.is_open and not run.last_completed_started_id:
-        raise _not_ready("Workflow was closed before WorkflowTaskStarted event.")
+        raise _not_ready("Workflow execution closed before WorkflowTaskStarted event")
     if not run.had_or_has_workflow_task:
         raise _not_ready("Workflow task is not scheduled yet.")
     if run.workflow_task_attempt >= _FAILING_ATTEMPT:
