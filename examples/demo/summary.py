@@ -58,7 +58,12 @@ def _totals(tests: Sequence[RecordedTest]) -> Table:
     table.add_column("example", "all")
     table.add_column("tests", str(len(tests)), justify="right")
     table.add_column("workflows", str(_count_runs(tests)), justify="right")
-    table.add_column("virtual time", _virtual_text(tests), justify="right", style=_VIRTUAL)
+    table.add_column(
+        "virtual time",
+        Text(_virtual_text(tests), _VIRTUAL),
+        justify="right",
+        style=_VIRTUAL,
+    )
     table.add_column("real time", _real_text(tests), justify="right")
     for folder, group in rows:
         table.add_row(

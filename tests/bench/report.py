@@ -27,7 +27,7 @@ def print_report(
     """Prints one table, and the memory below it if it was measured."""
     peers = list(dict.fromkeys(peer for c in comparisons for peer in c.samples))
     rivals = [peer for peer in peers if peer != baseline] if baseline in peers else []
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("benchmark", no_wrap=True)
     table.add_column("sandbox", no_wrap=True)
     for peer in peers:

@@ -28,9 +28,9 @@ def printed(name: str, *, width: int = 80, encoding: str = "utf-8", color: bool 
 
 def test_plain_text_reads_from_top_to_bottom() -> None:
     assert str(Timeline(recorded("feast"))).splitlines() == [
-        "     +0 s ┌ started  Feast",
-        "   +13 ms ├ activity roast_goose failed: ColdOven: the oven is cold",
-        "   +18 ms └ failed   ColdOven: the oven is cold",
+        "     +0 s ┌ started   Feast",
+        "   +13 ms ├ activity  roast_goose failed: ColdOven: the oven is cold",
+        "   +18 ms └ failed    ColdOven: the oven is cold",
     ]
 
 
@@ -44,7 +44,7 @@ def test_loop_is_one_line() -> None:
     rows = str(Timeline(recorded("chimes"))).splitlines()
 
     assert rows[3].split(maxsplit=1) == [
-        "⋮",
+        "┊",
         "10 more rounds of timer 10 ms, activity lay_table",
     ]
     assert len(rows) == 7

@@ -21,9 +21,10 @@ _STYLES = {
     Mood.WAITING: "magenta",
 }
 _PLAIN_WIDTH = 80
-# Timelines printed below each other line up, but for the rare longer offset.
+# Timelines printed below each other line up, but for the rare longer word.
 _USUAL_OFFSET_WIDTH = len("+2 d 22 h")
-_ASCII = str.maketrans({"┌": "+", "├": "|", "│": "|", "└": "+", "⋮": ":", "→": "->", "…": "..."})
+_USUAL_KIND_WIDTH = len("completed")
+_ASCII = str.maketrans({"┌": "+", "├": "|", "│": "|", "└": "+", "┊": ":", "→": "->", "…": "..."})
 
 _Row = tuple[Text, Text, Text, Text]
 
@@ -50,10 +51,10 @@ class Timeline:
         grid.add_column(
             justify="right",
             style="cyan",
-            width=max(_USUAL_OFFSET_WIDTH, _width(row[0] for row in rows)),
+            width=_width(_USUAL_OFFSET_WIDTH, (row[0] for row in rows)),
         )
         grid.add_column(style="dim", width=1)
-        grid.add_column(width=_width(row[2] for row in rows))
+        grid.add_column(width=_width(_USUAL_KIND_WIDTH, (row[2] for row in rows)))
         grid.add_column(
             ratio=1, no_wrap=True, overflow="crop" if options.ascii_only else "ellipsis"
         )
@@ -65,7 +66,7 @@ class Timeline:
         told = ""
         for index, item in enumerate(self._items):
             if isinstance(item, Rounds):
-                yield _row(rail="⋮", text=_rounds_text(item))
+                yield _row(rail="┊", text=_rounds_text(item))
                 continue
             offset = f"+{duration_text(item.at)}"
             yield _row(
@@ -79,9 +80,9 @@ class Timeline:
                 yield _row(rail="│", text=_failure_text(item.earlier_failure))
 
 
-def _width(column: Iterable[Text]) -> int:
+def _width(usual: int, column: Iterable[Text]) -> int:
     """What a column needs: never less, however long the text beside it."""
-    return max((cell.cell_len for cell in column), default=0)
+    return max([usual, *(cell.cell_len for cell in column)])
 
 
 def _row(*, offset: str = "", rail: str, kind: Text | None = None, text: Text) -> _Row:
@@ -92,10 +93,10 @@ def _line_text(moment: Moment) -> Text:
     line = moment.line
     if line.mood is Mood.FAILURE:
         return _failure_text(f"{line.subject} {line.detail}".lstrip())
-    text = Text(line.subject, "bold")
+    text = Text().append(line.subject, "bold")
     if line.subject and line.detail:
         text.append(" ")
-    return text.append(line.detail, _STYLES[line.mood] or "not bold")
+    return text.append(line.detail, _STYLES[line.mood])
 
 
 def _failure_text(words: str) -> Text:
