@@ -31,18 +31,18 @@ class ActivityClock:
 
     def __init__(self, clock: VirtualTime) -> None:
         self.closed = False
-        self._clock = clock
+        self.virtual = clock
         self._origin_ns = clock.now_ns()
         self._origin_seconds = time.monotonic()
         self._lock = threading.Lock()
         self._waiters: dict[int, Waiter] = {}
 
     def now_ns(self) -> int:
-        return self._clock.now_ns()
+        return self.virtual.now_ns()
 
     def loop_time(self) -> float:
         """What `loop.time()` says now."""
-        return self._origin_seconds + (self._clock.now_ns() - self._origin_ns) / 1e9
+        return self._origin_seconds + (self.virtual.now_ns() - self._origin_ns) / 1e9
 
     def due_ns(self, when: float) -> int:
         """What `when`, a time of `loop.time()`, means, to the microsecond: floats have errors."""
@@ -52,7 +52,7 @@ class ActivityClock:
         """Tell `waiter` when it is time. It must `forget` itself when it waits no longer."""
         with self._lock:
             self._waiters[id(waiter)] = waiter
-        timer = self._clock.call_at(due_ns, waiter.fall_due)
+        timer = self.virtual.call_at(due_ns, waiter.fall_due)
         if self.closed:
             waiter.time_ends()
         return timer
