@@ -62,21 +62,24 @@ async def _run_scenarios(lane: str, scenarios: Sequence[Scenario]) -> dict[str, 
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def run(scenario: Scenario) -> Record:
-        async with limit, worlds(scenario) as world:
-            return await _run_scenario(scenario, world)
+        async with limit:
+            return await _run_scenario(scenario, worlds)
 
     async with _LANES[lane]() as worlds:
         records = await asyncio.gather(*map(run, scenarios))
     return {scenario.name: record for scenario, record in zip(scenarios, records, strict=True)}
 
 
-async def _run_scenario(scenario: Scenario, world: World) -> Record:
+async def _run_scenario(scenario: Scenario, worlds: Worlds) -> Record:
+    observations: list[Observation] = []
     error = None
     try:
-        await asyncio.wait_for(scenario.body(world), _PATIENCE)
+        async with worlds(scenario) as world:
+            observations = world.observations.noted
+            await asyncio.wait_for(scenario.body(world), _PATIENCE)
     except Exception:  # noqa: BLE001 - whatever it is, the scenario's test reports it
         error = traceback.format_exc()
-    return Record(tuple(world.observations.noted), error)
+    return Record(tuple(observations), error)
 
 
 Worlds = Callable[[Scenario], contextlib.AbstractAsyncContextManager[World]]

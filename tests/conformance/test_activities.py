@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from temporalio.api.common.v1 import Priority, RetryPolicy
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatByIdRequest,
     RespondActivityTaskCanceledByIdRequest,
@@ -19,6 +20,7 @@ from tests.conformance.commands import (
     seconds,
 )
 from tests.conformance.payloads import application_failure, canceled_failure, header, payloads
+from tests.conformance.raw_worker import RawWorker
 from tests.conformance.scenario import scenario
 from tests.conformance.world import Run, World
 
@@ -331,24 +333,42 @@ async def test_activities_are_answered_by_id(world: World) -> None:
     await world.observe_history("history", run)
 
 
-@scenario("rpc:RespondActivityTaskCompletedById")
+@scenario(
+    "rpc:RespondActivityTaskCompletedById",
+    "rpc:RespondActivityTaskFailedById",
+    "rpc:RespondActivityTaskCanceledById",
+    "rpc:RecordActivityTaskHeartbeatById",
+)
 async def test_an_activity_that_never_started_is_answered_by_id(world: World) -> None:
-    run = await world.start()
-    await world.raw.run_workflow_task(
-        schedule_activity("a", task_queue=world.task_queue, start_to_close=100)
-    )
-    await world.observe_error(
-        "completed before its start",
-        world.client.workflow_service.respond_activity_task_completed_by_id(
-            RespondActivityTaskCompletedByIdRequest(
-                namespace=world.client.namespace,
-                workflow_id=run.workflow_id,
-                activity_id="a",
-                identity="by-id",
-            )
-        ),
-    )
-    await world.observe_history("history", run)
+    service = world.client.workflow_service
+    whose: dict[str, Any] = {
+        "namespace": world.client.namespace,
+        "activity_id": "a",
+        "identity": "by-id",
+    }
+
+    async def scheduled(name: str) -> dict[str, Any]:
+        worker = RawWorker(world.client, world.unique(name))
+        run = await world.start(name, task_queue=TaskQueue(name=worker.task_queue))
+        await worker.run_workflow_task(
+            schedule_activity("a", task_queue=worker.task_queue, start_to_close=100)
+        )
+        return {**whose, "workflow_id": run.workflow_id}
+
+    names = await scheduled("heartbeat")
+    request = RecordActivityTaskHeartbeatByIdRequest(**names)
+    await world.observe_error("heartbeat", service.record_activity_task_heartbeat_by_id(request))
+    names = await scheduled("completed")
+    completed = RespondActivityTaskCompletedByIdRequest(**names)
+    await world.observe_error("completed", service.respond_activity_task_completed_by_id(completed))
+    names = await scheduled("failed")
+    failed = RespondActivityTaskFailedByIdRequest(**names, failure=application_failure("no"))
+    await world.observe_error("failed", service.respond_activity_task_failed_by_id(failed))
+    names = await scheduled("cancelled")
+    cancelled = RespondActivityTaskCanceledByIdRequest(**names)
+    await world.observe_error("cancelled", service.respond_activity_task_canceled_by_id(cancelled))
+    for name in ("heartbeat", "completed", "failed", "cancelled"):
+        await world.observe_history(f"{name}: history", Run(world.unique(name)))
 
 
 @scenario(

@@ -116,6 +116,18 @@ async def test_cancel_a_running_activity_that_times_out(world: World) -> None:
     world.observe_task("workflow task", await world.raw.poll_workflow_task())
 
 
+@scenario("command:RequestCancelActivityTask", "event:ActivityTaskTimedOut")
+async def test_cancel_a_running_activity_that_runs_out_of_all_its_time(world: World) -> None:
+    run = await world.start()
+    await world.raw.run_workflow_task(
+        schedule_activity("a", task_queue=world.task_queue, schedule_to_close=1)
+    )
+    await world.raw.poll_activity_task()
+    await world.signal(run)
+    await world.raw.run_workflow_task(request_cancel_activity(SCHEDULED))
+    world.observe_task("workflow task", await world.raw.poll_workflow_task())
+
+
 @scenario("command:RequestCancelActivityTask", "event:ActivityTaskCanceled")
 async def test_cancel_an_activity_that_waits_for_its_retry(world: World) -> None:
     run = await start_activity(world)

@@ -92,6 +92,42 @@ async def test_heartbeats_stop_and_there_is_no_other_attempt(world: World) -> No
     await world.observe_error("late heartbeat", world.raw.heartbeat(task))
 
 
+@scenario(
+    "event:ActivityTaskTimedOut",
+    "option:ScheduleActivityTaskCommandAttributes.start_to_close_timeout",
+)
+async def test_the_last_attempt_takes_too_long(world: World) -> None:
+    await world.start()
+    await world.raw.run_workflow_task(
+        schedule_activity(
+            "a",
+            task_queue=world.task_queue,
+            start_to_close=1,
+            retry_policy=RetryPolicy(initial_interval=seconds(0.2), maximum_attempts=2),
+        )
+    )
+    await world.raw.fail_activity_task(await world.raw.poll_activity_task(), "first")
+    await world.raw.poll_activity_task()
+    world.observe_task("workflow task", await world.raw.poll_workflow_task())
+
+
+@scenario("option:ScheduleActivityTaskCommandAttributes.start_to_close_timeout")
+async def test_a_timed_out_attempt_waits_for_the_next(world: World) -> None:
+    run = await world.start()
+    await world.raw.run_workflow_task(
+        schedule_activity(
+            "a",
+            task_queue=world.task_queue,
+            start_to_close=1,
+            retry_policy=RetryPolicy(initial_interval=seconds(60)),
+        )
+    )
+    task = await world.raw.poll_activity_task()
+    await world.raw.heartbeat(task, "half")
+    await world.pass_time(2.5)
+    world.observe("waits", await world.describe(run))
+
+
 @scenario("option:ScheduleActivityTaskCommandAttributes.heartbeat_timeout")
 async def test_heartbeats_stop_and_the_activity_is_tried_again(world: World) -> None:
     run = await world.start()

@@ -53,7 +53,17 @@ async def test_terminate_while_a_task_is_tried_again(world: World) -> None:
     task = await world.raw.poll_workflow_task()
     await world.terminate(run)
     await world.observe_history("history", run)
+    world.observe("description", await world.describe(run))
     await world.observe_error("late answer", world.raw.complete_workflow_task(task))
+
+
+@scenario("rpc:TerminateWorkflowExecution")
+async def test_terminate_between_two_attempts_of_a_task(world: World) -> None:
+    run = await world.start()
+    await world.raw.fail_workflow_task(await world.raw.poll_workflow_task())
+    await world.terminate(run)
+    await world.observe_history("history", run)
+    world.observe("description", await world.describe(run))
 
 
 @scenario("rpc:TerminateWorkflowExecution")

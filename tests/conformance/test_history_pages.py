@@ -160,6 +160,20 @@ async def test_a_client_that_waits_learns_of_the_next_run(world: World) -> None:
     page = await waiting
     world.observations.add_history("page", page.history)
     world.observe("has a token", bool(page.next_page_token))
+    page = await get_history(world, run, history_event_filter_type=CLOSE_EVENT)
+    world.observations.add_history("without waiting", page.history)
+    page = await get_history(world, run, wait_new_event=True)
+    world.observations.add_history("all events, waiting", page.history)
+
+
+@scenario("rpc:GetWorkflowExecutionHistory")
+async def test_a_client_that_waits_learns_of_the_run_after_a_timeout(world: World) -> None:
+    run = await world.start(
+        workflow_run_timeout=seconds(1),
+        retry_policy=RetryPolicy(initial_interval=seconds(100), maximum_attempts=2),
+    )
+    page = await get_history(world, run, history_event_filter_type=CLOSE_EVENT, wait_new_event=True)
+    world.observations.add_history("page", page.history)
 
 
 @scenario(

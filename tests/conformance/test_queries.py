@@ -169,13 +169,6 @@ async def test_queries_that_cannot_be_answered(world: World) -> None:
     await world.observe_error("still delayed", world.query(delayed, wait=3))
 
 
-@scenario("rpc:QueryWorkflow")
-async def test_a_query_that_nobody_answers(world: World) -> None:
-    run = await world.start()
-    await world.raw.run_workflow_task(start_timer("t", 100))
-    await world.observe_error("without a worker", world.query(run, wait=2))
-
-
 @scenario("rpc:RespondQueryTaskCompleted")
 async def test_a_query_is_answered_too_late(world: World) -> None:
     run = await world.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from temporalio.api.common.v1 import Priority, RetryPolicy
+from temporalio.api.common.v1 import Link, Priority, RetryPolicy
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.workflow.v1 import OnConflictOptions
@@ -219,6 +219,34 @@ async def test_start_attaches_its_request_id_to_the_existing_run(world: World) -
     )
     world.observe("attached", await world.start_with(request))
     world.observe("attached again", await world.start_with(request))
+    world.observe("description", await world.describe(run))
+    await world.observe_history("history", run)
+
+
+@scenario(
+    "option:StartWorkflowExecutionRequest.on_conflict_options",
+    "event:WorkflowExecutionOptionsUpdated",
+)
+async def test_start_attaches_its_request_id_while_a_task_is_in_flight(world: World) -> None:
+    run = await world.start(request_id="first")
+    task = await world.raw.poll_workflow_task()
+    request = world.start_request(
+        request_id="second",
+        workflow_id_conflict_policy=(
+            WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+        ),
+        on_conflict_options=OnConflictOptions(attach_request_id=True, attach_links=True),
+        links=[
+            Link(
+                workflow_event=Link.WorkflowEvent(
+                    namespace="default", workflow_id="caller", run_id="caller-run"
+                )
+            )
+        ],
+    )
+    world.observe("attached", await world.start_with(request))
+    world.observe("description in flight", await world.describe(run))
+    await world.raw.complete_workflow_task(task)
     world.observe("description", await world.describe(run))
     await world.observe_history("history", run)
 

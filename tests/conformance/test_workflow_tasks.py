@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from google.protobuf.duration_pb2 import Duration
+from datetime import timedelta
+
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import History
@@ -80,15 +81,14 @@ async def test_a_workflow_task_fails_again_and_again(world: World) -> None:
 
 
 def without_jitter(history: History) -> History:
-    """The history with the start-to-close timeouts of its workflow tasks cut to full seconds.
+    """The history, with 99 s for each start-to-close timeout of a workflow task above 10 s.
 
-    From the third failure on the real server adds a jittered backoff to them.
+    From the third failure on the real server adds a jittered backoff to it.
     """
     for event in history.events:
-        if event.HasField("workflow_task_scheduled_event_attributes"):
-            scheduled = event.workflow_task_scheduled_event_attributes
-            if scheduled.start_to_close_timeout.nanos:
-                scheduled.start_to_close_timeout.CopyFrom(Duration(seconds=-1))
+        scheduled = event.workflow_task_scheduled_event_attributes
+        if scheduled.start_to_close_timeout.ToTimedelta() > timedelta(seconds=10):
+            scheduled.start_to_close_timeout.FromTimedelta(timedelta(seconds=99))
     return history
 
 
