@@ -32,7 +32,7 @@ class IdleClock:
     """Both the clock and the listener of an `ActivityTime`, with a thread of its own.
 
     `jumps` are the seconds since the start at which something fell due, `told` what the listener
-    heard, `running` the attempts that have started and not finished, each with whether it is parked.
+    heard, `running` the attempts that have started and not finished, each with whether it parks.
     """
 
     def __init__(self) -> None:

@@ -191,7 +191,7 @@ async def test_loop_that_is_blocked_by_a_sleep(
     activities: ActivityRunner, clock: IdleClock
 ) -> None:
     async def block() -> None:
-        time.sleep(30)
+        time.sleep(30)  # noqa: ASYNC251  # the mistake that is tested
 
     await activities.run(block)
     assert clock.jumps == [30]

@@ -11,10 +11,12 @@ import pickle
 import sys
 import time
 import types
+from collections.abc import Iterator
 from datetime import date, timedelta, timezone
 from datetime import datetime as imported_datetime
 from pathlib import Path
 from time import time as time_imported_by_name
+from typing import Any
 
 import pytest
 
@@ -29,11 +31,12 @@ pytestmark = pytest.mark.usefixtures("standing_clock")
 
 
 @pytest.fixture(params=["UTC", "America/New_York", "Asia/Kolkata"])
-def local_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def local_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", request.param)
     time.tzset()
-    request.addfinalizer(time.tzset)
-    request.addfinalizer(monkeypatch.undo)
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_datetime_now_in_a_zone() -> None:
@@ -117,9 +120,9 @@ def test_log_records_have_real_time(caplog: pytest.LogCaptureFixture) -> None:
 def test_infrastructure_sees_real_time(module: str) -> None:
     source = "from datetime import datetime, timezone\nimport time\n"
     source += "seen = [datetime.now(timezone.utc).timestamp(), time.time(), time.time_ns() / 1e9]"
-    names = {"__name__": f"{module}.inner"}
+    names: dict[str, Any] = {"__name__": f"{module}.inner"}
     exec(source, names)
-    assert all(seen < MOMENT.timestamp() for seen in names["seen"])  # type: ignore[attr-defined]
+    assert all(seen < MOMENT.timestamp() for seen in names["seen"])
 
 
 def test_module_imported_later(tmp_path: Path) -> None:
@@ -194,7 +197,7 @@ def test_simulations_side_by_side_show_each_its_own() -> None:
         return seen
 
     async def both() -> list[int]:
-        return await asyncio.gather(simulate(5), simulate(9))
+        return list(await asyncio.gather(simulate(5), simulate(9)))
 
     assert asyncio.run(both()) == [1975, 1979]
 
