@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from google.protobuf.message import Message
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.service import (
     ConnectConfig,
     RPCError,
@@ -38,12 +39,12 @@ class HoldingServiceClient(_BridgeServiceClient):
         config: ConnectConfig,
         holds: Holds,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[], None],
+        before_wait: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._holds = holds
         self._explain = explain
-        self._before_call = before_call
+        self._before_wait = before_wait
 
     async def _rpc_call(
         self,
@@ -56,7 +57,8 @@ class HoldingServiceClient(_BridgeServiceClient):
         metadata: Mapping[str, str | bytes],
         timeout: timedelta | None,
     ) -> ServiceResponse:
-        self._before_call()
+        if isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event:
+            self._before_wait()
         hold = self._holds.take(f"{rpc} is being answered", enclosing_hold.get())
         try:
             return await super()._rpc_call(
