@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,21 @@ def test_signal_ends_a_server_with_open_long_polls(clock: str, number: signal.Si
         assert served.end(number) == ENDED_CLEANLY
         # The first answer holds the events known by then; the others have nothing to say.
         assert [poll.exception() is None for poll in polls] == [True, False, False]
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+def test_signal_ends_a_busy_server(clock: str) -> None:
+    with serving("--clock", clock) as served:
+        client = subprocess.Popen(
+            [sys.executable, "-m", "tests.cli.busy_client", served.address],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with client:
+            assert client.stdout is not None
+            assert client.stdout.readline() == "busy\n"
+            assert served.end() == ENDED_CLEANLY
+            client.kill()
 
 
 def test_signals_that_follow_do_not_disturb_the_end() -> None:
