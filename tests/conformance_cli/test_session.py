@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.serving import serving
 from tests.conformance_cli.dev_server import dev_server
+from tests.conformance_cli.differences import differences
 from tests.conformance_cli.normal_form import NormalForm, as_far_as_claimed
 from tests.conformance_cli.script import SCRIPT
 from tests.conformance_cli.session import replies_of
@@ -51,4 +52,5 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Sessions:
 @pytest.mark.parametrize("number", range(len(SCRIPT)), ids=[step.command for step in SCRIPT])
 def test_command_answers_as_on_the_real_server(sessions: Sessions, number: int) -> None:
     real, ours = sessions.real[number], sessions.ours[number]
-    assert ours == as_far_as_claimed(real, ours)
+    found = differences(as_far_as_claimed(real, ours), ours)
+    assert not found, "\n".join(found)
