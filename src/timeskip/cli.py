@@ -29,7 +29,7 @@ def main() -> None:
     """Test Temporal workflows against a simulated service whose clock is virtual."""
 
 
-@main.command()
+@main.command(short_help="Run the service for any SDK and for the temporal CLI.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -52,7 +52,8 @@ def main() -> None:
     default=("default",),
     show_default=True,
     callback=_all_named,
-    help="A namespace to begin with. May be given several times.",
+    help="A namespace that exists from the beginning, instead of default. May be given several"
+    " times; more can be registered later.",
 )
 @click.option(
     "--seed",
