@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help:
 	@echo "make demo      run the example workflows' tests and show the time that they skipped"
-	@echo "make test      the tests, without the slow ones"
+	@echo "make test      the tests but for the slow ones, with branch coverage"
 	@echo "make test-all  all tests, with branch coverage"
 	@echo "make lint      ruff and mypy --strict"
 	@echo "make bench     compare with the Java test server"
@@ -21,14 +21,12 @@ help:
 demo: $(READY)
 	@$(BIN)/python -m examples
 
-test: $(READY)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
-
-test-all: $(READY)
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+test: SELECTION := -m "not slow"
+test test-all: $(READY)
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(SELECTION) $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 lint: $(READY)
 	$(BIN)/ruff check
