@@ -13,7 +13,7 @@ from timeskip.clock import Clock, Nanoseconds
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.identifiers import Identifiers
 from timeskip.server.matching import TaskQueues
-from timeskip.server.namespaces import Namespace
+from timeskip.server.namespaces import Namespace, system_namespace
 from timeskip.server.validation.namespaces import validate_namespace
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ class Cluster:
         self.suggest_continue_as_new_events = 4 * 1024
         self.suggest_continue_as_new_bytes = 4 * 1024 * 1024
         self.observers: list[Observer] = []
-        for name in ("temporal-system", *namespaces):
+        system = system_namespace(self.ids.uuid())
+        self.namespaces[system.name] = system
+        for name in namespaces:
             self.namespaces[name] = Namespace(name, self.ids.uuid())
 
     def open_queries(self) -> dict[Call, Run]:

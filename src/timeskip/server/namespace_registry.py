@@ -24,7 +24,12 @@ from timeskip.clock import SECOND, Nanoseconds
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
-from timeskip.server.namespaces import BLOB_SIZE_LIMIT, MEMO_SIZE_LIMIT, Namespace
+from timeskip.server.namespaces import (
+    BLOB_SIZE_LIMIT,
+    MEMO_SIZE_LIMIT,
+    WORKFLOW_TASK_COMPLETION_SIZE_LIMIT,
+    Namespace,
+)
 from timeskip.server.rpcs import rpc
 from timeskip.server.validation.namespaces import validate_namespace_length
 
@@ -132,7 +137,9 @@ def _description(cluster: Cluster, namespace: Namespace) -> DescribeNamespaceRes
                 worker_poll_complete_on_shutdown=cluster.answers_polls_at_shutdown,
             ),
             limits=NamespaceInfo.Limits(
-                blob_size_limit_error=BLOB_SIZE_LIMIT, memo_size_limit_error=MEMO_SIZE_LIMIT
+                blob_size_limit_error=BLOB_SIZE_LIMIT,
+                memo_size_limit_error=MEMO_SIZE_LIMIT,
+                workflow_task_completion_size_limit_error=WORKFLOW_TASK_COMPLETION_SIZE_LIMIT,
             ),
         ),
         config=NamespaceConfig(

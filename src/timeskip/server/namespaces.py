@@ -11,11 +11,14 @@ from timeskip.clock import SECOND, Nanoseconds
 if TYPE_CHECKING:
     from timeskip.server.run import Run
 
-DEFAULT_RETENTION: Nanoseconds = 24 * 3600 * SECOND
+_DAY: Nanoseconds = 24 * 3600 * SECOND
 
-#: Bytes that a payload and a memo may have at most, as on the dev server.
+DEFAULT_RETENTION: Nanoseconds = _DAY
+
+#: Bytes that a payload, a memo and the commands of a workflow task may have, as on the dev server.
 BLOB_SIZE_LIMIT = 2 * 1024 * 1024
 MEMO_SIZE_LIMIT = 2 * 1024 * 1024
+WORKFLOW_TASK_COMPLETION_SIZE_LIMIT = 40 * 1024 * 1024
 
 
 class Namespace:
@@ -47,3 +50,14 @@ class Namespace:
         """The newest run of a workflow id, open or closed."""
         runs = self.runs_of.get(workflow_id)
         return runs[-1] if runs else None
+
+
+def system_namespace(namespace_id: str) -> Namespace:
+    """The namespace that every service keeps for its own workflows."""
+    return Namespace(
+        "temporal-system",
+        namespace_id,
+        description="Temporal internal system namespace",
+        owner_email="temporal-core@temporal.io",
+        retention=7 * _DAY,
+    )
