@@ -1,0 +1,131 @@
+"""What `temporalio.worker.Worker` takes for the SDK's core: the same calls, the same messages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import temporalio.bridge.worker
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeNamespaceResponse,
+    ShutdownWorkerRequest,
+    ShutdownWorkerResponse,
+)
+from temporalio.bridge.proto import (
+    ActivityHeartbeat,
+    ActivityTaskCompletion,
+    NamespaceInfo,
+)
+from temporalio.bridge.proto.activity_task import ActivityTask
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.bridge.temporal_sdk_bridge import PollShutdownError
+from temporalio.bridge.worker import FixedSizeSlotSupplier, SlotSupplier, WorkerConfig
+
+from timeskip.lanes.direct.activity_worker import ActivityWorker
+from timeskip.lanes.direct.identity import WorkerIdentity
+from timeskip.lanes.direct.requests import Requests
+from timeskip.lanes.direct.workflow_worker import WorkflowWorker
+
+
+class DirectBridge:
+    """One worker. Its methods are those that the SDK's Python half calls."""
+
+    def __init__(self, requests: Requests, identity: WorkerIdentity, config: WorkerConfig) -> None:
+        self._requests = requests
+        self._identity = identity
+        self._config = config
+        self._activities = ActivityWorker(
+            requests,
+            identity,
+            slots=_slots(config.tuner.activity_slot_supplier),
+            polls=config.task_types.enable_remote_activities and not config.no_remote_activities,
+            eager_slots=config.max_eager_activity_reservations_per_workflow_task,
+            tasks_per_second=config.max_task_queue_activities_per_second,
+        )
+        self._workflows = WorkflowWorker(
+            requests,
+            identity,
+            slots=_slots(config.tuner.workflow_slot_supplier),
+            cache_size=config.max_cached_workflows,
+            sticky_timeout=timedelta(
+                milliseconds=config.sticky_queue_schedule_to_start_timeout_millis
+            ),
+            eager_room=self._activities.eager_room,
+            take_activity=self._activities.take,
+        )
+        self._started = False
+
+    async def validate(self) -> NamespaceInfo:
+        self._requests.ask(
+            "DescribeNamespace",
+            DescribeNamespaceRequest(namespace=self._identity.namespace),
+            DescribeNamespaceResponse,
+        )
+        return NamespaceInfo()
+
+    async def poll_workflow_activation(self) -> WorkflowActivation:
+        self._start()
+        activation = await self._workflows.next_activation()
+        if activation is None:
+            raise PollShutdownError
+        return activation
+
+    async def poll_activity_task(self) -> ActivityTask:
+        self._start()
+        task = await self._activities.next_task()
+        if task is None:
+            raise PollShutdownError
+        return task
+
+    async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
+        self._workflows.completed(completion)
+
+    async def complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
+        self._activities.completed(completion)
+
+    def record_activity_heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
+        self._activities.heartbeat(heartbeat)
+
+    def request_workflow_eviction(self, run_id: str) -> None:
+        self._workflows.evict(run_id)
+
+    def replace_client(self, client: object) -> None:
+        """Every client of this simulation reaches the same service."""
+
+    def initiate_shutdown(self) -> None:
+        self._workflows.stop()
+        self._activities.stop()
+        self._requests.ask(
+            "ShutdownWorker",
+            ShutdownWorkerRequest(
+                namespace=self._identity.namespace,
+                sticky_task_queue=self._identity.sticky_queue,
+                identity=self._identity.identity,
+                worker_instance_key=self._identity.instance_key,
+            ),
+            ShutdownWorkerResponse,
+        )
+        self._requests.after(
+            timedelta(milliseconds=self._config.graceful_shutdown_period_millis),
+            self._activities.cancel_all,
+        )
+
+    async def finalize_shutdown(self) -> None:
+        """Nothing outlives the shutdown."""
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            if self._config.task_types.enable_workflows:
+                self._workflows.start()
+            self._activities.start()
+
+
+def _slots(supplier: SlotSupplier) -> int:
+    """How many tasks at a time; what a resource-based supplier would allow at most."""
+    if isinstance(supplier, FixedSizeSlotSupplier):
+        return supplier.num_slots
+    if isinstance(supplier, temporalio.bridge.worker.ResourceBasedSlotSupplier):
+        return supplier.maximum_slots
+    raise NotImplementedError("custom slot suppliers work in the wire lane only")

@@ -1,0 +1,130 @@
+"""A service client that calls the service in process."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import cast
+
+import temporalio.bridge.client
+from google.protobuf.message import Message
+from temporalio.api.operatorservice.v1 import service_pb2 as operator_service
+from temporalio.api.testservice.v1 import service_pb2 as test_service
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
+from temporalio.api.workflowservice.v1 import service_pb2 as workflow_service
+from temporalio.service import (
+    ConnectConfig,
+    RPCError,
+    RPCStatusCode,
+    ServiceResponse,
+    _BridgeServiceClient,
+)
+
+from timeskip.lanes.direct.lane import DirectLane
+from timeskip.lanes.quiescence import when_quiet
+from timeskip.lanes.status import status_of
+from timeskip.lanes.wire.client import enclosing_hold
+from timeskip.server.calls import Answer, Call
+from timeskip.server.errors import ServiceError
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+_SERVICES = {
+    "workflow": workflow_service.DESCRIPTOR.services_by_name["WorkflowService"],
+    "operator": operator_service.DESCRIPTOR.services_by_name["OperatorService"],
+    "test": test_service.DESCRIPTOR.services_by_name["TestService"],
+}
+
+#: Full method names by the SDK's service and RPC names.
+_METHODS = {
+    (service, _snake(method.name)): f"{descriptor.full_name}/{method.name}"
+    for service, descriptor in _SERVICES.items()
+    for method in descriptor.methods
+}
+
+
+class DirectClient:
+    """Takes the place of the SDK's bridge client, so that workers know which lane they are on."""
+
+    def __init__(self, lane: DirectLane, identity: str) -> None:
+        self.lane = lane
+        self.identity = identity
+
+
+class DirectServiceClient(_BridgeServiceClient):
+    """Answers every call on the loop that makes it, without leaving it."""
+
+    def __init__(
+        self,
+        config: ConnectConfig,
+        lane: DirectLane,
+        explain: Callable[[RPCError], Exception | None],
+        before_wait: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._lane = lane
+        self._explain = explain
+        self._before_wait = before_wait
+        self._bridge_client = cast(
+            "temporalio.bridge.client.Client", DirectClient(lane, config.identity)
+        )
+
+    async def _rpc_call(
+        self,
+        rpc: str,
+        req: Message,
+        resp_type: type[ServiceResponse],
+        *,
+        service: str,
+        retry: bool,
+        metadata: Mapping[str, str | bytes],
+        timeout: timedelta | None,
+    ) -> ServiceResponse:
+        if isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event:
+            self._before_wait()
+        self._lane.bind()
+        loop = asyncio.get_running_loop()
+        keeper = self._lane.keeper
+        hold = keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
+        done: asyncio.Future[Answer] = loop.create_future()
+
+        def deliver(answer: Answer) -> None:
+            if not done.done():
+                hold.resume()
+                done.set_result(answer)
+
+        # A copy, because the service keeps what it is given and the caller may use it again.
+        request = type(req)()
+        request.CopyFrom(req)
+        seconds = timeout.total_seconds() if timeout is not None else 1e9
+        call = Call(_METHODS[service, rpc], request, deliver, timeout=seconds)
+        keeper.service.handle(call)
+        deadline: asyncio.TimerHandle | None = None
+        if not done.done():
+            hold.park()
+            keeper.opened(call)
+            if timeout is not None:
+                deadline = loop.call_later(seconds, keeper.service.expire, call)
+        try:
+            answer = await done
+        except asyncio.CancelledError:
+            keeper.service.cancel(call)
+            raise
+        finally:
+            if deadline is not None:
+                deadline.cancel()
+            when_quiet(loop, hold.release)
+        if isinstance(answer, ServiceError):
+            raise self._error(answer)
+        assert isinstance(answer, resp_type)
+        return answer
+
+    def _error(self, error: ServiceError) -> Exception:
+        raw = status_of(error).SerializeToString() if error.details else b""
+        rpc_error = RPCError(error.message, RPCStatusCode(int(error.code)), raw)
+        return self._explain(rpc_error) or rpc_error

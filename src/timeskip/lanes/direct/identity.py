@@ -1,0 +1,24 @@
+"""Who a worker of the direct lane is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WorkerIdentity:
+    """What a worker says of itself in its requests.
+
+    `abandon` tells that the open workflow task of a run will not be answered any more.
+    """
+
+    namespace: str
+    task_queue: str
+    sticky_queue: str
+    identity: str
+    instance_key: str
+    build_id: str
+    sdk_name: str
+    sdk_version: str
+    abandon: Callable[[str], None]

@@ -1,0 +1,62 @@
+"""The one place where the SDK is redirected: who makes the core of a worker.
+
+A worker whose client is a direct one gets a `DirectBridge`; every other worker gets the SDK's own core.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import cast
+
+import temporalio.bridge.client
+import temporalio.bridge.worker
+from temporalio.bridge.worker import WorkerConfig, WorkerVersioningStrategyNone
+
+from timeskip.lanes.direct.bridge import DirectBridge
+from timeskip.lanes.direct.client import DirectClient
+from timeskip.lanes.direct.identity import WorkerIdentity
+from timeskip.lanes.direct.requests import Requests
+
+_SDK_NAME = "temporal-python"
+
+_create_core = temporalio.bridge.worker.Worker.create
+
+
+def install() -> None:
+    """Redirect `temporalio.bridge.worker.Worker.create`; doing it twice is harmless."""
+    temporalio.bridge.worker.Worker.create = staticmethod(_create)  # type: ignore[method-assign]
+
+
+def uninstall() -> None:
+    """Take the redirection back."""
+    temporalio.bridge.worker.Worker.create = staticmethod(_create_core)  # type: ignore[method-assign]
+
+
+def _create(
+    client: temporalio.bridge.client.Client, config: WorkerConfig
+) -> temporalio.bridge.worker.Worker:
+    if not isinstance(client, DirectClient):
+        return _create_core(client, config)
+    client.lane.bind()
+    keeper = client.lane.keeper
+    ids = keeper.service.cluster.ids
+    identity = config.identity_override or client.identity
+    strategy = config.versioning_strategy
+    bridge = DirectBridge(
+        Requests(keeper),
+        WorkerIdentity(
+            namespace=config.namespace,
+            task_queue=config.task_queue,
+            sticky_queue=f"{identity}-{ids.uuid()}",
+            identity=identity,
+            instance_key=ids.uuid(),
+            build_id=strategy.build_id_no_versioning
+            if isinstance(strategy, WorkerVersioningStrategyNone)
+            else "",
+            sdk_name=_SDK_NAME,
+            sdk_version=importlib.metadata.version("temporalio"),
+            abandon=keeper.abandon_workflow_task,
+        ),
+        config,
+    )
+    return cast("temporalio.bridge.worker.Worker", bridge)
