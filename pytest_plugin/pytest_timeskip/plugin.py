@@ -29,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("timeskip_lane", "Default of --timeskip-lane.", default="wire")
     parser.addini("timeskip_seed", "Default of --timeskip-seed.", default="0")
+    parser.addini(
+        "timeskip_frozen_time",
+        "Whether datetime.now(), date.today() and time.time() show virtual time in tests that use "
+        "`sim` and in their activities (default: true).",
+        type="bool",
+        default=True,
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "timeskip(**options): options of timeskip.Simulation for this test's `sim`, such as "
         "start_time=..., search_attributes=[...], max_activity_attempts=10.",
     )
-    timeskip.install()
+    timeskip.install(frozen_time=config.getini("timeskip_frozen_time"))
 
 
 def pytest_unconfigure() -> None:

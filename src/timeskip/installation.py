@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from timeskip import activity_time
+from timeskip import frozen_time as shown_time
 
 
-def install() -> None:
-    """Make sleeps in activities able to take virtual time. Outside of simulations nothing changes.
+def install(*, frozen_time: bool = True) -> None:
+    """Make sleeps in activities take virtual time, and clocks show it.
 
-    The pytest plugin calls this when pytest starts, so that `from time import sleep` in a user's
-    module finds it; a `Simulation` makes up for it if it is missing.
+    Outside of simulations nothing changes. The pytest plugin calls this when pytest starts, so that
+    `from time import sleep` in a user's module finds it; a `Simulation` makes up for the sleeps if it
+    is missing. `frozen_time`: whether `datetime.now()`, `date.today()` and `time.time()` show virtual
+    time in tests and activities of a simulation.
     """
     activity_time.install()
+    if frozen_time:
+        shown_time.install()
 
 
 def uninstall() -> None:
-    """Take it back."""
+    """Take it all back."""
+    shown_time.uninstall()
     activity_time.uninstall()
