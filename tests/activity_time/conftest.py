@@ -41,7 +41,7 @@ class _Innermost(ActivityInboundInterceptor):
 
     async def execute_activity(
         self,
-        input: ExecuteActivityInput,  # noqa: A002  # the SDK's name
+        input: ExecuteActivityInput,  # the SDK's name
     ) -> Any:
         if inspect.iscoroutinefunction(input.fn):
             return await input.fn(*input.args)
@@ -102,8 +102,18 @@ def clock() -> Iterator[IdleClock]:
 
 @pytest.fixture
 def activities(clock: IdleClock) -> Iterator[ActivityRunner]:
-    """Runs activities; unsure waits count as parked after 20 ms."""
-    runner = ActivityRunner(clock, timedelta(milliseconds=20))
+    """Runs activities. Waits that may be real work are never taken for anything else."""
+    yield from _runner(clock, timedelta(hours=1))
+
+
+@pytest.fixture
+def impatient_activities(clock: IdleClock) -> Iterator[ActivityRunner]:
+    """Runs activities. Waits that may be real work count as parked after 20 ms."""
+    yield from _runner(clock, timedelta(milliseconds=20))
+
+
+def _runner(clock: IdleClock, quiet_period: timedelta) -> Iterator[ActivityRunner]:
+    runner = ActivityRunner(clock, quiet_period)
     yield runner
     runner.time.close()
     runner.executor.shutdown()

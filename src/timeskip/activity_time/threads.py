@@ -95,7 +95,7 @@ def run_for_attempt(
             job.asleep()
             raise
         future.add_done_callback(run.settle)
-    attempt.waits.forget(future)
+    attempt.waits.accounted_for(future)
     return future
 
 

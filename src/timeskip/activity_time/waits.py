@@ -82,8 +82,9 @@ class Waits:
         if origin.purpose is Purpose.IO:
             self._used_network = True
 
-    def forget(self, future: asyncio.Future[Any]) -> None:
-        self._origins.pop(future, None)
+    def accounted_for(self, future: asyncio.Future[Any]) -> None:
+        """Something else holds the clock for as long as the future is real work."""
+        self._origins[future] = Origin(Purpose.VIRTUAL, None)
 
     def asked(self, connection: asyncio.Transport) -> None:
         """The attempt's code has written to a connection."""
