@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Any, NamedTuple
+import contextlib
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -19,26 +20,23 @@ LONG = "x" * 1001
 UNKNOWN_RUN_ID = "00000000-1111-4222-8333-444444444444"
 
 
-class Mistakes(NamedTuple):
-    """A good request and what is done to it to make it bad."""
-
-    good: Fields
-    bad: Mapping[str, Fields]
-
-
 def with_fields(good: Fields, bad: Fields) -> dict[str, Any]:
     """The fields of the good request, altered."""
     return {name: value for name, value in {**good, **bad}.items() if value is not None}
 
 
-async def observe_refusal(world: World, call: Awaitable[Any], *untouched: Run) -> None:
+async def observe_refusal(world: World, call: Coroutine[Any, Any, Any], *untouched: Run) -> None:
     """Note how a request is refused, and insist that these runs did not notice."""
-    before = [await _state(world, run) for run in untouched]
-    await world.observe_error("answer", call)
-    after = [await _state(world, run) for run in untouched]
+    with contextlib.closing(call):
+        before = [await _state(world, run) for run in untouched]
+        await world.observe_error("answer", call)
+        after = [await _state(world, run) for run in untouched]
     assert after == before
 
 
 async def _state(world: World, run: Run) -> tuple[Message, ...]:
     """Everything that a server tells of a run: its history, open tasks, timers and activities."""
-    return await world.history(run), await world.describe(run)
+    description = await world.describe(run)
+    # The real server lists them in any order.
+    description.pending_activities.sort(key=lambda activity: activity.activity_id)
+    return await world.history(run), description

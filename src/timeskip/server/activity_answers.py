@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.failure.v1 import Failure, ServerFailureInfo
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatByIdRequest,
     RecordActivityTaskHeartbeatByIdResponse,
@@ -28,10 +29,12 @@ from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
 from timeskip.server.errors import ServiceError, invalid_argument
 from timeskip.server.rpcs import rpc
+from timeskip.server.task_answers import read_token, run_of_token
 from timeskip.server.validation.activity_answers import (
     validate_activity_answer,
     validate_activity_answer_by_id,
 )
+from timeskip.server.validation.limits import MAX_PAYLOAD_SIZE
 
 ByToken = (
     RecordActivityTaskHeartbeatRequest
@@ -46,6 +49,9 @@ ById = (
     | RespondActivityTaskFailedByIdRequest
 )
 
+_HEARTBEAT_TOO_LARGE = "Heartbeat details exceed size limit."
+_RESULT_TOO_LARGE = "Complete result exceeds size limit."
+_CANCEL_DETAILS_TOO_LARGE = "Cancel details exceed size limit."
 _NOT_FOUND = "invalid activityID or activity already timed out or invoking workflow is completed"
 
 
@@ -54,6 +60,8 @@ def heartbeat(
     cluster: Cluster, call: Call, request: RecordActivityTaskHeartbeatRequest
 ) -> RecordActivityTaskHeartbeatResponse:
     activity = _by_token(cluster, request)
+    if _fails_for_size(activity, request.details, _HEARTBEAT_TOO_LARGE, request.identity):
+        return RecordActivityTaskHeartbeatResponse(cancel_requested=True)
     activities.heartbeat(activity, _details(request))
     return RecordActivityTaskHeartbeatResponse(cancel_requested=activity.cancel_requested)
 
@@ -63,6 +71,8 @@ def heartbeat_by_id(
     cluster: Cluster, call: Call, request: RecordActivityTaskHeartbeatByIdRequest
 ) -> RecordActivityTaskHeartbeatByIdResponse:
     activity = _by_id(cluster, request)
+    if _fails_for_size(activity, request.details, _HEARTBEAT_TOO_LARGE, request.identity):
+        return RecordActivityTaskHeartbeatByIdResponse(cancel_requested=True)
     activities.heartbeat(activity, _details(request))
     return RecordActivityTaskHeartbeatByIdResponse(cancel_requested=activity.cancel_requested)
 
@@ -71,8 +81,7 @@ def heartbeat_by_id(
 def completed(
     cluster: Cluster, call: Call, request: RespondActivityTaskCompletedRequest
 ) -> RespondActivityTaskCompletedResponse:
-    result = request.result if request.HasField("result") else None
-    activities.complete(_by_token(cluster, request), result, request.identity)
+    _complete(_by_token(cluster, request), request)
     return RespondActivityTaskCompletedResponse()
 
 
@@ -80,8 +89,10 @@ def completed(
 def completed_by_id(
     cluster: Cluster, call: Call, request: RespondActivityTaskCompletedByIdRequest
 ) -> RespondActivityTaskCompletedByIdResponse:
-    result = request.result if request.HasField("result") else None
-    activities.complete(_by_id(cluster, request), result, request.identity)
+    activity = _named(cluster, request)
+    if not activity.is_started:
+        activities.start(activity, "", request.identity, None)
+    _complete(activity, request)
     return RespondActivityTaskCompletedByIdResponse()
 
 
@@ -117,6 +128,15 @@ def canceled_by_id(
     return RespondActivityTaskCanceledByIdResponse()
 
 
+def _complete(
+    activity: Activity,
+    request: RespondActivityTaskCompletedRequest | RespondActivityTaskCompletedByIdRequest,
+) -> None:
+    if not _fails_for_size(activity, request.result, _RESULT_TOO_LARGE, request.identity):
+        result = request.result if request.HasField("result") else None
+        activities.complete(activity, result, request.identity)
+
+
 def _fail(
     activity: Activity,
     request: RespondActivityTaskFailedRequest | RespondActivityTaskFailedByIdRequest,
@@ -131,11 +151,22 @@ def _cancel(
     activity: Activity,
     request: RespondActivityTaskCanceledRequest | RespondActivityTaskCanceledByIdRequest,
 ) -> None:
+    if _fails_for_size(activity, request.details, _CANCEL_DETAILS_TOO_LARGE, request.identity):
+        return
     if not activity.cancel_requested:
         raise invalid_argument(
             "unable to mark activity as canceled without activity being request canceled first"
         )
     activities.cancel(activity, _details(request), request.identity)
+
+
+def _fails_for_size(activity: Activity, reported: Payloads, message: str, identity: str) -> bool:
+    """Fail the activity for good if its worker reports more than a history may hold."""
+    if reported.ByteSize() <= MAX_PAYLOAD_SIZE:
+        return False
+    failure = Failure(message=message, server_failure_info=ServerFailureInfo(non_retryable=True))
+    activities.fail(activity, failure, identity)
+    return True
 
 
 def _details(
@@ -149,14 +180,9 @@ def _details(
 
 def _by_token(cluster: Cluster, request: ByToken) -> Activity:
     """The attempt that a worker's token names, if the worker still has it."""
-    namespace = cluster.namespace(request.namespace)
+    token = read_token(cluster, request, tokens.parse_task)
     validate_activity_answer(request)
-    token = tokens.parse_activity_task(request.task_token)
-    run = cluster.runs.get(token.run_id)
-    if run is None:
-        raise _gone()
-    if run.namespace is not namespace:
-        raise invalid_argument("Operation requested with a token from a different namespace.")
+    run = run_of_token(cluster, token)
     if not run.is_open:
         raise not_found("workflow execution already completed")
     activity = run.activities.get(token.scheduled_event_id)
@@ -167,6 +193,14 @@ def _by_token(cluster: Cluster, request: ByToken) -> Activity:
 
 def _by_id(cluster: Cluster, request: ById) -> Activity:
     """The running attempt of an activity that is named by its id."""
+    activity = _named(cluster, request)
+    if not activity.is_started:
+        raise _gone()
+    return activity
+
+
+def _named(cluster: Cluster, request: ById) -> Activity:
+    """The activity that is named by its id, running or not."""
     namespace = cluster.namespace(request.namespace)
     validate_activity_answer_by_id(request)
     run = cluster.run_of(
@@ -176,10 +210,11 @@ def _by_id(cluster: Cluster, request: ById) -> Activity:
         raise not_found("workflow execution already completed")
     for activity in run.activities.values():
         if activity.activity_id == request.activity_id:
-            if activity.is_started:
-                return activity
-            break
-    raise _gone()
+            return activity
+    raise not_found(
+        f"cannot find pending activity with ActivityID {request.activity_id}, "
+        "check workflow execution history for more details"
+    )
 
 
 def _gone() -> ServiceError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from temporalio.api.enums.v1 import ArchivalState, NamespaceState, ReplicationState
 from temporalio.api.errordetails.v1 import (
     NamespaceAlreadyExistsFailure,
@@ -31,10 +29,15 @@ from timeskip.server.namespaces import (
     Namespace,
 )
 from timeskip.server.rpcs import rpc
+from timeskip.server.validation.durations import nanoseconds
+from timeskip.server.validation.executions import canonical_uuid
 from timeskip.server.validation.namespaces import validate_namespace_length
 
 _SHORTEST_RETENTION: Nanoseconds = 3600 * SECOND
 _CLUSTER_NAME = "active"
+
+#: Without dashes, as usual, in braces, and as a URN.
+_UUID_LENGTHS = (32, 36, 38, 45)
 
 
 @rpc("RegisterNamespace")
@@ -45,20 +48,20 @@ def register_namespace(
     if not name:
         raise invalid_argument("Namespace not set on request.")
     validate_namespace_length(name)
-    retention = request.workflow_execution_retention_period.ToNanoseconds()
-    if retention < _SHORTEST_RETENTION:
-        raise invalid_argument("A valid retention period is not set on request.")
     if request.is_global_namespace:
         raise invalid_argument("Cannot register global namespace when not enabled")
-    for replica in request.clusters:
-        if replica.cluster_name != _CLUSTER_NAME:
-            raise invalid_argument(f"Invalid cluster name: {replica.cluster_name}")
+    retention = nanoseconds(request.workflow_execution_retention_period)
+    if retention < _SHORTEST_RETENTION:
+        raise invalid_argument("A valid retention period is not set on request.")
     if name in cluster.namespaces:
         raise ServiceError(
             StatusCode.ALREADY_EXISTS,
             f'Namespace "{name}" already exists',
             NamespaceAlreadyExistsFailure(),
         )
+    for replica in (request.active_cluster_name, *(each.cluster_name for each in request.clusters)):
+        if replica not in ("", _CLUSTER_NAME):
+            raise invalid_argument(f"Invalid cluster name: {replica}")
     cluster.namespaces[name] = Namespace(
         name,
         cluster.ids.uuid(),
@@ -115,11 +118,12 @@ def list_namespaces(
 
 
 def _by_id(cluster: Cluster, id: str) -> Namespace | None:
-    try:
-        UUID(id)
-    except ValueError:
-        raise ServiceError(StatusCode.UNKNOWN, f"invalid UUID length: {len(id)}") from None
-    return next((each for each in cluster.namespaces.values() if each.id == id), None)
+    canonical = canonical_uuid(id)
+    if canonical is None:
+        known_length = len(id) in _UUID_LENGTHS
+        reason = "invalid UUID format" if known_length else f"invalid UUID length: {len(id)}"
+        raise ServiceError(StatusCode.UNKNOWN, reason)
+    return next((each for each in cluster.namespaces.values() if each.id == canonical), None)
 
 
 def _description(cluster: Cluster, namespace: Namespace) -> DescribeNamespaceResponse:

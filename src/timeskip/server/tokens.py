@@ -17,13 +17,19 @@ if TYPE_CHECKING:
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
 
-_WORKFLOW_TASK = "wt"
-_ACTIVITY_TASK = "at"
-_QUERY_TASK = "qt"
+_TASK = "task"
+_QUERY = "query"
 
 
 @dataclass(frozen=True)
-class WorkflowTaskToken:
+class TaskToken:
+    """One attempt of a workflow task or of an activity.
+
+    `started_event_id` is 0 for an activity, whose started event is written when it is over.
+    """
+
+    namespace: str
+    workflow_id: str
     run_id: str
     scheduled_event_id: int
     started_event_id: int
@@ -32,23 +38,18 @@ class WorkflowTaskToken:
 
 
 @dataclass(frozen=True)
-class ActivityTaskToken:
-    """`scheduled_event_id` and `attempt` name one attempt of one activity of one run."""
-
-    run_id: str
-    scheduled_event_id: int
-    attempt: int
-    started_time: int
-
-
-@dataclass(frozen=True)
 class QueryTaskToken:
+    """A query that is a task of its own."""
+
+    namespace: str
     query_id: str
 
 
 def workflow_task(run: Run, task: WorkflowTask) -> bytes:
     return _encode(
-        _WORKFLOW_TASK,
+        _TASK,
+        run.namespace.name,
+        run.workflow_id,
         run.run_id,
         task.scheduled_event_id,
         task.started_event_id,
@@ -58,34 +59,31 @@ def workflow_task(run: Run, task: WorkflowTask) -> bytes:
 
 
 def activity_task(activity: Activity) -> bytes:
+    run = activity.run
     return _encode(
-        _ACTIVITY_TASK,
-        activity.run.run_id,
+        _TASK,
+        run.namespace.name,
+        run.workflow_id,
+        run.run_id,
         activity.scheduled_event_id,
+        0,
         activity.attempt,
         activity.started_time,
     )
 
 
-def query_task(query_id: str) -> bytes:
-    return _encode(_QUERY_TASK, query_id)
+def query_task(run: Run, query_id: str) -> bytes:
+    return _encode(_QUERY, run.namespace.name, query_id)
 
 
-def parse_workflow_task(token: bytes) -> WorkflowTaskToken:
-    run_id, scheduled, started, attempt, time = _decode(
-        _WORKFLOW_TASK, token, (str, int, int, int, int)
-    )
-    return WorkflowTaskToken(run_id, scheduled, started, attempt, time)
-
-
-def parse_activity_task(token: bytes) -> ActivityTaskToken:
-    run_id, scheduled, attempt, time = _decode(_ACTIVITY_TASK, token, (str, int, int, int))
-    return ActivityTaskToken(run_id, scheduled, attempt, time)
+def parse_task(token: bytes) -> TaskToken:
+    """The token of a workflow task or of an activity, or INVALID_ARGUMENT."""
+    return TaskToken(*_decode(_TASK, token, (str, str, str, int, int, int, int)))
 
 
 def parse_query_task(token: bytes) -> QueryTaskToken:
-    (query_id,) = _decode(_QUERY_TASK, token, (str,))
-    return QueryTaskToken(query_id)
+    """The token of a query, or INVALID_ARGUMENT."""
+    return QueryTaskToken(*_decode(_QUERY, token, (str, str)))
 
 
 def page(*parts: str | int) -> bytes:

@@ -10,7 +10,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from tests.server.validation.refusals import refusal
 from timeskip.server.validation.executions import (
-    canonical_run_id,
+    canonical_uuid,
     validate_execution,
     validate_request_cancel,
     validate_terminate,
@@ -30,13 +30,13 @@ RUN_ID = "01a20558-ab46-7450-b408-085ce0c387df"
         f"URN:UUID:{RUN_ID}",
     ],
 )
-def test_canonical_run_id_reads_every_spelling(spelling: str) -> None:
-    assert canonical_run_id(spelling) == RUN_ID
+def test_canonical_uuid_reads_every_spelling(spelling: str) -> None:
+    assert canonical_uuid(spelling) == RUN_ID
 
 
 @pytest.mark.parametrize("text", ["", "x", RUN_ID + " ", RUN_ID[:-1], f"{{{RUN_ID}"])
-def test_canonical_run_id_of_something_else(text: str) -> None:
-    assert canonical_run_id(text) is None
+def test_canonical_uuid_of_something_else(text: str) -> None:
+    assert canonical_uuid(text) is None
 
 
 @pytest.mark.parametrize(

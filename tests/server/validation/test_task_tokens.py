@@ -39,7 +39,9 @@ def test_validate_task_answer_with_a_versioning_behavior() -> None:
         "being set with versioned mode"
     )
     options = WorkerDeploymentOptions(
-        worker_versioning_mode=WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+        worker_versioning_mode=WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED,
+        deployment_name="orders",
+        build_id="1",
     )
     validate_task_answer(
         RespondWorkflowTaskCompletedRequest(versioning_behavior=PINNED, deployment_options=options)

@@ -15,7 +15,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
-from timeskip.server.validation.executions import canonical_run_id
+from timeskip.server.validation.executions import canonical_uuid
 from timeskip.server.validation.limits import validate_identity
 
 
@@ -54,7 +54,7 @@ def validate_activity_answer_by_id(
     if not isinstance(request, RecordActivityTaskHeartbeatByIdRequest):
         validate_identity(request.identity)
     if request.run_id:
-        run_id = canonical_run_id(request.run_id)
+        run_id = canonical_uuid(request.run_id)
         if run_id is None:
             raise invalid_argument("RunId is not valid UUID.")
         request.run_id = run_id

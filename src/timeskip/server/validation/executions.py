@@ -44,12 +44,12 @@ _UUID: Final = re.compile(
 )
 
 
-def canonical_run_id(run_id: str) -> str | None:
-    """The run id with its dashes and in lower case, or None if it is no UUID.
+def canonical_uuid(text: str) -> str | None:
+    """A UUID with its dashes and in lower case, or None if the text is no UUID.
 
-    The real server finds a run by any spelling of its UUID.
+    The real server finds a run or a namespace by any spelling of its UUID.
     """
-    match = _UUID.fullmatch(run_id)
+    match = _UUID.fullmatch(text)
     return None if match is None else "-".join(part.lower() for part in match.groups() if part)
 
 
@@ -57,7 +57,7 @@ def validate_execution(request: ExecutionRequest) -> None:
     """Refuse a request that names no run, with INVALID_ARGUMENT as the real server does.
 
     The run id may be empty: the request is then about the current run. It is respelled as
-    `canonical_run_id`.
+    `canonical_uuid`.
     """
     _validate_execution(request.execution if request.HasField("execution") else None)
 
@@ -92,7 +92,7 @@ def _validate_execution(execution: WorkflowExecution | None) -> None:
     if not execution.workflow_id:
         raise invalid_argument("WorkflowId is not set on request.")
     if execution.run_id:
-        run_id = canonical_run_id(execution.run_id)
+        run_id = canonical_uuid(execution.run_id)
         if run_id is None:
             raise invalid_argument("Invalid RunId.")
         execution.run_id = run_id

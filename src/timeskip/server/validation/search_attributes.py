@@ -94,7 +94,10 @@ def validate_search_attributes(
 def validate_search_attribute_values(
     attributes: SearchAttributes, namespace: str, custom: SearchAttributeTypes
 ) -> None:
-    """The part of the checks that is about names and types, without sizes."""
+    """The part of the checks that is about names and types, without sizes.
+
+    Values that do not say of which type they are get told.
+    """
     fields = sorted(attributes.indexed_fields.items())
     for name, _ in fields:
         if name not in PREDEFINED_TYPES and name not in SYSTEM_TYPES and name not in custom:
@@ -110,6 +113,8 @@ def validate_search_attribute_values(
                 f"invalid value for search attribute {name} "
                 f"of type {_type_name(value_type)}: {_shown(payload)}"
             )
+        if "type" not in payload.metadata:
+            payload.metadata["type"] = _type_name(value_type).encode()
 
 
 def validate_search_attribute_sizes(attributes: SearchAttributes) -> None:

@@ -10,6 +10,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from timeskip.server.errors import invalid_argument
 from timeskip.server.validation.limits import validate_identity
+from timeskip.server.validation.worker_versions import validate_worker_version
 
 
 def validate_task_token(task_token: bytes) -> None:
@@ -24,6 +25,7 @@ def validate_task_answer(
     """Refuse an answer to a workflow task, once its token is known to be of its namespace."""
     validate_identity(request.identity)
     if isinstance(request, RespondWorkflowTaskCompletedRequest):
+        validate_worker_version(request.worker_version_stamp, request.deployment_options)
         deployment = request.deployment_options
         versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
         if (
