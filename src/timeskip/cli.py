@@ -10,7 +10,7 @@ from collections.abc import Callable
 import click
 
 from timeskip.clock import Clock, RealClock, VirtualClock
-from timeskip.lanes.wire import WireServer
+from timeskip.lanes.wire import Grace, WireServer
 
 _CLOCKS: dict[str, Callable[[], Clock]] = {"virtual": VirtualClock, "real": RealClock}
 
@@ -21,6 +21,10 @@ def _all_named(
     if not all(namespaces):
         raise click.BadParameter("a namespace needs a name")
     return namespaces
+
+#: Workers are processes of their own here, which take a while to start. A client may well have begun
+#: to wait before them; time must not have run away by the time they are there.
+_GRACE = Grace(never_polled=10.0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,7 +85,13 @@ def serve(port: int, clock: str, namespaces: tuple[str, ...], seed: int, as_json
       temporal workflow start --type Greeting --task-queue greetings
     """
     with _StopSignals() as stop_signals:
-        server = WireServer(port=port, clock=_CLOCKS[clock](), namespaces=namespaces, seed=seed)
+        server = WireServer(
+            port=port,
+            clock=_CLOCKS[clock](),
+            namespaces=namespaces,
+            seed=seed,
+            grace=_GRACE,
+        )
         try:
             server.start()
         except OSError as error:

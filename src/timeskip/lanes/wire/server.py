@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
 from timeskip.clock import Clock, RealClock, VirtualClock
-from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.lanes.wire.routing import Routing
 from timeskip.server.service import Service
 
@@ -52,7 +52,8 @@ class WireServer:
     """Serves one service until it is stopped.
 
     `port` 0 takes any free one; `address` says which. `start` and `stop` block and may be called from
-    any thread, also from a running event loop; each is done within milliseconds.
+    any thread, also from a running event loop; each is done within milliseconds. `grace` is how long
+    time waits for workers that may be about to poll.
     """
 
     def __init__(
@@ -62,12 +63,13 @@ class WireServer:
         clock: Clock | None = None,
         seed: int = 0,
         namespaces: Iterable[str] = ("default",),
+        grace: Grace = Grace(),  # noqa: B008 - immutable
     ) -> None:
         self.clock = clock if clock is not None else VirtualClock()
         self.service = Service(self.clock, seed=seed, namespaces=namespaces)
         self.port = port
         self._loop = asyncio.new_event_loop()
-        self.keeper = TimeKeeper(self.service, self.clock, self._loop)
+        self.keeper = TimeKeeper(self.service, self.clock, self._loop, grace)
         self._thread = threading.Thread(target=self._run, name="timeskip-wire", daemon=True)
         self._started: Future[None] = Future()
         self._stopping = asyncio.Event()
