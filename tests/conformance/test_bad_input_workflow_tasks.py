@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
-from temporalio.api.common.v1 import WorkerVersionStamp
+from temporalio.api.common.v1 import Payload, Payloads, WorkerVersionStamp
 from temporalio.api.enums.v1 import QueryResultType, VersioningBehavior
+from temporalio.api.query.v1 import WorkflowQueryResult
 from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueResponse,
     RegisterNamespaceRequest,
@@ -27,6 +28,8 @@ RPCS: dict[str, tuple[str, type[Message]]] = {
     "completed": ("respond_workflow_task_completed", RespondWorkflowTaskCompletedRequest),
     "failed": ("respond_workflow_task_failed", RespondWorkflowTaskFailedRequest),
 }
+
+LARGE = Payloads(payloads=[Payload(data=b"x" * (2 * 1024 * 1024 + 1))])
 
 TOKENS = {"empty": b"", "garbage": b"garbage", "bytes": b"\xff\xff\xff"}
 
@@ -202,3 +205,26 @@ async def test_query_is_answered_once(world: World) -> None:
     await world.raw.answer_query(task, "first")
     await observe_refusal(world, answer_query(world, task_token=task.task_token), run)
     world.observe("answer of the query", await query)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@scenario()
+async def test_answer_of_a_query_that_is_too_large_is_refused(world: World, alone: bool) -> None:
+    run = await world.start()
+    if alone:
+        await world.raw.run_workflow_task()
+    query = asyncio.create_task(world.query(run))
+    if alone:
+        task = await world.raw.poll_workflow_task()
+        await observe_refusal(
+            world, answer_query(world, task_token=task.task_token, query_result=LARGE), run
+        )
+    else:
+        task = await world.poll_workflow_task_with_query()
+        result = WorkflowQueryResult(
+            result_type=QueryResultType.QUERY_RESULT_TYPE_ANSWERED, answer=LARGE
+        )
+        await world.raw.complete_workflow_task(
+            task, query_results=dict.fromkeys(task.queries, result)
+        )
+    await world.observe_error("query", query)

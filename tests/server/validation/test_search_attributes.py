@@ -77,6 +77,7 @@ def test_validate_search_attributes_accepts(name: str, value: Any) -> None:
         ("Bool", 1, "1"),
         ("Datetime", "2020-01-01 00:00:00Z", "2020-01-01 00:00:00Z"),
         ("Datetime", "2020-02-30T00:00:00Z", "2020-02-30T00:00:00Z"),
+        ("Datetime", "2020-01-01T24:00:00Z", "2020-01-01T24:00:00Z"),
         ("Datetime", 5, "5"),
         ("Double", True, "true"),
         ("Double", "x", "x"),
