@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import Token
 from typing import Any
 
 from temporalio.activity import ActivityCancellationDetails
@@ -23,15 +22,16 @@ class Execution:
         self.attempt = attempt
         self._heartbeats = HeartbeatRelay(attempt, send_heartbeat)
         self._cancellation = tell_cancellation(self._cancelled)
-        self._token: Token[Attempt | None]
 
     def __enter__(self) -> None:
-        self._token = current_attempt.set(self.attempt)
+        current_attempt.set(self.attempt)
         self.attempt.start()
 
     def __exit__(self, *_: object) -> None:
         self._heartbeats.flush()
-        current_attempt.reset(self._token)
+        # Another context runs this if the coroutine is thrown away with its event loop.
+        if current_attempt.get() is self.attempt:
+            current_attempt.set(None)
 
     def finish(self, *, outcome_follows: bool) -> None:
         self.attempt.finish(outcome_follows=outcome_follows)

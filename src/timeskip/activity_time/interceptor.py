@@ -29,7 +29,7 @@ class ActivityTimeInterceptor(Interceptor):
 
     def intercept_activity(
         self,
-        next: ActivityInboundInterceptor,  # noqa: A002  # the SDK's name
+        next: ActivityInboundInterceptor,  # the SDK's name
     ) -> ActivityInboundInterceptor:
         return _Inbound(next, self._begin, self._end)
 
@@ -54,7 +54,7 @@ class _Inbound(ActivityInboundInterceptor):
 
     async def execute_activity(
         self,
-        input: ExecuteActivityInput,  # noqa: A002  # the SDK's name
+        input: ExecuteActivityInput,  # the SDK's name
     ) -> Any:
         execution = self._begin(self._outbound.next.heartbeat)
         self._outbound.execution = execution
