@@ -272,3 +272,31 @@ async def test_result_that_is_too_large_fails_the_activity(world: World, rpc: st
     field = {"completed": "result", "canceled": "details"}[rpc]
     await report(world, BY_TOKEN[rpc], task_token=task.task_token, **{field: LARGE})
     await world.observe_history("history", run)
+
+
+@scenario()
+async def test_last_heartbeat_that_is_too_large_is_dropped(world: World) -> None:
+    run, task = await taken_activity(world)
+    answer = await report(
+        world, BY_TOKEN["failed"], task_token=task.task_token, last_heartbeat_details=LARGE
+    )
+    world.observe("answer", answer)
+    world.observe("description", await world.describe(run))
+
+
+@pytest.mark.parametrize("part", ["message", "stack trace", "cause", "details"])
+@scenario()
+async def test_failure_that_is_too_large_is_shortened(world: World, part: str) -> None:
+    run, task = await taken_activity(world)
+    failure = application_failure("activity failed", error_type="Fatal")
+    if part == "message":
+        failure.message = "€" * 1_000_000
+    elif part == "stack trace":
+        failure.stack_trace = "x" * 3_000_000
+    elif part == "cause":
+        failure.cause.message = "x" * 3_000_000
+    else:
+        failure.application_failure_info.details.CopyFrom(LARGE)
+    answer = await report(world, BY_TOKEN["failed"], task_token=task.task_token, failure=failure)
+    world.observe("answer", answer)
+    await world.observe_history("history", run)

@@ -160,6 +160,13 @@ async def test_task_is_still_open_after_a_refused_answer(world: World) -> None:
     await world.observe_history("history", run)
 
 
+@scenario()
+async def test_failure_that_is_too_large_is_shortened(world: World) -> None:
+    run, task = await taken_task(world)
+    await world.raw.fail_workflow_task(task, "x" * (2 * 1024 * 1024 + 1))
+    await world.observe_history("history", run)
+
+
 async def eventually_known(world: World, namespace: str) -> None:
     """Wait until a new namespace is known to every part of the server."""
     while True:

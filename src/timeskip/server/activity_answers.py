@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
-from temporalio.api.failure.v1 import Failure, ServerFailureInfo
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatByIdRequest,
     RecordActivityTaskHeartbeatByIdResponse,
@@ -34,6 +34,7 @@ from timeskip.server.validation.activity_answers import (
     validate_activity_answer,
     validate_activity_answer_by_id,
 )
+from timeskip.server.validation.failure_size import fitting_failure, server_failure
 from timeskip.server.validation.limits import MAX_PAYLOAD_SIZE
 
 ByToken = (
@@ -100,16 +101,16 @@ def completed_by_id(
 def failed(
     cluster: Cluster, call: Call, request: RespondActivityTaskFailedRequest
 ) -> RespondActivityTaskFailedResponse:
-    _fail(_by_token(cluster, request), request)
-    return RespondActivityTaskFailedResponse()
+    activity = _by_token(cluster, request)
+    return RespondActivityTaskFailedResponse(failures=_fail(activity, request))
 
 
 @rpc("RespondActivityTaskFailedById")
 def failed_by_id(
     cluster: Cluster, call: Call, request: RespondActivityTaskFailedByIdRequest
 ) -> RespondActivityTaskFailedByIdResponse:
-    _fail(_by_id(cluster, request), request)
-    return RespondActivityTaskFailedByIdResponse()
+    activity = _by_id(cluster, request)
+    return RespondActivityTaskFailedByIdResponse(failures=_fail(activity, request))
 
 
 @rpc("RespondActivityTaskCanceled")
@@ -140,11 +141,20 @@ def _complete(
 def _fail(
     activity: Activity,
     request: RespondActivityTaskFailedRequest | RespondActivityTaskFailedByIdRequest,
-) -> None:
-    if request.HasField("last_heartbeat_details"):
+) -> list[Failure]:
+    """Fail the attempt; what was too large to be kept as it is is returned."""
+    too_large = []
+    if request.last_heartbeat_details.ByteSize() > MAX_PAYLOAD_SIZE:
+        too_large.append(server_failure(_HEARTBEAT_TOO_LARGE))
+    elif request.HasField("last_heartbeat_details"):
         activity.heartbeat_details = request.last_heartbeat_details
         activity.heartbeat_time = activity.run.cluster.clock.now()
-    activities.fail(activity, request.failure, request.identity)
+    reported = request.failure
+    failure = fitting_failure(reported)
+    if failure is not reported:
+        too_large.append(failure)
+    activities.fail(activity, failure, request.identity)
+    return too_large
 
 
 def _cancel(
@@ -164,8 +174,7 @@ def _fails_for_size(activity: Activity, reported: Payloads, message: str, identi
     """Fail the activity for good if its worker reports more than a history may hold."""
     if reported.ByteSize() <= MAX_PAYLOAD_SIZE:
         return False
-    failure = Failure(message=message, server_failure_info=ServerFailureInfo(non_retryable=True))
-    activities.fail(activity, failure, identity)
+    activities.fail(activity, server_failure(message), identity)
     return True
 
 
