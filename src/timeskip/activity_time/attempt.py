@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 from timeskip.activity_time.activity_clock import ActivityClock
@@ -96,20 +96,33 @@ class Attempt:
             self._stirred = False
             self.loop.call_soon(self._check)
 
+    def bring(self, callback: Callable[[], object]) -> None:
+        """Have the loop run a callback that belongs to the attempt. For any thread."""
+
+        def run() -> None:
+            callback()
+            self._arrived()
+
+        self._expect_arrival()
+        self.loop.call_soon_threadsafe(run)
+
     @contextlib.contextmanager
     def arrival(self) -> Iterator[None]:
         """Around what another thread queues on the loop for the attempt.
 
         The attempt is not parked from before the block until the loop has run what it queued.
         """
-        with self._lock:
-            self._arriving += 1
-            self._quiet = False
-            self._tell()
+        self._expect_arrival()
         try:
             yield
         finally:
             self.loop.call_soon_threadsafe(self._arrived)
+
+    def _expect_arrival(self) -> None:
+        with self._lock:
+            self._arriving += 1
+            self._quiet = False
+            self._tell()
 
     def _arrived(self) -> None:
         with self._lock:
@@ -170,8 +183,9 @@ class Attempt:
         with self._lock:
             if self._told:
                 return None
-            reasons = sorted({str(reason) for reason in self._holds})
-            return ", ".join(reasons) if reasons and self._quiet else self.waits.describe()
+            if self._holds:
+                return ", ".join(sorted({str(reason) for reason in self._holds}))
+            return "its code is running" if self._check_queued else self.waits.describe()
 
     def _tell(self) -> None:
         """Tell the listener if it knows otherwise. Called with the lock held."""

@@ -51,6 +51,7 @@ class AttemptLoop(asyncio.AbstractEventLoop):
         if attempt is None:
             return super().call_soon(callback, *args, context=context)
         attempt.stir()
+        attempt.waits.will_run(callback)
         handle = super().call_soon(callback, *args, context=context)
         attempt.check_soon()
         return handle
@@ -120,7 +121,7 @@ class AttemptLoop(asyncio.AbstractEventLoop):
         if context is not None and context.get(current_attempt) is None:
             context.run(current_attempt.set, attempt)
         task = super().create_task(coro, **options)
-        attempt.waits.tasks.add(task)
+        attempt.waits.spawned(task)
         return task
 
     def run_in_executor(

@@ -54,8 +54,7 @@ class Execution:
         """Cancel the task that runs the activity. For any thread."""
         root = self.attempt.waits.root
         if root is not None:
-            with self.attempt.arrival():
-                self.attempt.loop.call_soon_threadsafe(lambda: root.cancel(reason))
+            self.attempt.bring(lambda: root.cancel(reason))
 
     def _cancelled(self, details: ActivityCancellationDetails) -> None:
         self.attempt.stir()

@@ -45,8 +45,7 @@ class HeartbeatRelay:
 
     def answered(self) -> None:
         """The server has answered the heartbeat under way. For any thread."""
-        with self._attempt.arrival():
-            self._attempt.loop.call_soon_threadsafe(self._go_on)
+        self._attempt.bring(self._go_on)
 
     def flush(self) -> None:
         """The activity ends: what is kept goes to the core, which adds it to a failure."""

@@ -45,8 +45,7 @@ class VirtualTimerHandle(asyncio.TimerHandle):
         asyncio.Handle.cancel(self)
 
     def fall_due(self) -> None:
-        with self._attempt.arrival():
-            self._attempt.loop.call_soon_threadsafe(self._run_now)
+        self._attempt.bring(self._run_now)
 
     def time_ends(self) -> None:
         """Whatever the activity left behind waits for the rest of the time on the real clock."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import functools
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -64,27 +63,51 @@ def purpose_of(module: str) -> Purpose:
 
 
 class Waits:
-    """The tasks of one attempt and all that they may wait for. For the loop's thread only."""
+    """The tasks of one attempt and all that they may wait for. For the loop's thread only.
+
+    A verdict looks only at the tasks that have run since the one before, and at those that it found
+    to wait for something else than virtual time: thousands of sleeping tasks cost nothing.
+    """
 
     def __init__(self, root: asyncio.Task[Any] | None) -> None:
         self.root = root
-        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet([root] if root is not None else [])
         self.descriptors: set[object] = set()
         self.subprocesses: set[asyncio.SubprocessTransport] = set()
+        self._tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self._ran: set[asyncio.Task[Any]] = set()
+        self._blocked: WeakKeyDictionary[asyncio.Task[Any], Purpose] = WeakKeyDictionary()
+        self._inside: WeakKeyDictionary[asyncio.Future[Any], Purpose] = WeakKeyDictionary()
+        self._outside: WeakKeyDictionary[asyncio.Future[Any], Origin] = WeakKeyDictionary()
         self._unanswered: WeakSet[asyncio.Transport] = WeakSet()
         self._used_network = False
-        self._origins: WeakKeyDictionary[asyncio.Future[Any], Origin] = WeakKeyDictionary()
+        self._found: set[Purpose] = set()
+        if root is not None:
+            self.spawned(root)
+
+    def spawned(self, task: asyncio.Task[Any]) -> None:
+        """The attempt has a new task."""
+        self._tasks.add(task)
+        self._ran.add(task)
+
+    def will_run(self, callback: object) -> None:
+        """The loop is about to run a callback: perhaps a task's next step."""
+        task = getattr(callback, "__self__", None)
+        if isinstance(task, asyncio.Task):
+            self._ran.add(task)
 
     def made(self, future: asyncio.Future[Any], module: str) -> None:
         """The attempt's code has made a future, in a function of `module`."""
-        origin = Origin(purpose_of(module), asyncio.current_task())
-        self._origins[future] = origin
-        if origin.purpose is Purpose.IO:
-            self._used_network = True
+        purpose = purpose_of(module)
+        if purpose in _OUTSIDE:
+            self._outside[future] = Origin(purpose, asyncio.current_task())
+            self._used_network = self._used_network or purpose is Purpose.IO
+        else:
+            self._inside[future] = purpose
 
     def accounted_for(self, future: asyncio.Future[Any]) -> None:
         """Something else holds the clock for as long as the future is real work."""
-        self._origins[future] = Origin(Purpose.VIRTUAL, None)
+        self._outside.pop(future, None)
+        self._inside[future] = Purpose.VIRTUAL
 
     def asked(self, connection: asyncio.Transport) -> None:
         """The attempt's code has written to a connection."""
@@ -97,9 +120,9 @@ class Waits:
 
     def verdict(self) -> Verdict:
         """Whether the attempt does real work, given that the loop has nothing to run for it."""
+        self._found = purposes = self._awaited()
         if any(process.get_returncode() is None for process in self.subprocesses):
             return Verdict.WORKING
-        purposes = set(self._awaited())
         if Purpose.THREAD in purposes or Purpose.IO in purposes:
             return Verdict.WORKING
         if Purpose.FOREIGN in purposes or Purpose.SIGNAL in purposes:
@@ -110,36 +133,37 @@ class Waits:
         return Verdict.IDLE
 
     def describe(self) -> str:
-        """What holds the clock, in words."""
-        if any(process.get_returncode() is None for process in self.subprocesses):
-            return "a subprocess runs"
-        outside = {Purpose.THREAD, Purpose.IO, Purpose.FOREIGN}
-        found = sorted(purpose.value for purpose in set(self._awaited()) & outside)
-        return f"it waits for {' and '.join(found)}" if found else "its code is running"
+        """What the last verdict was about, in words. For any thread."""
+        if self._found:
+            return f"it waits for {' and '.join(sorted(each.value for each in self._found))}"
+        return "a subprocess runs"
 
-    def _awaited(self) -> Iterator[Purpose]:
+    def _awaited(self) -> set[Purpose]:
         """The purposes of all futures that a task waits for, directly or through others."""
-        for future, (purpose, task) in list(self._origins.items()):
-            if purpose in _OUTSIDE and not future.done() and _callbacks(future):
+        purposes = set()
+        for future, (purpose, task) in list(self._outside.items()):
+            if not future.done() and _callbacks(future):
                 # Somebody's background task that reads from an idle connection, say.
                 idle = purpose is Purpose.IO and not self._matters(task)
-                yield Purpose.FOREIGN if idle else purpose
-        for task in list(self.tasks):
-            if not task.done():
-                yield self._waits_for(task)
+                purposes.add(Purpose.FOREIGN if idle else purpose)
+        ran, self._ran = self._ran, set()
+        for task in ran:
+            purpose = self._waits_for(task)
+            if purpose is Purpose.VIRTUAL:
+                self._blocked.pop(task, None)
+            else:
+                self._blocked[task] = purpose
+        purposes.update(self._blocked.values())
+        return purposes
 
     def _waits_for(self, task: asyncio.Task[Any]) -> Purpose:
         waiter: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
-        if waiter is None or waiter in self.tasks:
+        if waiter is None or waiter in self._outside or waiter in self._tasks:
             return Purpose.VIRTUAL
-        origin = self._origins.get(waiter)
-        if origin is not None:
-            # What is outside was found among the origins.
-            return Purpose.VIRTUAL if origin.purpose in _OUTSIDE else origin.purpose
-        # The future of `asyncio.gather`, whose children are looked at on their own.
-        if type(waiter).__module__ == "asyncio.tasks":
-            return Purpose.VIRTUAL
-        return Purpose.FOREIGN
+        # Not made by the loop: the future of `asyncio.gather`, whose children are looked at
+        # themselves, or somebody else's.
+        foreign = type(waiter).__module__ != "asyncio.tasks"
+        return self._inside.get(waiter, Purpose.FOREIGN if foreign else Purpose.VIRTUAL)
 
     def _matters(self, task: asyncio.Task[Any] | None) -> bool:
         """Whether the activity waits for the task, as far as one can tell."""
