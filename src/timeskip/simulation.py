@@ -23,7 +23,7 @@ from temporalio.client import Client
 from temporalio.service import ConnectConfig, GrpcCompression
 from temporalio.testing import WorkflowEnvironment
 
-from timeskip import activity_time
+from timeskip import activity_time, frozen_time
 from timeskip.activity_time import ActivityTime
 from timeskip.assertion_failures import AssertionFailures
 from timeskip.clock import (
@@ -41,7 +41,6 @@ from timeskip.errors import SimulationClosed
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.holds import Hold
-from timeskip.lanes.quiescence import when_quiet
 from timeskip.lanes.wire import WireServer
 from timeskip.lanes.wire.client import HoldingServiceClient, enclosing_hold
 from timeskip.lanes.worker_registry import WorkerRegistry
@@ -57,6 +56,10 @@ LaneName = Literal["wire"]
 #: The queue that `sim.worker(...)` serves and `sim.task_queue` names. Each simulation is a service
 #: of its own, so nobody else can poll it.
 DEFAULT_TASK_QUEUE = "timeskip"
+
+
+#: Real seconds between two looks at a condition while time is real.
+_REAL_STEP = 0.005
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,8 @@ class Simulation(WorkflowEnvironment):
         self.lane = lane
         self.seed = seed
         self.task_queue = task_queue
-        self._start_time = start_time
         self._clock = _clock(clock, start_time)
+        self._start_time = datetime_of(self._clock.now())
         self._namespace = namespace
         self._search_attributes = search_attributes
         self._max_activity_attempts = max_activity_attempts
@@ -140,7 +143,7 @@ class Simulation(WorkflowEnvironment):
         cluster.answers_polls_at_shutdown = True
         for key in self._search_attributes:
             cluster.namespaces[self._namespace].search_attributes[key.name] = (
-                key._metadata_type_value()
+                key.indexed_value_type.value
             )
         keeper = self._server.keeper
         keeper.workers_are_ours = True
@@ -148,7 +151,9 @@ class Simulation(WorkflowEnvironment):
         cluster.observers.append(self._alarms)
         self._workers = WorkerRegistry(keeper)
         activity_time.install()
-        self._activity_time = ActivityTime(SimulatedTime(keeper, self._clock), Attempts(keeper))
+        self._time = SimulatedTime(keeper, self._clock)
+        self._activity_time = ActivityTime(self._time, Attempts(keeper))
+        frozen_time.show(self._time)
         keeper.on_heartbeat = self._heartbeat_answered
         self._diagnostician = Diagnostician(keeper, self._workers, self._alarms)
         keeper.on_stuck = self._diagnostician.stuck
@@ -162,6 +167,7 @@ class Simulation(WorkflowEnvironment):
             self._portal.stop()
             self._portal = None
         if self._server is not None:
+            frozen_time.hide(self._time)
             self._activity_time.close()
             self._server.call(
                 lambda: self._keeper.fail_waits(SimulationClosed("the simulation has ended"))
@@ -190,7 +196,6 @@ class Simulation(WorkflowEnvironment):
     def client(self) -> Client:
         """A real client of the simulated service."""
         self._open()
-        self._diagnostician.watch_current_loop()
         return self._client
 
     def worker(
@@ -272,8 +277,11 @@ class Simulation(WorkflowEnvironment):
         elif isinstance(what, timedelta):
             await self.sleep(what)
         else:
+            # What is going on at this instant may be all that the condition needs.
+            if not await _holds(what):
+                await self._wait(self._clock.now(), drives=True)
             while not await _holds(what):
-                await self._wait(None)
+                await self._step()
 
     def at(self, when: datetime | timedelta, action: Callable[..., Any], *arguments: Any) -> None:
         """Call `action(*arguments)` at a virtual instant, and await it if it is a coroutine.
@@ -296,19 +304,22 @@ class Simulation(WorkflowEnvironment):
         """Move a manual clock forward, through everything that is due on the way."""
         if not isinstance(self._clock, ManualClock):
             raise ValueError("only a simulation with clock='manual' can be advanced by hand")
-        target = self._clock.now() + duration_nanoseconds(duration)
-        self._open().call(lambda: self._keeper.advance_to(target))
+        await self._wait(self._clock.now() + duration_nanoseconds(duration), drives=True)
 
     @contextlib.contextmanager
     def auto_time_skipping_disabled(self) -> Iterator[None]:
-        """Keep virtual time from moving by itself, whoever waits."""
-        already = self._keeper.paused
-        self._keeper.paused = True
+        """Within the block, virtual time keeps the machine's pace, whoever waits for a result.
+
+        `sleep` and `run_until` skip time all the same, as in the SDK's own environment.
+        """
+        server = self._open()
+        already = not self._keeper.skips
+        server.call(lambda: self._keeper.set_skipping(False))
         try:
             yield
         finally:
-            self._keeper.paused = already
-            self._keeper.notice()
+            if not already and self._server is server:
+                server.call(lambda: self._keeper.set_skipping(True))
 
     # -- what the test expects ----------------------------------------------------------------
 
@@ -362,7 +373,11 @@ class Simulation(WorkflowEnvironment):
         server = self._open()
         config = ConnectConfig(target_host=server.address, grpc_compression=GrpcCompression.NONE)
         service_client = HoldingServiceClient(
-            config, server.keeper.holds, self._alarms.explain, self._alarms.check
+            config,
+            server.keeper.holds,
+            self._alarms.explain,
+            self._alarms.check,
+            server.keeper.loops,
         )
         # On the server's own loop, so that simulations can be made without a running one.
         connecting = asyncio.run_coroutine_threadsafe(
@@ -377,10 +392,19 @@ class Simulation(WorkflowEnvironment):
             plugins=[*self._plugins, self._workers, self._activity_time],
         )
 
-    async def _wait(self, until: int | None) -> None:
+    async def _step(self) -> None:
+        """Wait until time has moved, and all that follows from that has happened."""
+        if isinstance(self._clock, RealClock):
+            # Real time never stands still so that one could look.
+            await asyncio.sleep(_REAL_STEP)
+            self._alarms.check()
+        else:
+            await self._wait(None)
+
+    async def _wait(self, until: int | None, *, drives: bool | None = None) -> None:
         self._alarms.check()
         server = self._open()
-        self._diagnostician.watch_current_loop()
+        server.keeper.loops.watch_running_loop()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         hold = server.keeper.holds.take("the test waits", enclosing_hold.get())
@@ -397,12 +421,14 @@ class Simulation(WorkflowEnvironment):
             with contextlib.suppress(RuntimeError):  # the test's loop is gone, and so is the waiter
                 loop.call_soon_threadsafe(settle, error)
 
-        wait = server.call(lambda: server.keeper.wait_until(until, wake, hold))
+        if drives is None:
+            drives = not isinstance(self._clock, ManualClock)
+        wait = server.call(lambda: server.keeper.wait_until(until, wake, hold, drives=drives))
         try:
             await done
         finally:
             server.loop.call_soon_threadsafe(server.keeper.forget, wait)
-            when_quiet(loop, hold.release)
+            hold.release()
 
     def _act(
         self,
@@ -432,7 +458,7 @@ class Simulation(WorkflowEnvironment):
             except Exception as error:  # noqa: BLE001 - it is the test's own, and is raised there
                 self._keeper.loop.call_soon_threadsafe(self._alarms.raise_everywhere, error)
             finally:
-                when_quiet(loop, hold.release)
+                hold.release()
 
         task = loop.create_task(act())
         self._actions.add(task)

@@ -1,7 +1,7 @@
 """Scenarios run on every server, and every server has to be observed to do what the real one does.
 
 All scenarios of a session are run at once on a server when the first of them is needed: they mostly
-wait. Under pytest-xdist one worker runs the real server for all of them.
+wait. Under pytest-xdist one worker does so for all of them.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ class Records:
     def of(self, scenario: Scenario, lane: str) -> Record:
         """What this scenario observed on this server."""
         if lane not in self._records:
-            if lane == "real" and self._shared is not None:
-                self._records[lane] = self._run_once_for_all(self._shared)
-            else:
+            if self._shared is None:
                 self._records[lane] = self._run(lane)
+            else:
+                self._records[lane] = self._run_once_for_all(lane, self._shared / f"{lane}.json")
         return self._records[lane][scenario.name]
 
     def _run(self, lane: str) -> dict[str, Record]:
         return run_scenarios("real" if lane == "again" else lane, self._scenarios)
 
-    def _run_once_for_all(self, path: Path) -> dict[str, Record]:
+    def _run_once_for_all(self, lane: str, path: Path) -> dict[str, Record]:
         """What the first worker that comes here observes, shared with the others."""
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
-                records = self._run("real")
+                records = self._run(lane)
                 data = {name: record.to_json() for name, record in records.items()}
                 path.write_text(json.dumps(data))
         data = json.loads(path.read_text())
@@ -81,7 +81,8 @@ def records(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     scenarios = {scenario.name: scenario for scenario in map(_scenario, items)}
     shared = None
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        shared = tmp_path_factory.getbasetemp().parent / "conformance.json"
+        shared = tmp_path_factory.getbasetemp().parent / "conformance"
+        shared.mkdir(exist_ok=True)
     return Records(list(scenarios.values()), shared)
 
 

@@ -82,8 +82,10 @@ def _event(history: History, index: int) -> HistoryEvent | None:
 
 
 def _title(event: HistoryEvent) -> str:
-    name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-    return f"{event.event_id} {name.title().replace('_', '')}"
+    known = EventType.DESCRIPTOR.values_by_number.get(event.event_type)
+    if known is None:
+        return f"{event.event_id} event of type {event.event_type}"
+    return f"{event.event_id} {known.name.removeprefix('EVENT_TYPE_').title().replace('_', '')}"
 
 
 def _continuation(history: History, index: int) -> str:

@@ -31,6 +31,7 @@ class Ignored(Enum):
     HISTORY_SIZES = "sizes of histories in bytes"
     BUILD_IDS = "build ids, deployments and checksums of workers"
     SDK_METADATA = "names, versions and flags of SDKs, and what they metered"
+    STACK_TRACES = "stack traces of failures: they name files and lines"
 
 
 EVERYTHING_IGNORED = frozenset(Ignored)
@@ -57,6 +58,7 @@ _FIELDS = {
         "worker_version",
     ),
     Ignored.SDK_METADATA: ("sdk_metadata", "metering_metadata"),
+    Ignored.STACK_TRACES: ("stack_trace",),
 }
 
 

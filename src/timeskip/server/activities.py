@@ -55,6 +55,18 @@ NOT_STARTED_DETAILS = Payloads(
     ]
 )
 
+#: Timeouts after which no other attempt can help.
+_OF_ALL_ATTEMPTS = (
+    TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START,
+    TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
+)
+
+#: What is reported when the attempts together have run out of time.
+_NO_TIME_FOR_ANOTHER = (
+    "Not enough time to schedule next retry before activity ScheduleToClose timeout, "
+    "giving up retrying"
+)
+
 
 class Activity:
     """An activity that is scheduled or running. `attempt` counts from 1."""
@@ -302,6 +314,8 @@ def heartbeat(activity: Activity, details: Payloads | None) -> None:
     now = activity.run.cluster.clock.now()
     activity.heartbeat_details = details
     activity.heartbeat_time = now
+    # The real server takes the version from the heartbeat, which has none to give.
+    activity.worker_version = None
     activity.wait_for(
         TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
         now,
@@ -331,6 +345,7 @@ def fail(activity: Activity, failure: Failure, identity: str) -> None:
         observer.activity_attempt_failed(run, activity, failure)
     retry_state = _retry(activity, failure)
     if retry_state == RetryState.RETRY_STATE_IN_PROGRESS:
+        activity.last_attempt_complete_time = run.cluster.clock.now()
         run.commit()
         return
     _write_started(activity)
@@ -437,10 +452,12 @@ def pending_info(activity: Activity) -> PendingActivityInfo:
             info.heartbeat_details.CopyFrom(activity.heartbeat_details)
     if activity.expiration is not None:
         info.expiration_time.FromNanoseconds(activity.expiration)
+    waits = activity.retry_due is not None and now < activity.scheduled_time
+    if waits:
+        info.next_attempt_schedule_time.FromNanoseconds(activity.scheduled_time)
     if activity.last_attempt_complete_time is not None:
         info.last_attempt_complete_time.FromNanoseconds(activity.last_attempt_complete_time)
-        if not activity.is_started and now < activity.scheduled_time:
-            info.next_attempt_schedule_time.FromNanoseconds(activity.scheduled_time)
+        if waits:
             info.current_retry_interval.FromNanoseconds(
                 activity.scheduled_time - activity.last_attempt_complete_time
             )
@@ -462,7 +479,7 @@ def _retry(activity: Activity, failure: Failure) -> RetryState.ValueType:
     activity.stop_attempt()
     activity.attempt += 1
     activity.last_failure = failure
-    activity.last_attempt_complete_time = now
+    activity.last_attempt_complete_time = None
     activity.scheduled_time = now + interval
     activity.retry_due = activity.run.cluster.clock.schedule(
         activity.scheduled_time, lambda: enqueue(activity)
@@ -498,15 +515,21 @@ def _time_out(activity: Activity, timeout_type: TimeoutType.ValueType) -> bool:
     retry_state = _retry(activity, failure)
     if retry_state == RetryState.RETRY_STATE_IN_PROGRESS:
         return False
-    if retry_state == RetryState.RETRY_STATE_TIMEOUT:
-        # No further attempt fits: what has run out is the time for all attempts together.
-        failure = _timeout_failure(TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
+    if timeout_type in _OF_ALL_ATTEMPTS and retry_state != RetryState.RETRY_STATE_CANCEL_REQUESTED:
+        retry_state = RetryState.RETRY_STATE_TIMEOUT
+    if (
+        retry_state == RetryState.RETRY_STATE_TIMEOUT
+        and timeout_type != TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
+    ):
+        failure = retries.timeout_failure(
+            _NO_TIME_FOR_ANOTHER, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE
+        )
     if activity.heartbeat_details is not None:
         failure.timeout_failure_info.last_heartbeat_details.CopyFrom(activity.heartbeat_details)
+    if activity.last_failure is not None:
+        failure.cause.CopyFrom(activity.last_failure)
     if activity.is_started:
         _write_started(activity)
-    elif activity.last_failure is not None:
-        failure.cause.CopyFrom(activity.last_failure)
     activity.forget()
     del run.activities[activity.scheduled_event_id]
     run.add(

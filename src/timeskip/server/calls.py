@@ -21,6 +21,7 @@ class Call:
 
     __slots__ = (
         "_deliver",
+        "features",
         "task_queue",
         "on_cancel",
         "on_expiry",
@@ -38,12 +39,15 @@ class Call:
         *,
         timeout: float | None = None,
         peer: str = "",
+        features: frozenset[str] = frozenset(),
     ) -> None:
         self.rpc = rpc
         self.request = request
         #: Real seconds that the caller will wait, or None if it set no limit.
         self.timeout = timeout
         self.peer = peer
+        #: What the caller says that it understands, in the words of the `supported-features` header.
+        self.features = features
         #: The queue that a poll waits at; empty for any other call.
         self.task_queue = ""
         self.on_expiry: Callable[[], None] | None = None

@@ -35,6 +35,8 @@ def request_cancel_workflow(
             ),
         )
         event.links.extend(request.links)
-        workflow_tasks.schedule_if_needed(run)
+        if run.workflow_task is None:
+            # Even during a start delay, which this ends.
+            workflow_tasks.schedule(run)
         run.commit()
     return RequestCancelWorkflowExecutionResponse()

@@ -82,7 +82,11 @@ class _Pending:
         self.run = run
         self.timers = set(run.timers)
         self.activity_ids = {activity.activity_id for activity in run.activities.values()}
-        self.scheduled = set(run.activities)
+        self.cancellable = {
+            activity.scheduled_event_id
+            for activity in run.activities.values()
+            if not activity.cancel_requested
+        }
         self.undone_timers: set[str] = set()
         self.buffered = run.history.buffered_count
 
@@ -131,12 +135,12 @@ class _Pending:
                 _invalid_state("add-activitytask-scheduled-event", f"ActivityID: {activity_id}"),
             )
         self.activity_ids.add(activity_id)
-        self.scheduled.add(event_id)
+        self.cancellable.add(event_id)
 
     def _cancel_activity(self, scheduled_event_id: int) -> None:
-        if scheduled_event_id not in self.scheduled:
-            if self._is_buffered_result(scheduled_event_id):
-                return
+        if scheduled_event_id in self.cancellable:
+            self.cancellable.remove(scheduled_event_id)
+        elif not self._is_buffered_result(scheduled_event_id):
             raise BadCommand(
                 Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
                 _invalid_state(

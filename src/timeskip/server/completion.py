@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,13 @@ from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
 from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.rpcs import rpc
+from timeskip.server.task_answers import read_token, run_of_token
 from timeskip.server.validation.commands import (
     BadCommand,
     command_name,
     validate_command_sequence,
 )
+from timeskip.server.validation.failure_size import fitting_failure
 from timeskip.server.validation.task_tokens import validate_task_answer
 
 if TYPE_CHECKING:
@@ -84,6 +87,7 @@ def respond_completed(
                 run,
                 run.workflow_task,
                 attach_queries=not request.force_create_new_workflow_task,
+                returned=True,
             )
         )
     run.commit()
@@ -95,11 +99,17 @@ def respond_failed(
     cluster: Cluster, call: Call, request: RespondWorkflowTaskFailedRequest
 ) -> RespondWorkflowTaskFailedResponse:
     run, task = _open_task(cluster, request)
+    if request.cause == Cause.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE:
+        # The worker would be given the same history again, and be unable to answer it again.
+        termination.abandon_workflow_task(run)
+        termination.terminate_open(run, "GrpcMessageTooLarge", None, termination.HISTORY_SERVICE)
+        run.commit()
+        return RespondWorkflowTaskFailedResponse()
     workflow_tasks.fail(
         run,
         task,
         request.cause,
-        request.failure if request.HasField("failure") else None,
+        fitting_failure(request.failure) if request.HasField("failure") else None,
         request.identity,
         binary_checksum=request.binary_checksum,
     )
@@ -113,14 +123,11 @@ def _open_task(
     request: RespondWorkflowTaskCompletedRequest | RespondWorkflowTaskFailedRequest,
 ) -> tuple[Run, WorkflowTask]:
     """The task that the answer is for, if the worker still has it."""
-    namespace = cluster.namespace(request.namespace)
+    token = read_token(cluster, request, tokens.parse_task)
     validate_task_answer(request)
-    token = tokens.parse_workflow_task(request.task_token)
-    run = cluster.runs.get(token.run_id)
-    if run is None:
-        raise not_found("Workflow task not found.")
-    if run.namespace is not namespace:
-        raise invalid_argument("Operation requested with a token from a different namespace.")
+    run = run_of_token(cluster, token)
+    if not run.is_open and isinstance(request, RespondWorkflowTaskFailedRequest):
+        raise not_found("workflow execution already completed")
     task = run.workflow_task
     if (
         task is None
@@ -193,10 +200,38 @@ def _remember_worker(
     run.worker_version = (
         request.worker_version_stamp if request.HasField("worker_version_stamp") else None
     )
-    build_id = request.worker_version_stamp.build_id or request.binary_checksum
-    if build_id not in (point[0] for point in run.reset_points):
-        run.reset_points.append((build_id, completed_event_id, run.cluster.clock.now()))
+    _add_reset_point(run, request, completed_event_id)
     _add_build_ids(run, request.worker_version_stamp.build_id)
+
+
+def _add_reset_point(
+    run: Run, request: RespondWorkflowTaskCompletedRequest, completed_event_id: int
+) -> None:
+    """Where the run could be reset to if this worker's build turns out to be bad."""
+    build_id = request.worker_version_stamp.build_id
+    checksum = "" if build_id else request.binary_checksum
+    known = [(point.build_id, point.binary_checksum) for point in run.reset_points.points]
+    if (build_id, checksum) in known:
+        return
+    point = run.reset_points.points.add(
+        build_id=build_id,
+        binary_checksum=checksum,
+        run_id=run.run_id,
+        first_workflow_task_completed_id=completed_event_id,
+        resettable=True,
+    )
+    point.create_time.FromNanoseconds(run.cluster.clock.now())
+    if checksum:
+        checksums = [point.binary_checksum for point in run.reset_points.points]
+        run.search_attributes["BinaryChecksums"] = _keywords([*filter(None, checksums)])
+
+
+def _keywords(keywords: Sequence[str]) -> Payload:
+    """A list of keywords as the service itself writes it into search attributes."""
+    return Payload(
+        metadata={"encoding": b"json/plain", "type": b"KeywordList"},
+        data=json.dumps(keywords, separators=(",", ":")).encode(),
+    )
 
 
 def _add_build_ids(run: Run, build_id: str) -> None:
@@ -206,11 +241,7 @@ def _add_build_ids(run: Run, build_id: str) -> None:
     missing = [entry for entry in wanted if entry not in known]
     if missing:
         known.extend(missing)
-        listed = ",".join(f'"{entry}"' for entry in known)
-        run.search_attributes["BuildIds"] = Payload(
-            metadata={"encoding": b"json/plain", "type": b"KeywordList"},
-            data=f"[{listed}]".encode(),
-        )
+        run.search_attributes["BuildIds"] = _keywords(known)
 
 
 def _heartbeat_too_long(run: Run, task: WorkflowTask) -> None:

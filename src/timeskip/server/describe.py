@@ -10,7 +10,6 @@ from temporalio.api.enums.v1 import PendingWorkflowTaskState, TaskQueueKind
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import (
     PendingWorkflowTaskInfo,
-    ResetPointInfo,
     WorkflowExecutionConfig,
     WorkflowExecutionExtendedInfo,
     WorkflowExecutionInfo,
@@ -28,6 +27,7 @@ from timeskip.server.validation.executions import validate_execution
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
+    from timeskip.server.workflow_tasks import WorkflowTask
 
 #: How the real server writes a time that is not set: year 1, Go's zero time.
 GO_ZERO_TIME = Timestamp(seconds=-62_135_596_800)
@@ -43,11 +43,15 @@ def describe_workflow(
     response = DescribeWorkflowExecutionResponse(
         execution_config=_config(run),
         workflow_execution_info=execution_info(run),
-        pending_activities=[activities.pending_info(each) for each in run.activities.values()],
+        pending_activities=[
+            activities.pending_info(activity)
+            for activity in (*run.activities.values(), *run.left_activities)
+        ],
         workflow_extended_info=_extended_info(run),
     )
-    if run.workflow_task is not None:
-        response.pending_workflow_task.CopyFrom(_pending_workflow_task(run))
+    task = run.workflow_task or run.left_workflow_task
+    if task is not None:
+        response.pending_workflow_task.CopyFrom(_pending_workflow_task(task))
     return response
 
 
@@ -77,16 +81,7 @@ def execution_info(run: Run) -> WorkflowExecutionInfo:
     info.search_attributes.SetInParent()
     for name, payload in run.search_attributes.items():
         info.search_attributes.indexed_fields[name].CopyFrom(payload)
-    info.auto_reset_points.SetInParent()
-    for build_id, completed_event_id, created in run.reset_points:
-        point = ResetPointInfo(
-            build_id=build_id,
-            run_id=run.run_id,
-            first_workflow_task_completed_id=completed_event_id,
-            resettable=True,
-        )
-        point.create_time.FromNanoseconds(created)
-        info.auto_reset_points.points.append(point)
+    info.auto_reset_points.CopyFrom(run.reset_points)
     if run.close_time is not None:
         info.close_time.FromNanoseconds(run.close_time)
         info.execution_duration.FromNanoseconds(
@@ -118,16 +113,15 @@ def _extended_info(run: Run) -> WorkflowExecutionExtendedInfo:
         extended.run_expiration_time.CopyFrom(GO_ZERO_TIME)
     if run.started.HasField("workflow_execution_expiration_time"):
         extended.execution_expiration_time.CopyFrom(run.started.workflow_execution_expiration_time)
-    for request_id, (event_type, event_id) in run.request_ids.items():
+    for request_id, (event_type, event) in run.request_ids.items():
         info = extended.request_id_infos[request_id]
         info.event_type = event_type
-        info.event_id = event_id
+        info.event_id = event.event_id
+        info.buffered = not event.event_id
     return extended
 
 
-def _pending_workflow_task(run: Run) -> PendingWorkflowTaskInfo:
-    task = run.workflow_task
-    assert task is not None
+def _pending_workflow_task(task: WorkflowTask) -> PendingWorkflowTaskInfo:
     info = PendingWorkflowTaskInfo(
         state=PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
         if task.started_event_id

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import HistoryEventFilterType
-from temporalio.api.history.v1 import History, HistoryEvent
+from temporalio.api.enums.v1 import EventType, HistoryEventFilterType
+from temporalio.api.history.v1 import (
+    History,
+    HistoryEvent,
+    WorkflowExecutionFailedEventAttributes,
+    WorkflowExecutionTimedOutEventAttributes,
+)
 from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryRequest,
     GetWorkflowExecutionHistoryResponse,
@@ -14,10 +19,11 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryReverseResponse,
 )
 
-from timeskip.server import tokens
+from timeskip.server import retries, tokens
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import invalid_argument
+from timeskip.server.history import attributes_of
 from timeskip.server.rpcs import rpc
 from timeskip.server.validation.executions import validate_execution
 
@@ -31,6 +37,9 @@ PAGE_SIZE = 1000
 
 #: Bytes in one answer: well below the 4 MiB at which gRPC clients refuse a message.
 _PAGE_BYTES = 3_000_000
+
+#: The feature of callers that look for the next run in the close event itself.
+_FOLLOWS_NEXT_RUN = "follows-next-run-id"
 
 _CLOSE_EVENT = HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
 
@@ -130,7 +139,11 @@ class _Reading:
                 return GetWorkflowExecutionHistoryResponse(
                     history=History(), next_page_token=self._token(self.first)
                 )
-            return GetWorkflowExecutionHistoryResponse(history=History(events=events[-1:]))
+            if self.run.is_open:
+                return GetWorkflowExecutionHistoryResponse(history=History())
+            return GetWorkflowExecutionHistoryResponse(
+                history=History(events=[self._followed(events[-1])])
+            )
         shown = _cut(events, self.first, self.size)
         following = self.first + len(shown)
         response = GetWorkflowExecutionHistoryResponse()
@@ -138,9 +151,37 @@ class _Reading:
             response.next_page_token = self._token(following)
         elif self.run.workflow_task is not None:
             # Readers that do not wait are shown the task that is being tried again, too.
-            shown = shown + self.run.workflow_task.unwritten_events()
+            shown = shown + self.run.workflow_task.unwritten_events(for_worker=False)
         response.history.events.extend(shown)
         return response
+
+    def _followed(self, close_event: HistoryEvent) -> HistoryEvent:
+        """The close event as the caller understands it.
+
+        Callers that do not know that a run which failed or timed out may have a next run are told
+        that it continued as new.
+        """
+        attributes = attributes_of(close_event)
+        if _FOLLOWS_NEXT_RUN in self.call.features:
+            return close_event
+        if isinstance(attributes, WorkflowExecutionFailedEventAttributes):
+            failure = attributes.failure
+        elif isinstance(attributes, WorkflowExecutionTimedOutEventAttributes):
+            failure = retries.workflow_timeout()
+        else:
+            return close_event
+        if not attributes.new_execution_run_id:
+            return close_event
+        followed = HistoryEvent(
+            event_id=close_event.event_id,
+            event_time=close_event.event_time,
+            event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+            task_id=close_event.task_id,
+        )
+        continued = followed.workflow_execution_continued_as_new_event_attributes
+        continued.new_execution_run_id = attributes.new_execution_run_id
+        continued.failure.CopyFrom(failure)
+        return followed
 
     def _token(self, first: int) -> bytes:
         return tokens.page(self.run.run_id, first, int(self.waits))

@@ -17,10 +17,13 @@ from temporalio.api.workflowservice.v1 import (
 
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
-from timeskip.server.errors import invalid_argument
+from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.matching import TaskQueue
 from timeskip.server.rpcs import rpc
 from timeskip.server.validation.polls import validate_poll
+
+#: Real seconds that a poll has to be ready to wait.
+_SHORTEST_POLL = 2.0
 
 
 @rpc("PollWorkflowTaskQueue")
@@ -67,6 +70,8 @@ def _poll(
     namespace = cluster.namespace(request.namespace)
     if call.timeout is None:
         raise invalid_argument("Context timeout is not set.")
+    if call.timeout < _SHORTEST_POLL:
+        raise ServiceError(StatusCode.FAILED_PRECONDITION, "Context timeout is too short.")
     validate_poll(request)
     queue = cluster.queues.queue(namespace.name, request.task_queue.name, kind)
     version = (

@@ -12,11 +12,17 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import (
     QueryRejectCondition,
     QueryResultType,
+    ResourceExhaustedCause,
+    ResourceExhaustedScope,
     TaskQueueKind,
     TaskQueueType,
     WorkflowExecutionStatus,
 )
-from temporalio.api.errordetails.v1 import QueryFailedFailure, WorkflowNotReadyFailure
+from temporalio.api.errordetails.v1 import (
+    QueryFailedFailure,
+    ResourceExhaustedFailure,
+    WorkflowNotReadyFailure,
+)
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import History
 from temporalio.api.query.v1 import QueryRejected, WorkflowQuery, WorkflowQueryResult
@@ -34,8 +40,10 @@ from timeskip.clock import DueTime
 from timeskip.server import history_pages, tokens
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
-from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.rpcs import rpc
+from timeskip.server.task_answers import read_token
+from timeskip.server.validation.limits import MAX_PAYLOAD_SIZE
 from timeskip.server.validation.queries import validate_query
 
 if TYPE_CHECKING:
@@ -44,6 +52,11 @@ if TYPE_CHECKING:
 
 #: From this attempt on a failing workflow task fails queries as well.
 _FAILING_ATTEMPT = 3
+
+_TOO_LARGE = "Blob data size exceeds limit."
+
+#: So many queries of one run may wait for a workflow task.
+_BUFFERED_QUERIES = 1
 
 
 class BufferedQuery:
@@ -102,10 +115,11 @@ class QueryTask:
         run = self.run
         assert isinstance(poll.request, PollWorkflowTaskQueueRequest)
         response = PollWorkflowTaskQueueResponse(
-            task_token=tokens.query_task(self.query_id),
+            task_token=tokens.query_task(run, self.query_id),
             workflow_execution=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
             workflow_type=run.started.workflow_type,
             previous_started_event_id=run.last_completed_started_id,
+            attempt=1,
             query=self.query,
             workflow_execution_task_queue=TaskQueue(
                 name=run.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL
@@ -158,9 +172,12 @@ def query_workflow(
         raise _not_ready("Workflow task is not scheduled yet.")
     if run.workflow_task_attempt >= _FAILING_ATTEMPT:
         raise _not_ready("Unable to query workflow due to Workflow Task in failed state.")
+    alone = run.last_completed_started_id and (not run.is_open or run.workflow_task is None)
+    if not alone and len(run.queries) >= _BUFFERED_QUERIES:
+        raise _too_many()
     query_id = cluster.ids.uuid()
     cluster.queries_asked[call] = run
-    if run.last_completed_started_id and (not run.is_open or run.workflow_task is None):
+    if alone:
         _send_alone(run, query_id, request.query, call)
     else:
         run.queries[query_id] = BufferedQuery(query_id, request.query, call)
@@ -172,13 +189,14 @@ def query_workflow(
 def respond_query_task_completed(
     cluster: Cluster, call: Call, request: RespondQueryTaskCompletedRequest
 ) -> RespondQueryTaskCompletedResponse:
-    cluster.namespace(request.namespace)
-    token = tokens.parse_query_task(request.task_token)
+    token = read_token(cluster, request, tokens.parse_query_task)
     task = cluster.query_tasks.get(token.query_id)
     if task is None:
         raise not_found("query task not found, or already expired")
     task.forget()
-    if request.completed_type == QueryResultType.QUERY_RESULT_TYPE_ANSWERED:
+    if request.query_result.ByteSize() > MAX_PAYLOAD_SIZE:
+        task.call.fail(_query_failed(_TOO_LARGE, None))
+    elif request.completed_type == QueryResultType.QUERY_RESULT_TYPE_ANSWERED:
         task.call.respond(QueryWorkflowResponse(query_result=request.query_result))
     else:
         failure = request.failure if request.HasField("failure") else None
@@ -202,7 +220,9 @@ def settle(run: Run, results: dict[str, WorkflowQueryResult], *, another_task: b
         buffered = run.queries.pop(query_id, None)
         if buffered is None:
             continue
-        if result.result_type == QueryResultType.QUERY_RESULT_TYPE_ANSWERED:
+        if result.answer.ByteSize() > MAX_PAYLOAD_SIZE:
+            buffered.call.fail(invalid_argument(_TOO_LARGE))
+        elif result.result_type == QueryResultType.QUERY_RESULT_TYPE_ANSWERED:
             buffered.call.respond(QueryWorkflowResponse(query_result=result.answer))
         else:
             failure = result.failure if result.HasField("failure") else None
@@ -240,6 +260,18 @@ def _rejected(run: Run, condition: QueryRejectCondition.ValueType) -> QueryRejec
 
 def _query_failed(message: str, failure: Failure | None) -> ServiceError:
     return ServiceError(StatusCode.INVALID_ARGUMENT, message, QueryFailedFailure(failure=failure))
+
+
+def _too_many() -> ServiceError:
+    return ServiceError(
+        StatusCode.RESOURCE_EXHAUSTED,
+        "consistent query buffer is full, this may be caused by too many queries and workflow "
+        "not able to process query fast enough",
+        ResourceExhaustedFailure(
+            cause=ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW,
+            scope=ResourceExhaustedScope.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
+        ),
+    )
 
 
 def _not_ready(message: str) -> ServiceError:

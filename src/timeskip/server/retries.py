@@ -32,6 +32,11 @@ def timeout_failure(message: str, timeout_type: TimeoutType.ValueType) -> Failur
     )
 
 
+def workflow_timeout() -> Failure:
+    """The failure of a run that timed out."""
+    return timeout_failure("workflow timeout", TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
+
+
 def next_attempt(
     policy: RetryPolicy,
     attempt: int,

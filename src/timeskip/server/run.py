@@ -15,6 +15,7 @@ from temporalio.api.common.v1 import Payload, WorkerVersionStamp
 from temporalio.api.enums.v1 import EventType, WorkflowExecutionStatus
 from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.api.sdk.v1 import UserMetadata
+from temporalio.api.workflow.v1 import ResetPoints
 
 from timeskip.clock import DueTime, Nanoseconds
 from timeskip.server.history import History
@@ -63,16 +64,22 @@ class Run:
         self.sticky_timeout: Nanoseconds = 0
         self.worker_version: WorkerVersionStamp | None = None
         self.build_ids: list[str] = []
-        self.reset_points: list[tuple[str, int, Nanoseconds]] = []
+        #: Those of the runs before it in its chain included.
+        self.reset_points = ResetPoints()
+        self.reset_points.CopyFrom(started.prev_auto_reset_points)
 
         self.activities: dict[int, Activity] = {}
         self.timers: dict[str, UserTimer] = {}
         self.queries: dict[str, BufferedQuery] = {}
+        #: What was open when the run closed; descriptions go on showing it.
+        self.left_workflow_task: WorkflowTask | None = None
+        self.left_activities: list[Activity] = []
 
         self.cancel_requested = False
         self.cancel_request_id = ""
         self.signal_request_ids: dict[str, None] = {}
-        self.request_ids: dict[str, tuple[EventType.ValueType, int]] = {}
+        #: What came of start requests; the event has no id while it is buffered.
+        self.request_ids: dict[str, tuple[EventType.ValueType, HistoryEvent]] = {}
         self.run_timeout_due: DueTime | None = None
         self.execution_timeout_due: DueTime | None = None
         self.backoff_due: DueTime | None = None
@@ -129,10 +136,11 @@ class Run:
         for timer in self.timers.values():
             timer.due.cancel()
         self.timers.clear()
-        for activity in list(self.activities.values()):
+        self.left_activities = list(self.activities.values())
+        for activity in self.left_activities:
             activity.forget()
         self.activities.clear()
         if self.workflow_task is not None:
             self.workflow_task.forget()
-            self.workflow_task = None
+        self.left_workflow_task, self.workflow_task = self.workflow_task, None
         return event

@@ -55,19 +55,13 @@ def signal_with_start(
     namespace = cluster.namespace(request.namespace)
     validate_signal_with_start(request, namespace.search_attributes)
     current = namespace.current_run(request.workflow_id)
-    started = current is None or not current.is_open
-    if current is not None:
-        if current.is_open and not starting.replaces_running(request):
-            run = current
-        else:
-            if current.request_id == request.request_id:
-                return _started_response(current, request, started=False)
-            if starting.resolve(current, request).terminate_existing:
-                termination.replace(current)
-            started = True
-            run = starting.create(cluster, namespace, request)
+    if current is not None and current.is_open and not starting.replaces_running(request):
+        run, started = current, False
     else:
-        run = starting.create(cluster, namespace, request)
+        run_id = cluster.ids.uuid()
+        if current is not None and starting.resolve(current, request).terminate_existing:
+            termination.replace(current, run_id)
+        run, started = starting.create(cluster, namespace, request, run_id), True
     if _is_new(run, request.request_id):
         event = _write(
             run,
@@ -80,9 +74,13 @@ def signal_with_start(
         event.links.extend(request.links)
         if started:
             starting.begin(run)
-        else:
-            workflow_tasks.schedule_if_needed(run)
+        elif run.workflow_task is None:
+            # Unlike a plain signal, this one ends a start delay.
+            workflow_tasks.schedule(run)
         run.commit()
+        if started:
+            started_type, _ = run.request_ids[run.request_id]
+            run.request_ids[run.request_id] = (started_type, event)
     return _started_response(run, request, started=started)
 
 
@@ -128,14 +126,5 @@ def _write(
 
 
 def signal_link(run: Run, request_id: str) -> Link:
-    return Link(
-        workflow_event=Link.WorkflowEvent(
-            namespace=run.namespace.name,
-            workflow_id=run.workflow_id,
-            run_id=run.run_id,
-            request_id_ref=Link.WorkflowEvent.RequestIdReference(
-                request_id=request_id,
-                event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
-            ),
-        )
-    )
+    """A link to the event of a signal, which may still be buffered."""
+    return starting.request_link(run, request_id, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)

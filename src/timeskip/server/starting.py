@@ -10,8 +10,6 @@ from temporalio.api.enums.v1 import (
     ContinueAsNewInitiator,
     EventType,
     RetryState,
-    TaskQueueKind,
-    TimeoutType,
     WorkflowIdConflictPolicy,
     WorkflowIdReusePolicy,
 )
@@ -19,10 +17,10 @@ from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailure
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import (
+    WorkflowExecutionOptionsUpdatedEventAttributes,
     WorkflowExecutionStartedEventAttributes,
     WorkflowExecutionTimedOutEventAttributes,
 )
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     SignalWithStartWorkflowExecutionRequest,
     StartWorkflowExecutionRequest,
@@ -69,16 +67,17 @@ def start_workflow(
     namespace = cluster.namespace(request.namespace)
     validate_start(request, namespace.search_attributes)
     current = namespace.current_run(request.workflow_id)
+    run_id = cluster.ids.uuid()
     if current is not None:
         if current.request_id == request.request_id:
-            return _response(current, started=True)
+            return _started_before(current)
         decision = resolve(current, request)
         if decision.use_existing:
-            return _response(current, started=False)
+            return _response(current, attach(current, request), started=False)
         if decision.terminate_existing:
-            termination.replace(current)
-    run = create(cluster, namespace, request)
-    response = _response(run, started=True)
+            termination.replace(current, run_id)
+    run = create(cluster, namespace, request, run_id)
+    response = _response(run, started_link(run), started=True)
     if run.started.eager_execution_accepted:
         task = workflow_tasks.schedule(run, enqueue=False)
         workflow_tasks.start(run, request.request_id, request.identity, None)
@@ -87,6 +86,38 @@ def start_workflow(
         begin(run)
     run.commit()
     return response
+
+
+def _started_before(run: Run) -> StartWorkflowExecutionResponse:
+    """The answer to a start request that comes again; an eager task that is still open included."""
+    response = _response(run, started_link(run), started=True)
+    task = run.workflow_task
+    if task is not None and task.started_event_id and task.request_id == run.request_id:
+        response.eager_workflow_task.CopyFrom(workflow_tasks.poll_response(run, task))
+    return response
+
+
+def attach(run: Run, request: StartWorkflowExecutionRequest) -> Link:
+    """Attach to a run what a start request that found it there wants attached.
+
+    Returns the link to what the request has come to.
+    """
+    options = request.on_conflict_options
+    if options.attach_request_id and request.request_id not in run.request_ids:
+        event = run.add(
+            EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
+            WorkflowExecutionOptionsUpdatedEventAttributes(attached_request_id=request.request_id),
+        )
+        event.worker_may_ignore = True
+        if options.attach_links:
+            event.links.extend(request.links)
+        run.request_ids[request.request_id] = (event.event_type, event)
+        run.commit()
+    if request.request_id in run.request_ids:
+        return request_link(
+            run, request.request_id, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED
+        )
+    return started_link(run)
 
 
 def resolve(current: Run, request: StartRequest) -> Conflict:
@@ -103,18 +134,20 @@ def resolve(current: Run, request: StartRequest) -> Conflict:
             "Workflow execution is already running. "
             f"WorkflowId: {current.workflow_id}, RunId: {current.run_id}.",
         )
+    finished = "finished"
     if reuse == WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE:
         policy = "reject duplicate workflow Id"
     elif (
         reuse == WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
         and current.status not in _FAILED
     ):
+        finished = "finished successfully"
         policy = "allow duplicate workflow Id if last run failed"
     else:
         return Conflict()
     raise _already_started(
         current,
-        "Workflow execution already finished. "
+        f"Workflow execution already {finished}. "
         f"WorkflowId: {current.workflow_id}, RunId: {current.run_id}. "
         f"Workflow Id reuse policy: {policy}.",
     )
@@ -130,18 +163,15 @@ def replaces_running(request: StartRequest) -> bool:
     )
 
 
-def create(cluster: Cluster, namespace: Namespace, request: StartRequest) -> Run:
+def create(cluster: Cluster, namespace: Namespace, request: StartRequest, run_id: str) -> Run:
     """Write the started event of a first run. The caller opens the workflow task with `begin`."""
-    run_id = cluster.ids.uuid()
     delay = request.workflow_start_delay.ToNanoseconds()
     execution_timeout = request.workflow_execution_timeout.ToNanoseconds()
     run_timeout = _cap(request.workflow_run_timeout.ToNanoseconds(), execution_timeout)
     started = WorkflowExecutionStartedEventAttributes(
         workflow_id=request.workflow_id,
         workflow_type=request.workflow_type,
-        task_queue=TaskQueue(
-            name=request.task_queue.name, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL
-        ),
+        task_queue=request.task_queue,
         original_execution_run_id=run_id,
         first_execution_run_id=run_id,
         identity=request.identity,
@@ -210,9 +240,12 @@ def retry(run: Run, new_run_id: str, backoff: Nanoseconds, failure: Failure | No
     """Start the run that follows one that failed. The failed run is closed already."""
     cluster = run.cluster
     lived = cluster.clock.now() - run.start_time
+    for point in run.reset_points.points:
+        if point.run_id == run.run_id:
+            point.expire_time.FromNanoseconds(cluster.clock.now() + run.namespace.retention)
     started = WorkflowExecutionStartedEventAttributes()
     started.CopyFrom(run.started)
-    started.ClearField("prev_auto_reset_points")
+    started.prev_auto_reset_points.CopyFrom(run.reset_points)
     started.continued_execution_run_id = run.run_id
     started.initiator = ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_RETRY
     started.ClearField("continued_failure")
@@ -224,7 +257,6 @@ def retry(run: Run, new_run_id: str, backoff: Nanoseconds, failure: Failure | No
     started.eager_execution_accepted = False
     started.first_workflow_task_backoff.FromNanoseconds(max(backoff, _SHORTEST_RUN - lived))
     new_run = Run(cluster, run.namespace, run.workflow_id, new_run_id, started, cluster.ids.uuid())
-    new_run.user_metadata = run.user_metadata
     _record(new_run, None)
     begin(new_run)
     new_run.commit()
@@ -239,7 +271,7 @@ def _record(run: Run, request: StartRequest | None) -> None:
         event.user_metadata.CopyFrom(run.user_metadata)
     if request is not None:
         event.links.extend(request.links)
-    run.request_ids[run.request_id] = (event.event_type, event.event_id)
+    run.request_ids[run.request_id] = (event.event_type, event)
     cluster.runs[run.run_id] = run
     run.namespace.runs_of.setdefault(run.workflow_id, []).append(run)
     for observer in cluster.observers:
@@ -266,7 +298,7 @@ def _backoff_over(run: Run) -> None:
 
 def _time_out(run: Run, *, retriable: bool) -> None:
     """The run, or the whole chain of runs, has had its time."""
-    failure = retries.timeout_failure("workflow timeout", TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
+    failure = retries.workflow_timeout()
     backoff, retry_state = (
         next_attempt(run, failure) if retriable else (None, RetryState.RETRY_STATE_TIMEOUT)
     )
@@ -299,13 +331,13 @@ def _task_timeout(asked: Nanoseconds, run_timeout: Nanoseconds) -> Nanoseconds:
     return _cap(min(asked or _DEFAULT_TASK_TIMEOUT, _LONGEST_TASK_TIMEOUT), run_timeout)
 
 
-def _response(run: Run, *, started: bool) -> StartWorkflowExecutionResponse:
+def _response(run: Run, link: Link, *, started: bool) -> StartWorkflowExecutionResponse:
     return StartWorkflowExecutionResponse(
         run_id=run.run_id,
         first_execution_run_id=run.started.first_execution_run_id,
         started=started,
         status=run.status,
-        link=started_link(run),
+        link=link,
     )
 
 
@@ -317,6 +349,20 @@ def started_link(run: Run) -> Link:
             run_id=run.run_id,
             event_ref=Link.WorkflowEvent.EventReference(
                 event_id=1, event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+            ),
+        )
+    )
+
+
+def request_link(run: Run, request_id: str, event_type: EventType.ValueType) -> Link:
+    """A link to the event that a request has caused, which may still be buffered."""
+    return Link(
+        workflow_event=Link.WorkflowEvent(
+            namespace=run.namespace.name,
+            workflow_id=run.workflow_id,
+            run_id=run.run_id,
+            request_id_ref=Link.WorkflowEvent.RequestIdReference(
+                request_id=request_id, event_type=event_type
             ),
         )
     )

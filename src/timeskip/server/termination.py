@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from temporalio.api.common.v1 import Payloads
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
@@ -50,10 +51,19 @@ def terminate_workflow(
     return TerminateWorkflowExecutionResponse()
 
 
-def replace(run: Run) -> None:
+def replace(run: Run, new_run_id: str) -> None:
     """Terminate a run because a new one is to take its workflow id."""
     abandon_workflow_task(run)
-    terminate_open(run, "TerminateIfRunning WorkflowIdReusePolicy Policy", None, HISTORY_SERVICE)
+    details = Payload(
+        metadata={"encoding": b"json/plain"},
+        data=json.dumps(f"terminated by new runID: {new_run_id}").encode(),
+    )
+    terminate_open(
+        run,
+        "TerminateIfRunning WorkflowIdReusePolicy",
+        Payloads(payloads=[details]),
+        HISTORY_SERVICE,
+    )
     run.commit()
 
 
@@ -62,7 +72,11 @@ def abandon_workflow_task(run: Run) -> None:
     task = run.workflow_task
     if task is not None and task.started_event_id:
         workflow_tasks.fail(
-            run, task, Cause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND, None, ""
+            run,
+            task,
+            Cause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND,
+            None,
+            HISTORY_SERVICE,
         )
     run.history.flush_buffer()
 

@@ -39,6 +39,14 @@ _LENIENT_ATTEMPTS = 3
 _RETRY_INITIAL: Nanoseconds = 5 * SECOND
 _RETRY_MAXIMUM: Nanoseconds = 600 * SECOND
 
+#: Failures after which the next task is a first attempt again.
+_NOT_THE_WORKERS_FAULT = frozenset(
+    {
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_FAILOVER_CLOSE_COMMAND,
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
+    }
+)
+
 #: What the real server writes as the request id of a task that it returned in an answer.
 RETURNED_TASK_REQUEST_ID = "request-from-RespondWorkflowTaskCompleted"
 
@@ -99,9 +107,13 @@ class WorkflowTask:
             self.due.cancel()
         self.run.cluster.started_workflow_tasks.pop(self.run.run_id, None)
 
-    def unwritten_events(self) -> list[HistoryEvent]:
-        """The events of a transient task, which readers are shown although they are not written yet."""
-        if not self.is_transient:
+    def unwritten_events(self, *, for_worker: bool) -> list[HistoryEvent]:
+        """The events of a transient task, which readers are shown although they are not written yet.
+
+        If other events were written meanwhile, it will not be transient any more when it starts.
+        Only the worker is shown its own identity.
+        """
+        if not self.is_transient or self.scheduled_event_id != self.run.history.next_event_id:
             return []
         scheduled = HistoryEvent(
             event_id=self.scheduled_event_id,
@@ -117,6 +129,8 @@ class WorkflowTask:
             workflow_task_started_event_attributes=_started_attributes(self),
         )
         started.event_time.FromNanoseconds(self.started_time)
+        if not for_worker:
+            started.workflow_task_started_event_attributes.ClearField("identity")
         return [scheduled, started]
 
     def dispatch(self, poll: Call) -> bool:
@@ -172,6 +186,9 @@ def schedule(
     run: Run, *, enqueue: bool = True, original_scheduled_time: Nanoseconds | None = None
 ) -> WorkflowTask:
     """Open a workflow task, and put it into its queue unless the caller starts it itself."""
+    if run.backoff_due is not None:
+        run.backoff_due.cancel()
+        run.backoff_due = None
     if run.history.has_buffered:
         # Something new has happened, so this is not another try of the failed task.
         run.workflow_task_attempt = 1
@@ -253,7 +270,7 @@ def fail(
         if failure is not None:
             attributes.failure.CopyFrom(failure)
         run.add(EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, attributes)
-    _give_up(run, task, counts=True)
+    _give_up(run, task, counts=cause not in _NOT_THE_WORKERS_FAULT)
     for observer in run.cluster.observers:
         observer.workflow_task_failed(run, task, cause, failure)
 
@@ -273,11 +290,17 @@ def time_out(run: Run, task: WorkflowTask, timeout_type: TimeoutType.ValueType) 
 
 
 def poll_response(
-    run: Run, task: WorkflowTask, *, attach_queries: bool = True
+    run: Run, task: WorkflowTask, *, attach_queries: bool = True, returned: bool = False
 ) -> PollWorkflowTaskQueueResponse:
-    """The started task as a worker receives it: the new events only, if it has the run cached."""
-    first = run.last_completed_started_id + 1 if run.sticky_queue else 1
-    shown, next_page_token = history_pages.task_page(run, first, task.unwritten_events())
+    """The started task as a worker receives it.
+
+    It holds the new events only if the worker has the run cached, or is `returned` the task in the
+    answer to the one before.
+    """
+    first = run.last_completed_started_id + 1 if run.sticky_queue or returned else 1
+    shown, next_page_token = history_pages.task_page(
+        run, first, task.unwritten_events(for_worker=True)
+    )
     response = PollWorkflowTaskQueueResponse(
         task_token=tokens.workflow_task(run, task),
         workflow_execution=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),

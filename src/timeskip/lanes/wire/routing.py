@@ -140,7 +140,14 @@ class _Method:
                 waiter.set_result(answer)
 
         remaining = context.time_remaining()
-        call = Call(self._name, request, deliver, timeout=remaining, peer=context.peer())
+        call = Call(
+            self._name,
+            request,
+            deliver,
+            timeout=remaining,
+            peer=context.peer(),
+            features=_features_of(context),
+        )
         keeper.service.handle(call)
         if answered:
             if self._name == _HEARTBEAT and keeper.on_heartbeat is not None:
@@ -175,6 +182,13 @@ def _hold_of(keeper: TimeKeeper, context: grpc.aio.ServicerContext[bytes, bytes]
         if key == HOLD_METADATA:
             return keeper.holds.by_id(int(value))
     return None
+
+
+def _features_of(context: grpc.aio.ServicerContext[bytes, bytes]) -> frozenset[str]:
+    for key, value in context.invocation_metadata() or ():
+        if key == "supported-features":
+            return frozenset(str(value).split(","))
+    return frozenset()
 
 
 async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], error: ServiceError) -> None:

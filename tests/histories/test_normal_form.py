@@ -1,0 +1,218 @@
+"""What the normal form leaves out, and that it leaves out nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, TaskQueueKind
+from temporalio.api.history.v1 import (
+    ActivityTaskFailedEventAttributes,
+    ChildWorkflowExecutionStartedEventAttributes,
+    History,
+    HistoryEvent,
+    WorkflowExecutionStartedEventAttributes,
+    WorkflowTaskCompletedEventAttributes,
+    WorkflowTaskScheduledEventAttributes,
+    WorkflowTaskStartedEventAttributes,
+)
+from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
+from temporalio.api.taskqueue.v1 import TaskQueue
+
+from tests.histories.arbitrary import attributes, change, histories
+from timeskip.histories import (
+    EVERYTHING_IGNORED,
+    Ignored,
+    RunNames,
+    first_difference,
+    normal_form,
+)
+
+#: Names of fields whose changes the normal form hides, wherever they are in an event.
+HIDDEN = {
+    "attached_request_id",
+    "binary_checksum",
+    "build_id",
+    "build_id_redirect_counter",
+    "deployment",
+    "deployment_version",
+    "event_time",
+    "fork_event_version",
+    "history_size_bytes",
+    "identity",
+    "inherited_build_id",
+    "metering_metadata",
+    "namespace_id",
+    "parent_workflow_namespace_id",
+    "principal",
+    "request_id",
+    "sdk_metadata",
+    "source_version_stamp",
+    "stack_trace",
+    "task_id",
+    "worker_deployment_name",
+    "worker_deployment_version",
+    "worker_version",
+}
+
+
+@settings(max_examples=50)
+@given(histories())
+def test_normal_form_of_a_normal_form_is_itself(history: History) -> None:
+    normal = normal_form(history)
+    assert normal_form(normal) == normal
+
+
+@settings(max_examples=50)
+@given(histories())
+def test_normal_form_leaves_the_history_alone(history: History) -> None:
+    before = history.SerializeToString(deterministic=True)
+    normal_form(history)
+    assert history.SerializeToString(deterministic=True) == before
+
+
+@settings(max_examples=50)
+@given(histories())
+def test_normal_form_that_ignores_nothing_is_the_history(history: History) -> None:
+    assert normal_form(history, ignore=()) == history
+
+
+@settings(max_examples=50)
+@given(histories(), st.data())
+def test_normal_form_shows_every_change_that_is_not_to_be_ignored(
+    history: History, data: st.DataObject
+) -> None:
+    changed = History()
+    changed.CopyFrom(history)
+    places = [
+        attribute
+        for attribute in attributes(changed)
+        if not any(field.name in HIDDEN for field in attribute.path)
+        and not attribute.field.name.endswith("run_id")
+        and attribute.owner.DESCRIPTOR.name not in ("Timestamp", "TaskQueue")
+        and (attribute.owner.DESCRIPTOR.name, attribute.field.name) != ("HistoryEvent", "version")
+    ]
+    assume(places)
+    attribute = data.draw(st.sampled_from(places))
+    change(attribute)
+    assume(changed != history)
+    difference = first_difference(normal_form(history), normal_form(changed))
+    assert difference is not None
+    if attribute.field.name != "event_type":
+        outermost = attribute.path[1].name
+        assert difference.path.startswith(outermost)
+
+
+@settings(max_examples=50)
+@given(histories())
+def test_ignoring_more_never_shows_more(history: History) -> None:
+    for kept in Ignored:
+        ignored_more = normal_form(normal_form(history, EVERYTHING_IGNORED - {kept}))
+        assert ignored_more == normal_form(history)
+
+
+def started(run_id: str) -> HistoryEvent:
+    return HistoryEvent(
+        event_id=1,
+        event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+        workflow_execution_started_event_attributes=WorkflowExecutionStartedEventAttributes(
+            original_execution_run_id=run_id, first_execution_run_id=run_id
+        ),
+    )
+
+
+def child_started(run_id: str) -> HistoryEvent:
+    return HistoryEvent(
+        event_id=2,
+        event_type=EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED,
+        child_workflow_execution_started_event_attributes=(
+            ChildWorkflowExecutionStartedEventAttributes(
+                workflow_execution=WorkflowExecution(workflow_id="child", run_id=run_id)
+            )
+        ),
+    )
+
+
+def test_run_ids_are_numbered_by_their_first_appearance() -> None:
+    normal = normal_form(History(events=[started("x"), child_started("y"), child_started("x")]))
+    own, child, again = normal.events
+    assert own.workflow_execution_started_event_attributes.first_execution_run_id == "run-1"
+    executions = [
+        event.child_workflow_execution_started_event_attributes.workflow_execution.run_id
+        for event in (child, again)
+    ]
+    assert executions == ["run-2", "run-1"]
+
+
+def test_run_ids_that_trade_places_are_a_difference() -> None:
+    same = History(events=[started("x"), child_started("x")])
+    other = History(events=[started("x"), child_started("y")])
+    assert first_difference(normal_form(same), normal_form(other)) is not None
+
+
+def test_run_ids_keep_their_numbers_across_histories() -> None:
+    names = RunNames()
+    normal_form(History(events=[started("parent")]), run_names=names)
+    child = normal_form(History(events=[started("child")]), run_names=names)
+    attributes = child.events[0].workflow_execution_started_event_attributes
+    assert attributes.first_execution_run_id == "run-2"
+
+
+def test_instants_are_ignored_but_not_whether_there_is_one() -> None:
+    with_deadline = started("x")
+    attributes = with_deadline.workflow_execution_started_event_attributes
+    attributes.workflow_execution_expiration_time.FromSeconds(7)
+    normal = normal_form(History(events=[with_deadline]))
+    kept = normal.events[0].workflow_execution_started_event_attributes
+    assert kept.HasField("workflow_execution_expiration_time")
+    assert kept.workflow_execution_expiration_time.seconds == 0
+    assert first_difference(normal, normal_form(History(events=[started("x")]))) is not None
+
+
+def one_event(ignored: Ignored) -> HistoryEvent:
+    """An event that says nothing but what is to be ignored."""
+    event = HistoryEvent()
+    completed = WorkflowTaskCompletedEventAttributes()
+    if ignored is Ignored.TIMES:
+        event.event_time.FromSeconds(7)
+    elif ignored is Ignored.TASK_IDS:
+        event.task_id = 7
+    elif ignored is Ignored.RUN_IDS:
+        event.CopyFrom(started("x"))
+    elif ignored is Ignored.NAMESPACE_IDS:
+        event.child_workflow_execution_started_event_attributes.namespace_id = "x"
+    elif ignored is Ignored.REQUEST_IDS:
+        event.workflow_task_started_event_attributes.CopyFrom(
+            WorkflowTaskStartedEventAttributes(request_id="x")
+        )
+    elif ignored is Ignored.IDENTITIES:
+        completed.identity = "x"
+    elif ignored is Ignored.STICKY_QUEUES:
+        event.workflow_task_scheduled_event_attributes.CopyFrom(
+            WorkflowTaskScheduledEventAttributes(
+                task_queue=TaskQueue(name="x", kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY)
+            )
+        )
+    elif ignored is Ignored.HISTORY_SIZES:
+        event.workflow_task_started_event_attributes.CopyFrom(
+            WorkflowTaskStartedEventAttributes(history_size_bytes=7)
+        )
+    elif ignored is Ignored.BUILD_IDS:
+        completed.binary_checksum = "x"
+    elif ignored is Ignored.SDK_METADATA:
+        completed.sdk_metadata.CopyFrom(WorkflowTaskCompletedMetadata(sdk_name="x"))
+    else:
+        failed = ActivityTaskFailedEventAttributes()
+        failed.failure.stack_trace = "x"
+        event.activity_task_failed_event_attributes.CopyFrom(failed)
+    if completed.ListFields():
+        event.workflow_task_completed_event_attributes.CopyFrom(completed)
+    return event
+
+
+@pytest.mark.parametrize("ignored", Ignored)
+def test_each_thing_that_is_ignored_can_be_kept(ignored: Ignored) -> None:
+    history = History(events=[one_event(ignored)])
+    assert normal_form(history) != history
+    assert normal_form(history, EVERYTHING_IGNORED - {ignored}) == history
