@@ -22,7 +22,8 @@ from temporalio.service import RPCError
 
 from timeskip.histories.set_fields import is_list, set_fields
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
+_INSTANT = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\{"seconds":\d{9,},"nanos":\d+\}')
 
 #: Fields that no two runs of the real server agree on, or that count its own bookkeeping: sizes and
 #: transitions of its storage, jittered or measured durations, hints on how much to poll. The
@@ -158,12 +159,14 @@ class Observations:
                 setattr(owner, field.name, self._scrub_text(value))
             elif is_list(value) and field.type == FieldDescriptor.TYPE_STRING:
                 value[:] = [self._scrub_text(item) for item in value]
+            elif is_list(value) and field.name.endswith("_used_flags"):
+                value.sort()
             elif isinstance(owner, Payload) and field.name == "data":
                 owner.data = self._scrub_text(value.decode("latin-1")).encode("latin-1")
 
     def _scrub_text(self, text: str) -> str:
         text = text.replace(self._suffix, "").replace(self._identity, "client")
-        return _UUID.sub(self._name, text)
+        return _INSTANT.sub("<instant>", _UUID.sub(self._name, text))
 
     def _name(self, match: re.Match[str]) -> str:
         return self._names.setdefault(match[0], f"id-{len(self._names) + 1}")

@@ -39,11 +39,15 @@ def header(**values: Any) -> Header:
 
 
 def search_attributes(**values: tuple[str, Any]) -> SearchAttributes:
-    """Search attributes, each given as (type, value), for example ("Keyword", "blue")."""
+    """Search attributes, each given as (type, value), for example ("Keyword", "blue").
+
+    An empty type leaves it to the server to know it.
+    """
     fields = {}
     for name, (kind, value) in values.items():
         fields[name] = payload(value)
-        fields[name].metadata["type"] = kind.encode()
+        if kind:
+            fields[name].metadata["type"] = kind.encode()
     return SearchAttributes(indexed_fields=fields)
 
 

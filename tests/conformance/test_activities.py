@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from temporalio.api.common.v1 import Priority, RetryPolicy
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatByIdRequest,
     RespondActivityTaskCanceledByIdRequest,
@@ -20,7 +19,6 @@ from tests.conformance.commands import (
     seconds,
 )
 from tests.conformance.payloads import application_failure, canceled_failure, header, payloads
-from tests.conformance.raw_worker import RawWorker
 from tests.conformance.scenario import scenario
 from tests.conformance.world import Run, World
 
@@ -348,8 +346,7 @@ async def test_an_activity_that_never_started_is_answered_by_id(world: World) ->
     }
 
     async def scheduled(name: str) -> dict[str, Any]:
-        worker = RawWorker(world.client, world.unique(name))
-        run = await world.start(name, task_queue=TaskQueue(name=worker.task_queue))
+        run, worker = await world.start_apart(name)
         await worker.run_workflow_task(
             schedule_activity("a", task_queue=worker.task_queue, start_to_close=100)
         )

@@ -22,7 +22,7 @@ from tests.conformance.commands import (
     start_timer,
     upsert_search_attributes,
 )
-from tests.conformance.payloads import header, memo, payload
+from tests.conformance.payloads import header, memo, payload, search_attributes
 from tests.conformance.scenario import scenario
 from tests.conformance.world import World
 
@@ -126,6 +126,22 @@ async def test_search_attributes_are_upserted(world: World) -> None:
     await world.signal(run)
     await world.raw.run_workflow_task(upsert_search_attributes(ConformanceInt=("Int", None)))
     world.observe("one removed", await world.describe(run))
+
+
+@scenario("command:UpsertWorkflowSearchAttributes", "event:UpsertWorkflowSearchAttributes")
+async def test_search_attributes_without_their_types(world: World) -> None:
+    run = await world.start(
+        search_attributes=search_attributes(ConformanceInt=("", 1), ConformanceText=("", "a b"))
+    )
+    await world.raw.run_workflow_task(
+        upsert_search_attributes(
+            ConformanceKeyword=("", "blue"),
+            ConformanceInt=("", None),
+            TemporalChangeVersion=("", ["fix-1"]),
+        )
+    )
+    await world.observe_history("history", run)
+    world.observe("description", await world.describe(run))
 
 
 @scenario("command:ModifyWorkflowProperties", "event:WorkflowPropertiesModified")

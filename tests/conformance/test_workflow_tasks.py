@@ -109,11 +109,9 @@ async def test_a_workflow_task_succeeds_after_three_failures(world: World) -> No
 @scenario("rpc:RespondWorkflowTaskFailed", "event:WorkflowTaskFailed")
 async def test_every_cause_of_failure_is_recorded(world: World) -> None:
     for name, cause in WorkflowTaskFailedCause.items():
-        run = await world.start(name)
-        task = await world.raw.poll_workflow_task()
-        await world.observe_error(
-            f"{name}: answer", world.raw.fail_workflow_task(task, "no", cause)
-        )
+        run, worker = await world.start_apart(name)
+        task = await worker.poll_workflow_task()
+        await world.observe_error(f"{name}: answer", worker.fail_workflow_task(task, "no", cause))
         await world.observe_history(f"{name}: history", run)
 
 

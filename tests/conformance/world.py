@@ -11,10 +11,11 @@ from uuid import uuid4
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
-from temporalio.api.enums.v1 import HistoryEventFilterType
+from temporalio.api.enums.v1 import EventType, HistoryEventFilterType
 from temporalio.api.history.v1 import History
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     DescribeWorkflowExecutionResponse,
@@ -72,6 +73,12 @@ class World:
     def unique(self, name: str) -> str:
         """This name, made unique to the scenario."""
         return name + self.suffix
+
+    async def start_apart(self, workflow: str, **fields: Any) -> tuple[Run, RawWorker]:
+        """Start a workflow on a task queue of its own, with a worker for that queue."""
+        worker = RawWorker(self.client, self.unique(workflow))
+        queue = TaskQueue(name=worker.task_queue)
+        return await self.start(workflow, task_queue=queue, **fields), worker
 
     async def pass_time(self, seconds: float) -> None:
         """Let this much of the server's time pass."""
@@ -234,6 +241,33 @@ class World:
             ),
             timeout=timedelta(seconds=wait),
         )
+
+    async def until_first_task_completed(self, run: Run) -> None:
+        """Wait until a worker has completed the first workflow task of a run."""
+        token = b""
+        completed = False
+        while not completed:
+            page = await self.client.workflow_service.get_workflow_execution_history(
+                GetWorkflowExecutionHistoryRequest(
+                    namespace=self.client.namespace,
+                    execution=run.execution,
+                    wait_new_event=True,
+                    next_page_token=token,
+                ),
+                timeout=timedelta(seconds=20),
+            )
+            token = page.next_page_token
+            completed = any(
+                event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+                for event in page.history.events
+            )
+
+    async def until_activity(
+        self, run: Run, reached: Callable[[PendingActivityInfo], bool]
+    ) -> None:
+        """Wait until the run has a pending activity that has come this far."""
+        while not any(map(reached, (await self.describe(run)).pending_activities)):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
     # --- observations
 
