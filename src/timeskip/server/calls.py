@@ -25,7 +25,6 @@ class Call:
         "task_queue",
         "on_cancel",
         "on_expiry",
-        "peer",
         "request",
         "rpc",
         "timeout",
@@ -38,14 +37,12 @@ class Call:
         deliver: Callable[[Answer], None],
         *,
         timeout: float | None = None,
-        peer: str = "",
         features: frozenset[str] = frozenset(),
     ) -> None:
         self.rpc = rpc
         self.request = request
         #: Real seconds that the caller will wait, or None if it set no limit.
         self.timeout = timeout
-        self.peer = peer
         #: What the caller says that it understands, in the words of the `supported-features` header.
         self.features = features
         #: The queue that a poll waits at; empty for any other call.

@@ -38,6 +38,11 @@ _DEADLINE_MARGIN = 0.5
 #: Names the hold of a client in this process (see `timeskip.lanes.wire.client`).
 HOLD_METADATA = "timeskip-hold"
 
+#: What clients say that they understand.
+_FEATURES_METADATA = "supported-features"
+
+_WORKER_METHODS = ("Poll", "Respond", "RecordActivity", "RecordWorker", "ShutdownWorker")
+
 _HEARTBEAT = f"{WORKFLOW_SERVICE}/RecordActivityTaskHeartbeat"
 
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -103,6 +108,8 @@ class _Method:
         self._keeper = keeper
         self._name = name
         self._request_type: type[Message] = GetMessageClass(descriptor.input_type)
+        # Workers make most calls, and nothing in the metadata of theirs matters.
+        self._is_for_workers = descriptor.name.startswith(_WORKER_METHODS)
 
     async def answer(
         self, request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]
@@ -127,7 +134,8 @@ class _Method:
                 "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data",
             )
         keeper = self._keeper
-        hold = _hold_of(keeper, context)
+        caller = None if self._is_for_workers else _Caller(keeper, context)
+        hold = caller.hold if caller is not None else None
         answered: list[Answer] = []
         waiter: asyncio.Future[Answer] | None = None
 
@@ -145,8 +153,7 @@ class _Method:
             request,
             deliver,
             timeout=remaining,
-            peer=context.peer(),
-            features=_features_of(context),
+            features=caller.features if caller is not None else frozenset(),
         )
         keeper.service.handle(call)
         if answered:
@@ -177,18 +184,19 @@ def _expire(keeper: TimeKeeper, call: Call) -> None:
     keeper.service.expire(call)
 
 
-def _hold_of(keeper: TimeKeeper, context: grpc.aio.ServicerContext[bytes, bytes]) -> Hold | None:
-    for key, value in context.invocation_metadata() or ():
-        if key == HOLD_METADATA:
-            return keeper.holds.by_id(int(value))
-    return None
+class _Caller:
+    """What the metadata of a call says of who made it."""
 
+    __slots__ = ("features", "hold")
 
-def _features_of(context: grpc.aio.ServicerContext[bytes, bytes]) -> frozenset[str]:
-    for key, value in context.invocation_metadata() or ():
-        if key == "supported-features":
-            return frozenset(str(value).split(","))
-    return frozenset()
+    def __init__(self, keeper: TimeKeeper, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        self.hold: Hold | None = None
+        self.features: frozenset[str] = frozenset()
+        for key, value in context.invocation_metadata() or ():
+            if key == HOLD_METADATA:
+                self.hold = keeper.holds.by_id(int(value))
+            elif key == _FEATURES_METADATA:
+                self.features = frozenset(str(value).split(","))
 
 
 async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], error: ServiceError) -> None:
