@@ -3,7 +3,8 @@
 HTTP clients, database drivers and the like wait for a response with futures and events of their
 own. That a request of the attempt is under way shows in the connection: data was written in the
 attempt's context and none has arrived since. A connection that is open and idle holds nothing up.
-Knows the sockets of asyncio's selector event loops, TLS included. uvloop's are out of sight.
+Knows the sockets of asyncio's selector event loops, TLS included. On uvloop an attempt is only
+known to have opened a connection, so that its waits count as work for a moment.
 """
 
 from __future__ import annotations

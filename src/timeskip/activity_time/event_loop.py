@@ -145,6 +145,12 @@ class AttemptLoop(asyncio.AbstractEventLoop):
             self.set_default_executor(pool)
         return pool
 
+    async def create_connection(self, *args: Any, **options: Any) -> Any:
+        attempt = _watched(None)
+        if attempt is not None:
+            attempt.waits.used_network = True
+        return await super().create_connection(*args, **options)
+
     def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
         self._watch_descriptor((fd, "read"))
         super().add_reader(fd, callback, *args)

@@ -79,7 +79,7 @@ class Waits:
         self._inside: WeakKeyDictionary[asyncio.Future[Any], Purpose] = WeakKeyDictionary()
         self._outside: WeakKeyDictionary[asyncio.Future[Any], Origin] = WeakKeyDictionary()
         self._unanswered: WeakSet[asyncio.Transport] = WeakSet()
-        self._used_network = False
+        self.used_network = False
         self._found: set[Purpose] = set()
         if root is not None:
             self.spawned(root)
@@ -100,7 +100,7 @@ class Waits:
         purpose = purpose_of(module)
         if purpose in _OUTSIDE:
             self._outside[future] = Origin(purpose, asyncio.current_task())
-            self._used_network = self._used_network or purpose is Purpose.IO
+            self.used_network = self.used_network or purpose is Purpose.IO
         else:
             self._inside[future] = purpose
 
@@ -112,7 +112,7 @@ class Waits:
     def asked(self, connection: asyncio.Transport) -> None:
         """The attempt's code has written to a connection."""
         self._unanswered.add(connection)
-        self._used_network = True
+        self.used_network = True
 
     def answered(self, connection: asyncio.Transport) -> None:
         """Data has arrived on a connection that the attempt had written to."""
@@ -128,7 +128,7 @@ class Waits:
         if Purpose.FOREIGN in purposes or Purpose.SIGNAL in purposes:
             if self.descriptors or not all(other.is_closing() for other in self._unanswered):
                 return Verdict.WORKING
-            if Purpose.FOREIGN in purposes or self._used_network:
+            if Purpose.FOREIGN in purposes or self.used_network:
                 return Verdict.UNSURE
         return Verdict.IDLE
 
