@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from tests.activity_time.conftest import ActivityRunner
 from tests.activity_time.idle_clock import IdleClock
+from timeskip import activity_time
 
 pytestmark = pytest.mark.asyncio
 
@@ -267,6 +268,22 @@ async def test_foreign_future_without_end_is_parked_after_a_while(
     impatient_activities.environments[0].cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_wait_that_is_held_elsewhere_is_parked_at_once(
+    activities: ActivityRunner, clock: IdleClock
+) -> None:
+    answers: list[asyncio.Future[float]] = []
+
+    async def call_the_service() -> float:
+        with activity_time.held_elsewhere():
+            answers.append(asyncio.get_running_loop().create_future())
+            return await answers[0]
+
+    call = asyncio.create_task(activities.run(call_the_service))
+    await asyncio.create_task(activities.run(asyncio.sleep, 60))
+    answers[0].set_result(clock.elapsed)
+    assert await call == 60
 
 
 async def test_signal_from_the_test_wakes_at_once(

@@ -21,6 +21,7 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from timeskip.activity_time.attempt import Attempt, current_attempt
+from timeskip.activity_time.held_elsewhere import is_held_elsewhere
 from timeskip.activity_time.thread_sleep import nanoseconds
 from timeskip.activity_time.threads import run_for_attempt
 from timeskip.activity_time.timers import VirtualTimerHandle
@@ -107,7 +108,11 @@ class AttemptLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         future = super().create_future()
         attempt = _watched(None)
-        if attempt is not None:
+        if attempt is None:
+            return future
+        if is_held_elsewhere.get():
+            attempt.waits.accounted_for(future)
+        else:
             attempt.waits.made(future, sys._getframe(1).f_globals.get("__name__", ""))
         return future
 
