@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
-import weakref
 from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -17,7 +16,7 @@ from timeskip.clock import datetime_of
 from timeskip.errors import SimulationStuck
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.awaits import awaits_of
-from timeskip.lanes.quiescence import next_timer, watches_files
+from timeskip.lanes.quiescence import may_have_news
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.server.calls import Answer, Call
@@ -49,17 +48,9 @@ class Diagnostician:
         self._keeper = keeper
         self._workers = workers
         self._alarms = alarms
-        self._loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         self._stuck_since: float | None = None
         self._events_seen = -1
         self._examination: asyncio.Task[None] | None = None
-
-    def watch_current_loop(self) -> None:
-        """The running loop is the test's: what it still has to do may save a stuck simulation."""
-        try:
-            self._loops.add(asyncio.get_running_loop())
-        except RuntimeError:
-            return
 
     def stuck(self) -> None:
         """Nothing is due. End the waits, unless something outside may still bring news."""
@@ -69,7 +60,9 @@ class Diagnostician:
         events = sum(run.state_transitions for run in self._keeper.service.cluster.runs.values())
         if self._stuck_since is None or events != self._events_seen:
             self._stuck_since, self._events_seen = now, events
-        if now - self._stuck_since < _PATIENCE and any(map(_may_bring_news, self._loops)):
+        if now - self._stuck_since < _PATIENCE and any(
+            may_have_news(loop, _PATIENCE) for loop in self._keeper.loops.open()
+        ):
             self._keeper.loop.call_later(_PAUSE, self._keeper.notice)
             return
         self._stuck_since = None
@@ -170,13 +163,6 @@ class Diagnostician:
             )
         )
         return future
-
-
-def _may_bring_news(loop: asyncio.AbstractEventLoop) -> bool:
-    if loop.is_closed():
-        return False
-    timer = next_timer(loop)
-    return watches_files(loop) or (timer is not None and timer < _PATIENCE)
 
 
 def _stack_of(answer: Answer) -> str:

@@ -1,22 +1,99 @@
-"""Whether an event loop still has something to do before it waits for the outside."""
+"""Whether the event loops that use a simulation still have something to do at this instant.
+
+A test's own code between two awaits must find one virtual instant, whoever else waits for time.
+So before time moves, the loops of the tests are asked whether they are quiet, and the last one to
+answer stands still until time has moved.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
+import weakref
 from collections.abc import Callable
+from functools import partial
 
 #: A loop that is never quiet must not stop time for ever.
 _PATIENCE = 100
 
+#: Turns of a loop that does not show what is ready, as those of asyncio do.
+_TURNS = 10
 
-def when_quiet(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
-    """Call `action` once everything that is ready on the loop now, and what follows from it, has run.
+#: Real seconds between two looks whether the simulation has ended meanwhile.
+_LOOK_AGAIN = 0.1
 
-    Must be called on the loop. Other loops than asyncio's own do not show what is ready; there a few
-    turns of the loop have to do.
-    """
+
+class Loops:
+    """The event loops of this process that use a simulation."""
+
+    def __init__(self, home: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+        """`act` is what quiet loops are needed for. It runs on `home`."""
+        self._home = home
+        self._act = act
+        self._known: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._question = 0
+        self._unanswered: set[asyncio.AbstractEventLoop] = set()
+
+    def watch_running_loop(self) -> None:
+        """The loop that is running uses the simulation. For any thread."""
+        self._known.add(asyncio.get_running_loop())
+
+    def open(self) -> list[asyncio.AbstractEventLoop]:
+        """Those that are not closed."""
+        return [loop for loop in list(self._known) if not loop.is_closed()]
+
+    def act_when_quiet(self) -> None:
+        """Have the action done, once, as soon as no loop has anything to do. For `home` only.
+
+        Asking again before that changes nothing.
+        """
+        loops = self.open()
+        # A loop that stands still has nothing to say; but if all do, the next to run may have.
+        asked = [loop for loop in loops if loop.is_running()] or loops
+        if not asked:
+            self._act()
+            return
+        with self._lock:
+            if self._unanswered and self._unanswered.issubset(asked):
+                return
+            self._question += 1
+            self._unanswered = set(asked)
+        for loop in asked:
+            answer = partial(self._answer, loop, self._question)
+            with contextlib.suppress(RuntimeError):  # it was closed just now
+                loop.call_soon_threadsafe(_when_quiet, loop, answer)
+
+    def _answer(self, loop: asyncio.AbstractEventLoop, question: int) -> None:
+        """`loop`, on which this runs, has nothing to do."""
+        with self._lock:
+            if question != self._question:
+                return
+            self._unanswered.discard(loop)
+            if self._unanswered:
+                return
+        if loop is self._home:
+            self._act()
+            return
+        done = threading.Event()
+
+        def act() -> None:
+            try:
+                self._act()
+            finally:
+                done.set()
+
+        with contextlib.suppress(RuntimeError):  # the simulation has ended
+            self._home.call_soon_threadsafe(act)
+            while not (done.wait(_LOOK_AGAIN) or self._home.is_closed()):
+                pass
+
+
+def _when_quiet(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
+    """Call `action` once all that is ready on the loop, and what follows from it, has run."""
     ready = getattr(loop, "_ready", None)
-    turns = _PATIENCE if ready is not None else 10
+    turns = _PATIENCE if ready is not None else _TURNS
 
     def look() -> None:
         nonlocal turns
@@ -29,14 +106,29 @@ def when_quiet(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> N
     loop.call_soon(look)
 
 
-def next_timer(loop: asyncio.AbstractEventLoop) -> float | None:
-    """Seconds until the loop's next real timer, or None if it has none (or does not tell)."""
+def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:
+    """Whether something else than a simulation may wake a quiet loop within so many real seconds.
+
+    A timer, a socket or pipe, a thread of `asyncio.to_thread`. A loop that does not tell has none.
+    """
+    return _next_timer(loop) < within or _watches_files(loop) or _has_busy_threads(loop)
+
+
+def _next_timer(loop: asyncio.AbstractEventLoop) -> float:
+    """Real seconds until the loop's next timer."""
     timers = [handle.when() for handle in getattr(loop, "_scheduled", ()) if not handle.cancelled()]
-    return max(min(timers) - loop.time(), 0.0) if timers else None
+    return min(timers, default=float("inf")) - loop.time()
 
 
-def watches_files(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether sockets or pipes other than the loop's own could bring something new."""
+def _watches_files(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether there are sockets or pipes other than the loop's own."""
     selector = getattr(loop, "_selector", None)
     files = selector.get_map() if selector is not None else None
     return files is not None and len(files) > 1
+
+
+def _has_busy_threads(loop: asyncio.AbstractEventLoop) -> bool:
+    executor = getattr(loop, "_default_executor", None)
+    threads = len(getattr(executor, "_threads", ()))
+    idle = getattr(getattr(executor, "_idle_semaphore", None), "_value", threads)
+    return bool(threads > idle)

@@ -2,16 +2,22 @@
 
 Time moves only if nothing else can happen. In the order in which they are checked:
 
-1. no hold is active (`timeskip.lanes.holds`): no client call is on its way in or out, no callback of
-   the test runs at this instant;
+1. no hold is active (`timeskip.lanes.holds`): no client call is on its way in or out, no callback
+   of the test runs at this instant;
 2. no worker is processing a workflow task or a query, and every activity attempt that a worker runs
    is parked in a virtual sleep;
 3. no task waits that a polling worker could take. A task in a queue that nobody polls does not stop
-   time, but a worker that has just started, or that is about to poll again, gets a short *real* grace;
-4. somebody waits for time: a long poll, `sim.sleep`, `sim.run_until`.
+   time, but a worker that has just started, or is about to poll again, gets a short *real* grace;
+4. somebody waits for time: a long poll, `sim.sleep`, `sim.run_until`;
+5. the event loops of the tests have nothing to do (`timeskip.lanes.quiescence`).
 
-Then time jumps to the earliest due time, whatever is due happens, and the rule is applied again. If
-somebody waits and nothing is due, nothing can ever happen again: the simulation is stuck, and says so.
+Then time jumps to the earliest due time, whatever is due happens, and the rule is applied again.
+If somebody waits and nothing is due, nothing can ever happen again: the simulation is stuck, and
+says so.
+
+Not every wait makes time jump. Under the manual clock only `sim.advance` does. While a test has
+switched skipping off only its own `sim.sleep` and `sim.run_until` do, and otherwise virtual time
+keeps the machine's pace, as in the SDK's own environment.
 
 All methods but `notice` belong to the loop's thread.
 """
@@ -25,8 +31,17 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from timeskip.clock import Clock, ManualClock, Nanoseconds, RealClock
+from timeskip.clock import (
+    SECOND,
+    Clock,
+    DueTime,
+    ManualClock,
+    Nanoseconds,
+    RealClock,
+    VirtualClock,
+)
 from timeskip.lanes.holds import Hold, Holds
+from timeskip.lanes.quiescence import Loops
 from timeskip.server.calls import Answer, Call
 from timeskip.server.run import Run
 from timeskip.server.service import Service
@@ -42,17 +57,26 @@ class Grace:
 
 
 class Wait:
-    """Somebody who waits until virtual time has reached `until`, or, if that is None, for one step."""
+    """Somebody who waits until virtual time has reached `until`, or, if that is None, for one step.
 
-    __slots__ = ("hold", "moved", "until", "wake")
+    `drives`: time jumps for this wait even while it does not for others.
+    """
+
+    __slots__ = ("drives", "due", "hold", "moved", "until", "wake")
 
     def __init__(
-        self, until: Nanoseconds | None, wake: Callable[[BaseException | None], None], hold: Hold
+        self,
+        until: Nanoseconds | None,
+        wake: Callable[[BaseException | None], None],
+        hold: Hold,
+        drives: bool,
     ) -> None:
         self.until = until
         self.wake = wake
         self.hold = hold
+        self.drives = drives
         self.moved = False
+        self.due: DueTime | None = None
 
 
 class TimeKeeper:
@@ -70,9 +94,14 @@ class TimeKeeper:
         self.loop = loop
         self.grace = grace
         self.holds = Holds(self.notice)
+        #: The loops on which clients and workers of this process run.
+        self.loops = Loops(loop, self._move)
         self.waits: dict[Wait, None] = {}
         self.parked: set[bytes] = set()
-        self.paused = isinstance(clock, ManualClock)
+        #: Whether time jumps for whoever waits.
+        self._skips = not isinstance(clock, ManualClock)
+        #: While virtual time keeps the machine's pace: an instant of each that belong together.
+        self._pace: tuple[Nanoseconds, float] | None = None
         #: Whether every worker lives in this process, so that none can vanish with a task.
         self.workers_are_ours = False
         self._first_seen: dict[int, float] = {}
@@ -109,19 +138,42 @@ class TimeKeeper:
             # The loop is closed: the simulation has ended, and so has its time.
             self._considering = False
 
+    @property
+    def skips(self) -> bool:
+        """Whether time jumps for whoever waits."""
+        return self._skips
+
+    def set_skipping(self, skips: bool) -> None:
+        """Let virtual time jump again, or let it keep the machine's pace from now on."""
+        if not isinstance(self.clock, VirtualClock):
+            return
+        if self._pace is not None:
+            self._keep_pace()
+        self._skips = skips
+        self._pace = None if skips else (self.clock.now(), self.loop.time())
+        self.notice()
+
     def wait_until(
-        self, until: Nanoseconds | None, wake: Callable[[BaseException | None], None], hold: Hold
+        self,
+        until: Nanoseconds | None,
+        wake: Callable[[BaseException | None], None],
+        hold: Hold,
+        *,
+        drives: bool = True,
     ) -> Wait:
         """Call `wake` when time has reached `until` (or has moved once, if None)."""
-        wait = Wait(until, wake, hold)
+        wait = Wait(until, wake, hold, drives)
         self.waits[wait] = None
         if until is not None:
-            self.clock.schedule(until, lambda: self._wake(wait))
+            wait.due = self.clock.schedule(until, lambda: self._wake(wait))
         hold.park()
         return wait
 
     def forget(self, wait: Wait) -> None:
+        """Whoever waited does so no longer, perhaps before it was woken."""
         self.waits.pop(wait, None)
+        if wait.due is not None:
+            wait.due.cancel()
 
     def fail_waits(self, error: BaseException) -> None:
         for wait in list(self.waits):
@@ -143,14 +195,6 @@ class TimeKeeper:
         self.expected_pollers.pop(task_queue, None)
         self.notice()
 
-    def advance_to(self, when: Nanoseconds) -> None:
-        """Move manual time, through every due time on the way."""
-        while (due := self.service.next_due()) is not None and due <= when:
-            self._jump_to(due)
-        if when > self.clock.now():
-            self._jump_to(when)
-        self.notice()
-
     def _consider(self) -> None:
         self._considering = False
         if self._timer is not None:
@@ -159,6 +203,18 @@ class TimeKeeper:
         if isinstance(self.clock, RealClock):
             self._follow_real_time()
             return
+        if self._pace is not None and not self._is_driven():
+            self._keep_pace()
+            if self._look_again_at_next_due(self._pace):
+                return
+        if self._may_move():
+            if self.blocked_loops:
+                self._move()
+            else:
+                self.loops.act_when_quiet()
+
+    def _move(self) -> None:
+        """Let time pass for as long as nothing else can happen."""
         while self._may_move():
             stepped = [wait for wait in self.waits if wait.until is None and wait.moved]
             if stepped:
@@ -170,28 +226,50 @@ class TimeKeeper:
                 if self.on_stuck is not None:
                     self.on_stuck()
                 return
-            for wait in self.waits:
-                wait.moved = True
             self._jump_to(due)
 
     def _follow_real_time(self) -> None:
         self.service.run_due()
+        self._look_again_at_next_due((self.clock.now(), self.loop.time()))
+
+    def _keep_pace(self) -> None:
+        """Do what has become due while virtual time kept the machine's pace."""
+        assert self._pace is not None
+        virtual, real = self._pace
+        now = virtual + int((self.loop.time() - real) * SECOND)
+        while (due := self.service.next_due()) is not None and due <= now:
+            self._jump_to(due)
+        if now > self.clock.now():
+            self._jump_to(now)
+        # Not what the jumps have left there: the pace is that of the whole span.
+        self._pace = (virtual, real)
+
+    def _look_again_at_next_due(self, pace: tuple[Nanoseconds, float]) -> bool:
+        """Come back when something is due at the machine's pace; False if nothing is."""
         due = self.service.next_due()
-        if due is not None:
-            delay = max(due - self.clock.now(), 0) / 1e9
-            # A day at most: a timer far away is looked at again then.
-            self._timer = self.loop.call_later(min(delay, 86_400.0), self._consider)
+        if due is None:
+            return False
+        virtual, real = pace
+        delay = (due - virtual) / SECOND - (self.loop.time() - real)
+        # A day at most: a timer far away is looked at again then.
+        self._timer = self.loop.call_later(min(max(delay, 0.0), 86_400.0), self._consider)
+        return True
+
+    def _is_driven(self) -> bool:
+        return any(wait.drives for wait in self.waits)
 
     def _jump_to(self, when: Nanoseconds) -> None:
         if when > self.clock.now():
             self.clock.advance_to(when)
+            if self._pace is not None:
+                self._pace = (when, self.loop.time())
             if self.on_time_moved is not None:
                 self.on_time_moved(when)
+        for wait in self.waits:
+            wait.moved = True
         self.service.run_due()
 
     def _may_move(self) -> bool:
-        if self.paused:
-            return False
         if self.blocked_loops:
             return True
         if self.holds.count:
@@ -211,6 +289,8 @@ class TimeKeeper:
 
     def _target(self) -> Nanoseconds | None:
         """Where to jump: the next due time, unless only queries wait, which no timer can answer."""
+        if not (self._skips or self.blocked_loops or self._is_driven()):
+            return None
         if self.waits or self.service.cluster.time_waits or self.blocked_loops:
             return self.service.next_due()
         return self.service.cluster.next_query_due()
@@ -267,6 +347,6 @@ class TimeKeeper:
 
     def _wake(self, wait: Wait, error: BaseException | None = None) -> None:
         if wait in self.waits:
-            del self.waits[wait]
+            self.forget(wait)
             wait.hold.resume()
             wait.wake(error)

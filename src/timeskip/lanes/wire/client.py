@@ -1,13 +1,11 @@
 """The client of a simulation: a real SDK client that tells the clock what it is doing.
 
-Between two calls of a test time must not move, even if another of its tasks waits for time. So every
-call takes a hold before it is sent, and gives it back once its answer has arrived and the loop that
-it arrived on has nothing left to do with it.
+Between two calls of a test time must not move, even if another of its tasks waits for time. So
+every call takes a hold before it is sent, and gives it back once its answer has arrived.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -22,7 +20,7 @@ from temporalio.service import (
 )
 
 from timeskip.lanes.holds import Hold, Holds
-from timeskip.lanes.quiescence import when_quiet
+from timeskip.lanes.quiescence import Loops
 from timeskip.lanes.wire.routing import HOLD_METADATA
 
 #: The hold of the callback that is running at a virtual instant, which its calls park and resume.
@@ -40,11 +38,13 @@ class HoldingServiceClient(_BridgeServiceClient):
         holds: Holds,
         explain: Callable[[RPCError], Exception | None],
         before_wait: Callable[[], None],
+        loops: Loops,
     ) -> None:
         super().__init__(config)
         self._holds = holds
         self._explain = explain
         self._before_wait = before_wait
+        self._loops = loops
 
     async def _rpc_call(
         self,
@@ -59,6 +59,7 @@ class HoldingServiceClient(_BridgeServiceClient):
     ) -> ServiceResponse:
         if isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event:
             self._before_wait()
+        self._loops.watch_running_loop()
         hold = self._holds.take(f"{rpc} is being answered", enclosing_hold.get())
         try:
             return await super()._rpc_call(
@@ -76,4 +77,4 @@ class HoldingServiceClient(_BridgeServiceClient):
                 raise explained from None
             raise
         finally:
-            when_quiet(asyncio.get_running_loop(), hold.release)
+            hold.release()

@@ -35,6 +35,10 @@ _OPTIONS = (
     ("grpc.http2.max_ping_strikes", 0),
     # Two servers on one port would share the calls between them; better to be told.
     ("grpc.so_reuseport", 0),
+    # Thousands of workflows may be started at once. Beyond these limits, by default 1,000 and
+    # 3,000, gRPC refuses calls at random, and with a code that SDKs do not try again.
+    ("grpc.server.max_pending_requests", 1_000_000),
+    ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
 )
 
 _HEALTHY_SERVICES = (

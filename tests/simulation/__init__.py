@@ -1,0 +1,1 @@
+"""`Simulation`, as the people who use it in their tests see it."""
