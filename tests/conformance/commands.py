@@ -11,15 +11,24 @@ from temporalio.api.command.v1 import (
     CancelWorkflowExecutionCommandAttributes,
     Command,
     CompleteWorkflowExecutionCommandAttributes,
+    ContinueAsNewWorkflowExecutionCommandAttributes,
     FailWorkflowExecutionCommandAttributes,
     ModifyWorkflowPropertiesCommandAttributes,
     RecordMarkerCommandAttributes,
     RequestCancelActivityTaskCommandAttributes,
+    RequestCancelExternalWorkflowExecutionCommandAttributes,
     ScheduleActivityTaskCommandAttributes,
+    SignalExternalWorkflowExecutionCommandAttributes,
+    StartChildWorkflowExecutionCommandAttributes,
     StartTimerCommandAttributes,
     UpsertWorkflowSearchAttributesCommandAttributes,
 )
-from temporalio.api.common.v1 import ActivityType, RetryPolicy
+from temporalio.api.common.v1 import (
+    ActivityType,
+    RetryPolicy,
+    WorkflowExecution,
+    WorkflowType,
+)
 from temporalio.api.enums.v1 import CommandType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -65,6 +74,64 @@ def cancel_workflow(*details: Any) -> Command:
     return Command(
         command_type=CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
         cancel_workflow_execution_command_attributes=attributes,
+    )
+
+
+def continue_as_new(*arguments: Any, **attributes: Any) -> Command:
+    """Continue the run as a new one; what is not given is inherited."""
+    return Command(
+        command_type=CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
+        continue_as_new_workflow_execution_command_attributes=(
+            ContinueAsNewWorkflowExecutionCommandAttributes(
+                input=payloads(*arguments) if arguments else None, **attributes
+            )
+        ),
+    )
+
+
+def start_child(
+    workflow_id: str, *arguments: Any, workflow_type: str = "Shipping", **attributes: Any
+) -> Command:
+    """Start a child workflow; it runs on its parent's task queue unless told otherwise."""
+    return Command(
+        command_type=CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION,
+        start_child_workflow_execution_command_attributes=(
+            StartChildWorkflowExecutionCommandAttributes(
+                workflow_id=workflow_id,
+                workflow_type=WorkflowType(name=workflow_type),
+                input=payloads(*arguments) if arguments else None,
+                **attributes,
+            )
+        ),
+    )
+
+
+def signal_external(
+    workflow_id: str, signal_name: str, *arguments: Any, run_id: str = "", **attributes: Any
+) -> Command:
+    """Signal another run, the latest one of the workflow id unless one is named."""
+    return Command(
+        command_type=CommandType.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION,
+        signal_external_workflow_execution_command_attributes=(
+            SignalExternalWorkflowExecutionCommandAttributes(
+                execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+                signal_name=signal_name,
+                input=payloads(*arguments) if arguments else None,
+                **attributes,
+            )
+        ),
+    )
+
+
+def request_cancel_external(workflow_id: str, *, run_id: str = "", **attributes: Any) -> Command:
+    """Ask another run to cancel itself, the latest one of the id unless one is named."""
+    return Command(
+        command_type=CommandType.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION,
+        request_cancel_external_workflow_execution_command_attributes=(
+            RequestCancelExternalWorkflowExecutionCommandAttributes(
+                workflow_id=workflow_id, run_id=run_id, **attributes
+            )
+        ),
     )
 
 

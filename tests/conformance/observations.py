@@ -41,7 +41,7 @@ _VARYING = frozenset(
 )
 
 #: Lists that the real server answers in no particular order.
-_UNORDERED = frozenset({"pending_activities", "pollers"})
+_UNORDERED = frozenset({"pending_activities", "pending_children", "pollers"})
 
 
 class Observation(NamedTuple):

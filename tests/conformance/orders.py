@@ -239,6 +239,30 @@ class FailingOrder:
 
 
 @workflow.defn
+class Clumsy:
+    """Stumbles over a bug of its own."""
+
+    @workflow.run
+    async def run(self) -> None:
+        raise ValueError("a bug")
+
+
+@workflow.defn
+class Lost:
+    """Runs an activity that nobody has."""
+
+    @workflow.run
+    async def run(self) -> str:
+        return str(
+            await workflow.execute_activity(
+                "nobody_has_it",
+                start_to_close_timeout=timedelta(seconds=30),
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        )
+
+
+@workflow.defn
 class ShortCircuit:
     """Starts timers and activities that it does not wait for."""
 

@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.common.v1 import Header, Memo, Payload, Payloads, SearchAttributes
+from temporalio.api.common.v1 import Header, Link, Memo, Payload, Payloads, SearchAttributes
 from temporalio.api.failure.v1 import ApplicationFailureInfo, CanceledFailureInfo, Failure
 from temporalio.converter import DataConverter
 
 _converter = DataConverter.default.payload_converter
+
+#: A link to an event of another workflow.
+LINK = Link(
+    workflow_event=Link.WorkflowEvent(
+        namespace="default", workflow_id="caller", run_id="caller-run"
+    )
+)
 
 
 def payload(value: Any) -> Payload:

@@ -164,7 +164,11 @@ class RawWorker:
         )
 
     async def answer_query(
-        self, task: PollWorkflowTaskQueueResponse, *answer: Any, error: str = ""
+        self,
+        task: PollWorkflowTaskQueueResponse,
+        *answer: Any,
+        error: str = "",
+        failure: Failure | None = None,
     ) -> RespondQueryTaskCompletedResponse:
         """Answer a task that carries one query and nothing else."""
         return await self._service.respond_query_task_completed(
@@ -178,6 +182,7 @@ class RawWorker:
                 ),
                 query_result=payloads(*answer) if answer else None,
                 error_message=error,
+                failure=failure,
             )
         )
 

@@ -15,6 +15,11 @@ from typing import Literal
 import pytest
 
 
+def options(message: str, *fields: str) -> tuple[str, ...]:
+    """The claims that a scenario proves these fields of a message."""
+    return tuple(f"option:{message}.{field}" for field in fields)
+
+
 def scenario(
     *proves: str, differs: str = "", clock: Literal["real", "virtual"] = "real"
 ) -> pytest.MarkDecorator:

@@ -19,7 +19,7 @@ from tests.conformance.commands import (
     seconds,
 )
 from tests.conformance.payloads import application_failure, canceled_failure, header, payloads
-from tests.conformance.scenario import scenario
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 ONCE = RetryPolicy(maximum_attempts=1)
@@ -32,6 +32,19 @@ ONCE = RetryPolicy(maximum_attempts=1)
     "event:ActivityTaskScheduled",
     "event:ActivityTaskStarted",
     "event:ActivityTaskCompleted",
+    *options("PollActivityTaskQueueRequest", "namespace", "task_queue", "identity"),
+    *options(
+        "RespondActivityTaskCompletedRequest", "task_token", "result", "identity", "namespace"
+    ),
+    *options(
+        "ScheduleActivityTaskCommandAttributes",
+        "activity_id",
+        "activity_type",
+        "task_queue",
+        "header",
+        "input",
+        "priority",
+    ),
 )
 async def test_an_activity_completes(world: World) -> None:
     run = await world.start()
@@ -109,7 +122,18 @@ async def test_activity_options_are_completed_by_the_server(world: World) -> Non
     world.observe("description", await world.describe(run))
 
 
-@scenario("event:ActivityTaskFailed", "rpc:RespondActivityTaskFailed")
+@scenario(
+    "event:ActivityTaskFailed",
+    "rpc:RespondActivityTaskFailed",
+    *options(
+        "RespondActivityTaskFailedRequest",
+        "task_token",
+        "failure",
+        "identity",
+        "namespace",
+        "last_heartbeat_details",
+    ),
+)
 async def test_an_activity_is_retried_until_its_last_attempt(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task(
@@ -131,7 +155,11 @@ async def test_an_activity_is_retried_until_its_last_attempt(world: World) -> No
     world.observe_task("workflow task", await world.raw.poll_workflow_task())
 
 
-@scenario("event:ActivityTaskCompleted", "event:ActivityTaskStarted")
+@scenario(
+    "event:ActivityTaskCompleted",
+    "event:ActivityTaskStarted",
+    *options("ApplicationFailureInfo", "details"),
+)
 async def test_an_activity_succeeds_at_its_second_attempt(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task(
@@ -148,7 +176,11 @@ async def test_an_activity_succeeds_at_its_second_attempt(world: World) -> None:
     await world.observe_history("history", run)
 
 
-@scenario("option:ScheduleActivityTaskCommandAttributes.retry_policy", "event:ActivityTaskFailed")
+@scenario(
+    "option:ScheduleActivityTaskCommandAttributes.retry_policy",
+    "event:ActivityTaskFailed",
+    *options("ApplicationFailureInfo", "type", "non_retryable"),
+)
 async def test_failures_that_are_not_retried(world: World) -> None:
     run = await world.start()
     policy = RetryPolicy(non_retryable_error_types=["Refused"])
@@ -207,7 +239,13 @@ async def test_no_retry_that_would_start_after_schedule_to_close(world: World) -
     await world.observe_history("history", run)
 
 
-@scenario("rpc:RecordActivityTaskHeartbeat")
+@scenario(
+    "rpc:RecordActivityTaskHeartbeat",
+    *options(
+        "RecordActivityTaskHeartbeatRequest", "task_token", "details", "identity", "namespace"
+    ),
+    *options("RespondActivityTaskFailedRequest", "last_heartbeat_details"),
+)
 async def test_heartbeat_details_reach_the_next_attempt(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task(
@@ -240,6 +278,40 @@ async def test_heartbeat_details_reach_the_next_attempt(world: World) -> None:
     "rpc:RespondActivityTaskFailedById",
     "rpc:RespondActivityTaskCanceledById",
     "rpc:RecordActivityTaskHeartbeatById",
+    *options(
+        "RecordActivityTaskHeartbeatByIdRequest",
+        "namespace",
+        "workflow_id",
+        "run_id",
+        "activity_id",
+        "details",
+        "identity",
+    ),
+    *options(
+        "RespondActivityTaskCompletedByIdRequest",
+        "namespace",
+        "workflow_id",
+        "run_id",
+        "activity_id",
+        "result",
+        "identity",
+    ),
+    *options(
+        "RespondActivityTaskFailedByIdRequest",
+        "namespace",
+        "workflow_id",
+        "activity_id",
+        "failure",
+        "identity",
+    ),
+    *options(
+        "RespondActivityTaskCanceledByIdRequest",
+        "namespace",
+        "workflow_id",
+        "activity_id",
+        "details",
+        "identity",
+    ),
 )
 async def test_activities_are_answered_by_id(world: World) -> None:
     run = await world.start()

@@ -11,7 +11,7 @@ from tests.conformance.commands import (
     seconds,
 )
 from tests.conformance.payloads import canceled_failure
-from tests.conformance.scenario import scenario
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 
@@ -57,6 +57,10 @@ async def test_cancel_an_activity_in_the_task_that_schedules_it(world: World) ->
     "command:RequestCancelActivityTask",
     "rpc:RespondActivityTaskCanceled",
     "option:RecordActivityTaskHeartbeatResponse.cancel_requested",
+    *options(
+        "RespondActivityTaskCanceledRequest", "task_token", "details", "identity", "namespace"
+    ),
+    *options("RequestCancelActivityTaskCommandAttributes", "scheduled_event_id"),
 )
 async def test_cancel_a_running_activity_that_agrees(world: World) -> None:
     run = await start_activity(world)

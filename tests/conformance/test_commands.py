@@ -22,8 +22,8 @@ from tests.conformance.commands import (
     start_timer,
     upsert_search_attributes,
 )
-from tests.conformance.payloads import header, memo, payload, search_attributes
-from tests.conformance.scenario import scenario
+from tests.conformance.payloads import application_failure, header, memo, payload, search_attributes
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import World
 
 
@@ -38,7 +38,11 @@ async def observe_refusal(world: World, label: str, *commands: Command) -> None:
 
 
 @scenario(
-    "command:StartTimer", "event:TimerStarted", "event:TimerFired", "event:WorkflowTaskScheduled"
+    "command:StartTimer",
+    "event:TimerStarted",
+    "event:TimerFired",
+    "event:WorkflowTaskScheduled",
+    *options("StartTimerCommandAttributes", "timer_id", "start_to_fire_timeout"),
 )
 async def test_a_timer_fires(world: World) -> None:
     await world.start()
@@ -73,7 +77,11 @@ async def test_a_timer_fires_while_a_task_is_in_flight(world: World) -> None:
     await world.observe_history("history", run)
 
 
-@scenario("command:CancelTimer", "event:TimerCanceled")
+@scenario(
+    "command:CancelTimer",
+    "event:TimerCanceled",
+    *options("CancelTimerCommandAttributes", "timer_id"),
+)
 async def test_a_timer_is_cancelled(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task(start_timer("t", 100))
@@ -104,16 +112,25 @@ async def test_a_timer_is_cancelled_that_fired_meanwhile(world: World) -> None:
     world.observe("description", await world.describe(run))
 
 
-@scenario("command:RecordMarker", "event:MarkerRecorded")
+@scenario(
+    "command:RecordMarker",
+    "event:MarkerRecorded",
+    *options("RecordMarkerCommandAttributes", "marker_name", "details", "header", "failure"),
+)
 async def test_markers_are_recorded(world: World) -> None:
     run = await world.start()
     marker = record_marker("Version", change_id="fix", version=1)
     marker.record_marker_command_attributes.header.CopyFrom(header(trace="t-1"))
+    marker.record_marker_command_attributes.failure.CopyFrom(application_failure("no"))
     await world.raw.run_workflow_task(marker, record_marker("empty"))
     await world.observe_history("history", run)
 
 
-@scenario("command:UpsertWorkflowSearchAttributes", "event:UpsertWorkflowSearchAttributes")
+@scenario(
+    "command:UpsertWorkflowSearchAttributes",
+    "event:UpsertWorkflowSearchAttributes",
+    *options("UpsertWorkflowSearchAttributesCommandAttributes", "search_attributes"),
+)
 async def test_search_attributes_are_upserted(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task(
@@ -144,7 +161,11 @@ async def test_search_attributes_without_their_types(world: World) -> None:
     world.observe("description", await world.describe(run))
 
 
-@scenario("command:ModifyWorkflowProperties", "event:WorkflowPropertiesModified")
+@scenario(
+    "command:ModifyWorkflowProperties",
+    "event:WorkflowPropertiesModified",
+    *options("ModifyWorkflowPropertiesCommandAttributes", "upserted_memo"),
+)
 async def test_the_memo_is_modified(world: World) -> None:
     run = await world.start(memo=memo(kept=1, changed=1, removed=1))
     await world.raw.run_workflow_task(modify_memo(changed=2, added=3, removed=None))
@@ -152,7 +173,11 @@ async def test_the_memo_is_modified(world: World) -> None:
     world.observe("description", await world.describe(run))
 
 
-@scenario("command:FailWorkflowExecution", "event:WorkflowExecutionFailed")
+@scenario(
+    "command:FailWorkflowExecution",
+    "event:WorkflowExecutionFailed",
+    *options("FailWorkflowExecutionCommandAttributes", "failure"),
+)
 async def test_a_run_fails(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task(fail_workflow("out of books"))
@@ -178,7 +203,7 @@ async def test_commands_carry_user_metadata(world: World) -> None:
     await world.observe_history("history", run)
 
 
-@scenario("rpc:RespondWorkflowTaskCompleted")
+@scenario("rpc:RespondWorkflowTaskCompleted", *options("Command", "command_type"))
 async def test_events_follow_the_order_of_commands(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task(

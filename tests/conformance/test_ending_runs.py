@@ -9,15 +9,27 @@ from tests.conformance.commands import (
     seconds,
     start_timer,
 )
-from tests.conformance.payloads import payloads
-from tests.conformance.scenario import scenario
+from tests.conformance.payloads import LINK, payloads
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 
-@scenario("rpc:TerminateWorkflowExecution", "event:WorkflowExecutionTerminated")
+@scenario(
+    "rpc:TerminateWorkflowExecution",
+    "event:WorkflowExecutionTerminated",
+    *options(
+        "TerminateWorkflowExecutionRequest",
+        "namespace",
+        "workflow_execution",
+        "reason",
+        "details",
+        "identity",
+        "links",
+    ),
+)
 async def test_terminate_before_the_first_task_starts(world: World) -> None:
     run = await world.start()
-    await world.terminate(run, "no longer needed", details=payloads("because", 1))
+    await world.terminate(run, "no longer needed", details=payloads("because", 1), links=[LINK])
     await world.observe_history("history", run)
     world.observe("description", await world.describe(run))
 
@@ -104,11 +116,20 @@ async def test_terminate_what_is_not_running(world: World) -> None:
     "event:WorkflowExecutionCancelRequested",
     "event:WorkflowExecutionCanceled",
     "command:CancelWorkflowExecution",
+    *options(
+        "RequestCancelWorkflowExecutionRequest",
+        "namespace",
+        "workflow_execution",
+        "identity",
+        "reason",
+        "links",
+    ),
+    *options("CancelWorkflowExecutionCommandAttributes", "details"),
 )
 async def test_a_run_is_cancelled(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task()
-    await world.request_cancel(run, reason="changed my mind")
+    await world.request_cancel(run, reason="changed my mind", links=[LINK])
     world.observe("requested", await world.describe(run))
     await world.observe_history("requested: history", run)
     await world.raw.run_workflow_task(cancel_workflow("cleaned", "up"))

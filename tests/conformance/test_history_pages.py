@@ -16,7 +16,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from tests.conformance.commands import complete_workflow, fail_workflow, seconds, start_timer
-from tests.conformance.scenario import scenario
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 CLOSE_EVENT = HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
@@ -67,6 +67,7 @@ async def completed_run(world: World) -> Run:
     "rpc:GetWorkflowExecutionHistory",
     "option:GetWorkflowExecutionHistoryRequest.maximum_page_size",
     "option:GetWorkflowExecutionHistoryRequest.next_page_token",
+    *options("GetWorkflowExecutionHistoryRequest", "namespace", "execution"),
 )
 async def test_a_history_is_read_in_pages(world: World) -> None:
     run = await completed_run(world)
@@ -179,6 +180,9 @@ async def test_a_client_that_waits_learns_of_the_run_after_a_timeout(world: Worl
 @scenario(
     "rpc:GetWorkflowExecutionHistoryReverse",
     "option:GetWorkflowExecutionHistoryReverseRequest.maximum_page_size",
+    *options(
+        "GetWorkflowExecutionHistoryReverseRequest", "namespace", "execution", "next_page_token"
+    ),
 )
 async def test_a_history_is_read_backwards(world: World) -> None:
     run = await completed_run(world)

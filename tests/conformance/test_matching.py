@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
-from temporalio.api.enums.v1 import TaskQueueKind, TaskQueueType
+from temporalio.api.enums.v1 import TaskQueueKind, TaskQueueType, WorkerStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeTaskQueueResponse,
+    PollNexusTaskQueueRequest,
+    RecordWorkerHeartbeatRequest,
     ShutdownWorkerRequest,
 )
 
 from tests.conformance.commands import schedule_activity
 from tests.conformance.raw_worker import RawWorker
-from tests.conformance.scenario import scenario
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import World
 
 WORKFLOW = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
@@ -63,7 +67,10 @@ async def test_a_queue_that_nobody_uses(world: World) -> None:
     )
 
 
-@scenario("rpc:DescribeTaskQueue")
+@scenario(
+    "rpc:DescribeTaskQueue",
+    *options("DescribeTaskQueueRequest", "namespace", "task_queue", "task_queue_type"),
+)
 async def test_pollers_of_a_queue_are_described(world: World) -> None:
     other = RawWorker(world.client, world.task_queue, identity="other-worker")
     await asyncio.gather(
@@ -157,3 +164,42 @@ async def test_a_sticky_queue_is_described(world: World) -> None:
     )
     world.observe("sticky", await describe_queue(world, WORKFLOW, task_queue=queue))
     poll.cancel()
+
+
+@scenario(
+    "rpc:PollNexusTaskQueue",
+    *options("PollNexusTaskQueueRequest", "namespace", "task_queue", "identity"),
+)
+async def test_a_poll_for_nexus_tasks_ends_without_one(world: World) -> None:
+    answer = await world.client.workflow_service.poll_nexus_task_queue(
+        PollNexusTaskQueueRequest(
+            namespace=world.client.namespace,
+            task_queue=TaskQueue(name=world.task_queue),
+            identity=world.raw.identity,
+        ),
+        timeout=timedelta(seconds=3),
+    )
+    world.observe("answer", answer)
+
+
+@scenario(
+    "rpc:RecordWorkerHeartbeat",
+    *options("RecordWorkerHeartbeatRequest", "namespace", "identity", "worker_heartbeat"),
+)
+async def test_a_worker_tells_of_itself(world: World) -> None:
+    heartbeat = WorkerHeartbeat(
+        worker_instance_key=world.unique("worker"),
+        worker_identity=world.raw.identity,
+        task_queue=world.task_queue,
+        status=WorkerStatus.WORKER_STATUS_RUNNING,
+    )
+    await world.observe_error(
+        "answer",
+        world.client.workflow_service.record_worker_heartbeat(
+            RecordWorkerHeartbeatRequest(
+                namespace=world.client.namespace,
+                identity=world.raw.identity,
+                worker_heartbeat=[heartbeat],
+            )
+        ),
+    )

@@ -14,8 +14,8 @@ from tests.conformance.commands import (
     seconds,
     start_timer,
 )
-from tests.conformance.payloads import payloads
-from tests.conformance.scenario import scenario
+from tests.conformance.payloads import application_failure, payloads
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 
@@ -33,7 +33,18 @@ def failed(message: str) -> WorkflowQueryResult:
     )
 
 
-@scenario("rpc:QueryWorkflow", "rpc:RespondQueryTaskCompleted")
+@scenario(
+    "rpc:QueryWorkflow",
+    "rpc:RespondQueryTaskCompleted",
+    *options("QueryWorkflowRequest", "namespace", "execution", "query"),
+    *options(
+        "RespondQueryTaskCompletedRequest",
+        "task_token",
+        "completed_type",
+        "query_result",
+        "namespace",
+    ),
+)
 async def test_a_run_with_nothing_to_process_is_queried(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task(start_timer("t", 100))
@@ -60,7 +71,7 @@ async def test_a_run_is_queried_on_its_sticky_queue(world: World) -> None:
     await world.observe_history("history", run)
 
 
-@scenario("rpc:QueryWorkflow")
+@scenario("rpc:QueryWorkflow", *options("RespondWorkflowTaskCompletedRequest", "query_results"))
 async def test_a_query_comes_with_a_scheduled_workflow_task(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task(start_timer("t", 100))
@@ -114,7 +125,11 @@ async def test_a_query_beside_a_task_that_completes_the_run(world: World) -> Non
     await world.observe_history("history", run)
 
 
-@scenario("rpc:QueryWorkflow", "rpc:RespondQueryTaskCompleted")
+@scenario(
+    "rpc:QueryWorkflow",
+    "rpc:RespondQueryTaskCompleted",
+    *options("RespondQueryTaskCompletedRequest", "error_message", "failure"),
+)
 async def test_a_query_fails(world: World) -> None:
     run = await world.start()
     query = asyncio.create_task(world.query(run))
@@ -124,7 +139,9 @@ async def test_a_query_fails(world: World) -> None:
     await world.observe_error("beside a task", query)
     query = asyncio.create_task(world.query(run))
     task = await world.raw.poll_workflow_task()
-    await world.raw.answer_query(task, error="no such thing either")
+    await world.raw.answer_query(
+        task, error="no such thing either", failure=application_failure("why", error_type="T")
+    )
     await world.observe_error("alone", query)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.common import (
     RetryPolicy,
@@ -41,6 +42,8 @@ WORKFLOWS: list[type] = [
     orders.LabelledOrder,
     orders.FailingOrder,
     orders.ShortCircuit,
+    orders.Clumsy,
+    orders.Lost,
 ]
 
 
@@ -164,7 +167,7 @@ async def test_sdk_signal_with_start(world: World) -> None:
 async def test_sdk_a_workflow_is_cancelled(world: World) -> None:
     async with world.worker(workflows=WORKFLOWS, activities=ACTIVITIES):
         handle = await start(world, orders.Sleeper.run)
-        await world.until_first_task_completed(run_of(handle))
+        await world.until_event(run_of(handle), EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
         await handle.cancel()
         await observe_outcome(world, handle)
 
@@ -186,11 +189,56 @@ async def test_sdk_a_running_activity_is_cancelled(world: World) -> None:
         await observe_outcome(world, handle)
 
 
+@scenario("command:RequestCancelActivityTask", clock="virtual", differs=VIRTUAL)
+async def test_sdk_an_activity_is_left_behind_by_a_cancelled_workflow(world: World) -> None:
+    async with world.worker(workflows=WORKFLOWS, activities=ACTIVITIES):
+        handle = await start(world, orders.Packing.run, False)
+        await world.until_activity(
+            run_of(handle), lambda each: each.HasField("last_heartbeat_time")
+        )
+        await handle.cancel()
+        await observe_outcome(world, handle)
+
+
+@scenario("event:WorkflowTaskFailed", "rpc:RespondWorkflowTaskFailed", clock="virtual")
+async def test_sdk_a_workflow_has_a_bug(world: World) -> None:
+    async with world.worker(workflows=WORKFLOWS, activities=ACTIVITIES):
+        handle = await start(world, orders.Clumsy.run)
+        await world.until_event(run_of(handle), EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+        await handle.terminate()
+        await observe_outcome(world, handle)
+
+
+@scenario("event:WorkflowTaskFailed", "rpc:RespondWorkflowTaskFailed", clock="virtual")
+async def test_sdk_a_workflow_type_that_no_worker_has(world: World) -> None:
+    async with world.worker(workflows=[orders.Greeting]):
+        handle = await start(world, "Nobody")
+        await world.until_event(run_of(handle), EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+        await handle.terminate()
+        await observe_outcome(world, handle)
+
+
+@scenario("event:ActivityTaskFailed", clock="virtual")
+async def test_sdk_an_activity_type_that_no_worker_has(world: World) -> None:
+    async with world.worker(workflows=WORKFLOWS, activities=ACTIVITIES):
+        await observe_outcome(world, await start(world, orders.Lost.run))
+
+
+@scenario("rpc:ShutdownWorker", clock="virtual", differs=VIRTUAL)
+async def test_sdk_another_worker_takes_over(world: World) -> None:
+    async with world.worker(workflows=WORKFLOWS, activities=ACTIVITIES):
+        handle = await start(world, orders.Approval.run, 1000.0)
+        await world.until_event(run_of(handle), EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+    await handle.signal(orders.Approval.approve, "Ada")
+    async with world.worker(workflows=WORKFLOWS, activities=ACTIVITIES):
+        await observe_outcome(world, handle)
+
+
 @scenario("rpc:TerminateWorkflowExecution", clock="virtual")
 async def test_sdk_a_workflow_is_terminated(world: World) -> None:
     async with world.worker(workflows=WORKFLOWS, activities=ACTIVITIES):
         handle = await start(world, orders.Sleeper.run)
-        await world.until_first_task_completed(run_of(handle))
+        await world.until_event(run_of(handle), EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
         await handle.terminate("details", reason="enough")
         await observe_outcome(world, handle)
 

@@ -20,8 +20,8 @@ from tests.conformance.commands import (
     seconds,
     start_timer,
 )
-from tests.conformance.payloads import header, memo, payload, payloads, search_attributes
-from tests.conformance.scenario import scenario
+from tests.conformance.payloads import LINK, header, memo, payload, payloads, search_attributes
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 
@@ -43,12 +43,25 @@ async def signal_with_start(
     )
 
 
-@scenario("rpc:SignalWorkflowExecution", "event:WorkflowExecutionSignaled")
+@scenario(
+    "rpc:SignalWorkflowExecution",
+    "event:WorkflowExecutionSignaled",
+    *options(
+        "SignalWorkflowExecutionRequest",
+        "namespace",
+        "workflow_execution",
+        "signal_name",
+        "input",
+        "identity",
+        "header",
+        "links",
+    ),
+)
 async def test_a_signal_schedules_a_task(world: World) -> None:
     run = await world.start()
     await world.raw.run_workflow_task()
     answer = await world.signal(
-        run, "poke", 1, "two", header=header(trace="t-1"), request_id="first"
+        run, "poke", 1, "two", header=header(trace="t-1"), request_id="first", links=[LINK]
     )
     world.observe("answer", answer)
     await world.signal(Run(run.workflow_id), "without a run id")
@@ -107,7 +120,30 @@ async def test_signals_that_come_too_late(world: World) -> None:
     await world.observe_history("history", run)
 
 
-@scenario("rpc:SignalWithStartWorkflowExecution")
+@scenario(
+    "rpc:SignalWithStartWorkflowExecution",
+    *options(
+        "SignalWithStartWorkflowExecutionRequest",
+        "namespace",
+        "workflow_id",
+        "workflow_type",
+        "task_queue",
+        "input",
+        "workflow_execution_timeout",
+        "workflow_run_timeout",
+        "workflow_task_timeout",
+        "identity",
+        "signal_name",
+        "signal_input",
+        "retry_policy",
+        "memo",
+        "search_attributes",
+        "header",
+        "user_metadata",
+        "priority",
+        "links",
+    ),
+)
 async def test_a_signal_starts_a_workflow(world: World) -> None:
     response = await signal_with_start(
         world,
@@ -122,6 +158,7 @@ async def test_a_signal_starts_a_workflow(world: World) -> None:
         workflow_run_timeout=seconds(50),
         workflow_task_timeout=seconds(5),
         retry_policy=RetryPolicy(maximum_attempts=2),
+        links=[LINK],
     )
     world.observe("answer", response)
     run = Run(world.unique("order"), response.run_id)

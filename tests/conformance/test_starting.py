@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from temporalio.api.common.v1 import Link, Priority, RetryPolicy
+from temporalio.api.common.v1 import Priority, RetryPolicy
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.workflow.v1 import OnConflictOptions
@@ -17,6 +17,7 @@ from tests.conformance.commands import (
     seconds,
 )
 from tests.conformance.payloads import (
+    LINK,
     application_failure,
     header,
     memo,
@@ -24,7 +25,7 @@ from tests.conformance.payloads import (
     payloads,
     search_attributes,
 )
-from tests.conformance.scenario import scenario
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 
@@ -35,6 +36,8 @@ from tests.conformance.world import Run, World
     "event:WorkflowTaskScheduled",
     "option:StartWorkflowExecutionRequest.workflow_type",
     "option:StartWorkflowExecutionRequest.task_queue",
+    *options("StartWorkflowExecutionRequest", "namespace", "workflow_id"),
+    *options("DescribeWorkflowExecutionRequest", "namespace", "execution"),
 )
 async def test_start_with_nothing_but_what_is_needed(world: World) -> None:
     request = world.start_request()
@@ -54,6 +57,9 @@ async def test_start_with_nothing_but_what_is_needed(world: World) -> None:
     "option:StartWorkflowExecutionRequest.user_metadata",
     "option:StartWorkflowExecutionRequest.priority",
     "option:StartWorkflowExecutionRequest.identity",
+    *options(
+        "StartWorkflowExecutionRequest", "links", "continued_failure", "last_completion_result"
+    ),
 )
 async def test_start_carries_what_users_attach(world: World) -> None:
     run = await world.start(
@@ -63,6 +69,9 @@ async def test_start_carries_what_users_attach(world: World) -> None:
         user_metadata=UserMetadata(summary=payload("an order"), details=payload("of books")),
         priority=Priority(priority_key=2, fairness_key="ada", fairness_weight=1.5),
         identity="the starter",
+        links=[LINK],
+        continued_failure=application_failure("before"),
+        last_completion_result=payloads("last time"),
     )
     world.observe("description", await world.describe(run))
     task = await world.raw.poll_workflow_task()
@@ -236,13 +245,7 @@ async def test_start_attaches_its_request_id_while_a_task_is_in_flight(world: Wo
             WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
         ),
         on_conflict_options=OnConflictOptions(attach_request_id=True, attach_links=True),
-        links=[
-            Link(
-                workflow_event=Link.WorkflowEvent(
-                    namespace="default", workflow_id="caller", run_id="caller-run"
-                )
-            )
-        ],
+        links=[LINK],
     )
     world.observe("attached", await world.start_with(request))
     world.observe("description in flight", await world.describe(run))

@@ -9,7 +9,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from tests.conformance.commands import complete_workflow, seconds
-from tests.conformance.scenario import scenario
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 
@@ -103,7 +103,9 @@ async def test_a_failed_sticky_task_goes_back_to_the_normal_queue(world: World) 
     world.observe_task("task on the normal queue", await world.raw.poll_workflow_task())
 
 
-@scenario("rpc:ResetStickyTaskQueue")
+@scenario(
+    "rpc:ResetStickyTaskQueue", *options("ResetStickyTaskQueueRequest", "namespace", "execution")
+)
 async def test_stickiness_is_reset_between_tasks(world: World) -> None:
     run, _ = await start_sticky(world)
     request = ResetStickyTaskQueueRequest(namespace=world.client.namespace, execution=run.execution)
@@ -128,7 +130,10 @@ async def test_stickiness_is_reset_of_runs_that_cannot_be(world: World) -> None:
         await world.observe_error(name, reset(request))
 
 
-@scenario("rpc:ShutdownWorker")
+@scenario(
+    "rpc:ShutdownWorker",
+    *options("ShutdownWorkerRequest", "namespace", "sticky_task_queue", "identity", "reason"),
+)
 async def test_a_worker_that_shuts_down_gives_its_sticky_tasks_back(world: World) -> None:
     run, sticky = await start_sticky(world, timeout=100)
     poll = await world.raw.start_polling(sticky)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from temporalio.api.common.v1 import MeteringMetadata
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import History
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 
 from tests.conformance.commands import (
     complete_workflow,
@@ -16,7 +18,7 @@ from tests.conformance.commands import (
     seconds,
     start_timer,
 )
-from tests.conformance.scenario import scenario
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import World
 
 FAILED = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
@@ -30,6 +32,18 @@ FAILED = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ER
     "event:WorkflowTaskCompleted",
     "event:WorkflowExecutionCompleted",
     "command:CompleteWorkflowExecution",
+    *options("PollWorkflowTaskQueueRequest", "namespace", "identity"),
+    *options(
+        "RespondWorkflowTaskCompletedRequest",
+        "task_token",
+        "commands",
+        "identity",
+        "namespace",
+        "binary_checksum",
+        "sdk_metadata",
+        "metering_metadata",
+    ),
+    *options("CompleteWorkflowExecutionCommandAttributes", "result"),
 )
 async def test_a_workflow_task_completes(world: World) -> None:
     run = await world.start()
@@ -42,6 +56,7 @@ async def test_a_workflow_task_completes(world: World) -> None:
         sdk_metadata=WorkflowTaskCompletedMetadata(
             core_used_flags=[1, 3], lang_used_flags=[2], sdk_name="raw", sdk_version="0.1"
         ),
+        metering_metadata=MeteringMetadata(nonfirst_local_activity_execution_attempts=3),
         binary_checksum="checksum",
     )
     world.observe("answer", answer)
@@ -63,6 +78,7 @@ async def test_a_workflow_task_completes_without_commands(world: World) -> None:
     "rpc:RespondWorkflowTaskFailed",
     "event:WorkflowTaskFailed",
     "option:PollWorkflowTaskQueueResponse.attempt",
+    *options("RespondWorkflowTaskFailedRequest", "task_token", "failure", "identity", "namespace"),
 )
 async def test_a_workflow_task_fails_again_and_again(world: World) -> None:
     run = await world.start()
@@ -106,7 +122,11 @@ async def test_a_workflow_task_succeeds_after_three_failures(world: World) -> No
     world.observe("the next task's attempt", (await world.raw.poll_workflow_task()).attempt)
 
 
-@scenario("rpc:RespondWorkflowTaskFailed", "event:WorkflowTaskFailed")
+@scenario(
+    "rpc:RespondWorkflowTaskFailed",
+    "event:WorkflowTaskFailed",
+    *options("RespondWorkflowTaskFailedRequest", "cause"),
+)
 async def test_every_cause_of_failure_is_recorded(world: World) -> None:
     for name, cause in WorkflowTaskFailedCause.items():
         run, worker = await world.start_apart(name)
@@ -115,7 +135,9 @@ async def test_every_cause_of_failure_is_recorded(world: World) -> None:
         await world.observe_history(f"{name}: history", run)
 
 
-@scenario("rpc:RespondWorkflowTaskFailed")
+@scenario(
+    "rpc:RespondWorkflowTaskFailed", *options("RespondWorkflowTaskFailedRequest", "binary_checksum")
+)
 async def test_a_workflow_task_fails_without_a_failure(world: World) -> None:
     run = await world.start()
     task = await world.raw.poll_workflow_task()
@@ -158,6 +180,45 @@ async def test_a_signal_arrives_during_the_second_attempt(world: World) -> None:
     world.observe("description", await world.describe(run))
     await world.raw.complete_workflow_task(task, start_timer("t", 100))
     await world.observe_history("attempt 2 completed", run)
+
+
+@scenario("option:WorkflowTaskStartedEventAttributes.suggest_continue_as_new")
+async def test_a_long_history_suggests_to_continue_as_new(world: World) -> None:
+    run = await world.start()
+    await world.raw.run_workflow_task(*(record_marker(str(n)) for n in range(4083)))
+    for name in ("below the limit", "just below the limit", "above the limit"):
+        await world.signal(run)
+        task = await world.raw.poll_workflow_task()
+        history = await world.history(run)
+        world.observe(f"{name}: events", len(history.events))
+        world.observe(name, history.events[-1].workflow_task_started_event_attributes)
+        await world.raw.complete_workflow_task(task)
+
+
+@scenario(
+    "option:PollWorkflowTaskQueueResponse.next_page_token",
+    differs="each server has pages of its own size",
+)
+async def test_a_long_history_comes_with_its_task_in_pages(world: World) -> None:
+    run = await world.start()
+    for _ in range(3):
+        await world.raw.run_workflow_task(*(record_marker(str(n)) for n in range(1000)))
+        await world.signal(run)
+    task = await world.raw.poll_workflow_task()
+    events = list(task.history.events)
+    token = task.next_page_token
+    while token:
+        page = await world.client.workflow_service.get_workflow_execution_history(
+            GetWorkflowExecutionHistoryRequest(
+                namespace=world.client.namespace, execution=run.execution, next_page_token=token
+            )
+        )
+        events.extend(page.history.events)
+        token = page.next_page_token
+    world.observe("events", len(events))
+    dense = [event.event_id for event in events] == list(range(1, len(events) + 1))
+    world.observe("dense", dense)
+    world.observe("last", events[-1].event_id == task.started_event_id)
 
 
 @scenario("rpc:RespondWorkflowTaskCompleted", "rpc:RespondWorkflowTaskFailed")

@@ -242,11 +242,11 @@ class World:
             timeout=timedelta(seconds=wait),
         )
 
-    async def until_first_task_completed(self, run: Run) -> None:
-        """Wait until a worker has completed the first workflow task of a run."""
+    async def until_event(self, run: Run, event_type: EventType.ValueType) -> None:
+        """Wait until the history of a run has an event of this type."""
         token = b""
-        completed = False
-        while not completed:
+        found = False
+        while not found:
             page = await self.client.workflow_service.get_workflow_execution_history(
                 GetWorkflowExecutionHistoryRequest(
                     namespace=self.client.namespace,
@@ -257,10 +257,7 @@ class World:
                 timeout=timedelta(seconds=20),
             )
             token = page.next_page_token
-            completed = any(
-                event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-                for event in page.history.events
-            )
+            found = any(event.event_type == event_type for event in page.history.events)
 
     async def until_activity(
         self, run: Run, reached: Callable[[PendingActivityInfo], bool]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import SuggestContinueAsNewReason
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure, NotFoundFailure
 from temporalio.api.history.v1 import HistoryEvent
 
@@ -89,12 +90,18 @@ class Cluster:
         for observer in self.observers:
             observer.event_recorded(run, event)
 
-    def suggests_continue_as_new(self, run: Run) -> bool:
-        history = run.history
-        return (
-            history.next_event_id >= self.suggest_continue_as_new_events
-            or history.size_bytes >= self.suggest_continue_as_new_bytes
-        )
+    def reasons_to_continue_as_new(self, run: Run) -> list[SuggestContinueAsNewReason.ValueType]:
+        """Why the run had better continue as new; empty as long as it need not."""
+        reasons = []
+        if run.history.size_bytes >= self.suggest_continue_as_new_bytes:
+            reasons.append(
+                SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_HISTORY_SIZE_TOO_LARGE
+            )
+        if run.history.next_event_id >= self.suggest_continue_as_new_events:
+            reasons.append(
+                SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_TOO_MANY_HISTORY_EVENTS
+            )
+        return reasons
 
     def namespace(self, name: str) -> Namespace:
         """The namespace called `name`, or the errors that the real frontend gives."""

@@ -10,7 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import WorkerVersionStamp, WorkflowExecution
-from temporalio.api.enums.v1 import EventType, TaskQueueKind, TaskQueueType, TimeoutType
+from temporalio.api.enums.v1 import (
+    EventType,
+    SuggestContinueAsNewReason,
+    TaskQueueKind,
+    TaskQueueType,
+    TimeoutType,
+)
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import (
@@ -61,13 +67,13 @@ class WorkflowTask:
         "history_size",
         "identity",
         "original_scheduled_time",
+        "reasons_to_continue_as_new",
         "request_id",
         "run",
         "scheduled_event_id",
         "scheduled_time",
         "started_event_id",
         "started_time",
-        "suggest_continue_as_new",
         "timeout",
         "worker_version",
     )
@@ -88,7 +94,7 @@ class WorkflowTask:
         self.identity = ""
         self.worker_version: WorkerVersionStamp | None = None
         self.history_size = 0
-        self.suggest_continue_as_new = False
+        self.reasons_to_continue_as_new: list[SuggestContinueAsNewReason.ValueType] = []
         self.due: DueTime | None = None
         #: The worker is done with the task but will never answer: it can only time out.
         self.abandoned = False
@@ -200,7 +206,7 @@ def schedule(
     if not task.is_transient:
         _write_scheduled(run, task, task.scheduled_time)
     run.workflow_task = task
-    if enqueue:
+    if enqueue and not run.stands_still:
         _enqueue(run, task)
     return task
 
@@ -219,7 +225,7 @@ def start(
     task.identity = identity
     task.worker_version = worker_version
     task.history_size = run.history.size_bytes
-    task.suggest_continue_as_new = run.cluster.suggests_continue_as_new(run)
+    task.reasons_to_continue_as_new = run.cluster.reasons_to_continue_as_new(run)
     if task.is_transient and task.scheduled_event_id != run.history.next_event_id:
         # Events came since the failed attempt: the worker must see them, so this is a task of its own.
         task.attempt = run.workflow_task_attempt = 1
@@ -389,7 +395,8 @@ def _started_attributes(task: WorkflowTask) -> WorkflowTaskStartedEventAttribute
         scheduled_event_id=task.scheduled_event_id,
         identity=task.identity,
         request_id=task.request_id,
-        suggest_continue_as_new=task.suggest_continue_as_new,
+        suggest_continue_as_new=bool(task.reasons_to_continue_as_new),
+        suggest_continue_as_new_reasons=task.reasons_to_continue_as_new,
         history_size_bytes=task.history_size,
     )
     if task.worker_version is not None:
