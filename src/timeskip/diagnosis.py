@@ -56,6 +56,8 @@ class Diagnostician:
         """Nothing is due. End the waits, unless something outside may still bring news."""
         if self._examination is not None and not self._examination.done():
             return
+        if self._alarms.end_doomed_waits():
+            return
         now = self._keeper.loop.time()
         events = sum(run.state_transitions for run in self._keeper.service.cluster.runs.values())
         if self._stuck_since is None or events != self._events_seen:
@@ -115,7 +117,9 @@ class Diagnostician:
 
     def _run(self, run: Run, stack: str) -> list[str]:
         lines = [f"  {run.workflow_id!r} ({run.workflow_type}, run {run.run_id})"]
-        if run.workflow_task is not None:
+        if run.stands_still:
+            lines.append("    given up, because it failed before as the test was told")
+        elif run.workflow_task is not None:
             queue = run.sticky_queue or run.task_queue
             lines.append(f"    its workflow task waits on {queue!r}")
         for activity in run.activities.values():

@@ -51,7 +51,7 @@ class Alarms:
     def __init__(self, keeper: TimeKeeper, max_activity_attempts: int) -> None:
         self._keeper = keeper
         self._max_activity_attempts = max_activity_attempts
-        self._alarmed: set[str] = set()
+        self._doomed: dict[str, TimeskipError] = {}
         self._raised: list[Exception] = []
         self.pending: Exception | None = None
         #: Greater than 0 while the test says that it expects failing workflow tasks.
@@ -86,13 +86,19 @@ class Alarms:
         elif activity.attempt >= self._max_activity_attempts:
             self._raise_for(run, TooManyAttempts(_too_many(run, activity, failure)))
 
+    def end_doomed_waits(self) -> bool:
+        """End the waits for runs that have been given up, each with its own error; False if none."""
+        waiting = self._keeper.service.cluster.time_waits
+        doomed = {run.run_id: run for run in waiting.values() if run.run_id in self._doomed}
+        for run_id, run in doomed.items():
+            self._end_waits(self._doomed[run_id], run)
+        return bool(doomed)
+
     def _raise_for(self, run: Run, error: TimeskipError) -> None:
-        """The first alarm of a run concerns the whole test, later ones only those who wait for it."""
-        if run.run_id not in self._alarmed:
-            self._alarmed.add(run.run_id)
-            self.raise_everywhere(error)
-        else:
-            self._keeper.loop.call_soon(self._end_waits, error, run)
+        """Give up a run. It is not tried again: that would go on for ever, and time with it."""
+        run.stands_still = True
+        self._doomed[run.run_id] = error
+        self.raise_everywhere(error)
 
     def raise_everywhere(self, error: Exception) -> None:
         """End all waits with `error`, as soon as the service has finished what it is doing."""

@@ -243,6 +243,8 @@ def enqueue(activity: Activity) -> None:
     """Offer the next attempt to the workers."""
     run = activity.run
     activity.retry_due = None
+    if run.stands_still:
+        return
     activity.wait_for(
         TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START,
         activity.scheduled_time,

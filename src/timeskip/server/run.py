@@ -83,6 +83,8 @@ class Run:
         self.run_timeout_due: DueTime | None = None
         self.execution_timeout_due: DueTime | None = None
         self.backoff_due: DueTime | None = None
+        #: Given up by the simulation: nothing of it is offered to workers any more.
+        self.stands_still = False
         self.state_transitions = 0
         self.on_news: list[Callable[[], None]] = []
 
