@@ -1,4 +1,4 @@
-"""Tells when a cancellation has reached an activity in its worker.
+"""How a cancellation reaches an activity in its worker.
 
 The server answers a heartbeat with the request to cancel; the SDK's core hands that on to the
 worker a moment of real time later. Until then no virtual time may pass. What the SDK sets first of
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import temporalio.activity
@@ -45,3 +46,14 @@ def tell_cancellation(
         return None
     composite.thread_event = event = CancellationEvent(arrived, context)
     return event
+
+
+def uninterrupted() -> AbstractContextManager[None]:
+    """Around what this package does in the thread of a sync activity.
+
+    The SDK cancels the activity by an exception that may be raised anywhere in the thread. It is
+    put off until the block ends, lest the books are left half written.
+    """
+    if temporalio.activity.in_activity():
+        return temporalio.activity.shield_thread_cancel_exception()
+    return nullcontext()

@@ -21,6 +21,7 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from timeskip.activity_time.attempt import Attempt, current_attempt
+from timeskip.activity_time.cancellation import uninterrupted
 from timeskip.activity_time.held_elsewhere import is_held_elsewhere
 from timeskip.activity_time.thread_sleep import nanoseconds
 from timeskip.activity_time.threads import run_for_attempt
@@ -63,7 +64,7 @@ class AttemptLoop(asyncio.AbstractEventLoop):
         attempt = _watched(context)
         if attempt is None:
             return super().call_soon_threadsafe(callback, *args, context=context)
-        with attempt.arrival():
+        with uninterrupted(), attempt.arrival():
             return super().call_soon_threadsafe(callback, *args, context=context)
 
     # --- time ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import time
 from typing import SupportsIndex
 
 from timeskip.activity_time.attempt import Attempt, current_attempt
+from timeskip.activity_time.cancellation import uninterrupted
 from timeskip.activity_time.threads import job_of_this_thread
 
 real_sleep = time.sleep
@@ -60,16 +61,15 @@ class _ThreadSleep:
 
     def sleep(self, delay_ns: int) -> None:
         clock = self.attempt.clock
-        timer = clock.wake_at(clock.now_ns() + delay_ns, self)
-        try:
-            self._set_parked(True)
-            # The SDK cancels a sync activity by an exception in its thread. It is raised as soon as
-            # this wait returns.
-            self._woken.wait()
-        finally:
-            timer.cancel()
-            clock.forget(self)
-            self._set_parked(False)
+        with uninterrupted():
+            timer = clock.wake_at(clock.now_ns() + delay_ns, self)
+            try:
+                self._set_parked(True)
+                self._woken.wait()
+            finally:
+                timer.cancel()
+                clock.forget(self)
+                self._set_parked(False)
         if self._interrupted is not None:
             raise VirtualSleepInterruptedError(f"{self.attempt.running}: {self._interrupted}")
 
