@@ -25,8 +25,9 @@ from temporalio.api.history.v1 import (
     WorkflowPropertiesModifiedEventAttributes,
 )
 
-from timeskip.server import activities, starting, timers
-from timeskip.server.validation.commands import BadCommand, validate_command
+from timeskip.server import activities, continue_as_new, next_runs, timers
+from timeskip.server.validation.bad_commands import BadCommand
+from timeskip.server.validation.commands import validate_command
 
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
@@ -265,7 +266,7 @@ def _fail(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
     failure = command.fail_workflow_execution_command_attributes.failure
-    backoff, retry_state = starting.next_attempt(run, failure)
+    backoff, retry_state = next_runs.next_attempt(run, failure)
     new_run_id = run.cluster.ids.uuid() if backoff is not None else ""
     event = run.close(
         Status.WORKFLOW_EXECUTION_STATUS_FAILED,
@@ -278,7 +279,7 @@ def _fail(
         ),
     )
     if backoff is not None:
-        starting.retry(run, new_run_id, backoff, failure)
+        next_runs.retry(run, new_run_id, backoff, failure)
     return event
 
 
@@ -296,6 +297,13 @@ def _cancel(
     )
 
 
+def _continue_as_new(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    attributes = command.continue_as_new_workflow_execution_command_attributes
+    return continue_as_new.continue_as_new(run, attributes, completed_id)
+
+
 _CarryOut = Callable[["Run", Command, int, str, Effects], "HistoryEvent | None"]
 
 _CARRY_OUT: dict[CommandType.ValueType, _CarryOut] = {
@@ -309,6 +317,7 @@ _CARRY_OUT: dict[CommandType.ValueType, _CarryOut] = {
     CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION: _complete,
     CommandType.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION: _fail,
     CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION: _cancel,
+    CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION: _continue_as_new,
 }
 
 #: The commands that the service carries out; others fail the workflow task by name.

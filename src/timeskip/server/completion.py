@@ -26,8 +26,8 @@ from timeskip.server.cluster import Cluster, not_found
 from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.rpcs import rpc
 from timeskip.server.task_answers import read_token, run_of_token
+from timeskip.server.validation.bad_commands import BadCommand
 from timeskip.server.validation.commands import (
-    BadCommand,
     command_name,
     validate_command_sequence,
 )

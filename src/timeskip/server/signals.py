@@ -54,6 +54,7 @@ def signal_with_start(
 ) -> SignalWithStartWorkflowExecutionResponse:
     namespace = cluster.namespace(request.namespace)
     validate_signal_with_start(request, namespace.search_attributes)
+    starting.identify(cluster, request)
     current = namespace.current_run(request.workflow_id)
     if current is not None and current.is_open and not starting.replaces_running(request):
         run, started = current, False

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import Link
 from temporalio.api.enums.v1 import (
-    ContinueAsNewInitiator,
     EventType,
     RetryState,
     WorkflowIdConflictPolicy,
@@ -15,7 +14,6 @@ from temporalio.api.enums.v1 import (
 )
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailure
-from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import (
     WorkflowExecutionOptionsUpdatedEventAttributes,
     WorkflowExecutionStartedEventAttributes,
@@ -28,7 +26,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from timeskip.clock import SECOND, Nanoseconds
-from timeskip.server import retries, termination, workflow_tasks
+from timeskip.server import next_runs, retries, termination, workflow_tasks
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import ServiceError, StatusCode
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
     from timeskip.server.namespaces import Namespace
 
 StartRequest = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
-
-#: A run that closed at once is not followed by the next one before this has passed.
-_SHORTEST_RUN: Nanoseconds = SECOND
 
 _FAILED = (
     Status.WORKFLOW_EXECUTION_STATUS_FAILED,
@@ -66,6 +61,7 @@ def start_workflow(
 ) -> StartWorkflowExecutionResponse:
     namespace = cluster.namespace(request.namespace)
     validate_start(request, namespace.search_attributes)
+    identify(cluster, request)
     current = namespace.current_run(request.workflow_id)
     run_id = cluster.ids.uuid()
     if current is not None:
@@ -86,6 +82,11 @@ def start_workflow(
         begin(run)
     run.commit()
     return response
+
+
+def identify(cluster: Cluster, request: StartRequest) -> None:
+    """Give the request an id if it has none: it is then the same as no other."""
+    request.request_id = request.request_id or cluster.ids.uuid()
 
 
 def _started_before(run: Run) -> StartWorkflowExecutionResponse:
@@ -222,40 +223,9 @@ def begin(run: Run) -> None:
         workflow_tasks.schedule(run)
 
 
-def next_attempt(
-    run: Run, failure: Failure | None
-) -> tuple[Nanoseconds | None, RetryState.ValueType]:
-    """When the run's retry policy lets the next run begin, if it does."""
-    if not run.started.HasField("retry_policy"):
-        return None, RetryState.RETRY_STATE_RETRY_POLICY_NOT_SET
-    expiration = None
-    if run.started.HasField("workflow_execution_expiration_time"):
-        expiration = run.started.workflow_execution_expiration_time.ToNanoseconds()
-    return retries.next_attempt(
-        run.started.retry_policy, run.started.attempt, failure, run.cluster.clock.now(), expiration
-    )
-
-
-def retry(run: Run, new_run_id: str, backoff: Nanoseconds, failure: Failure | None) -> Run:
-    """Start the run that follows one that failed. The failed run is closed already."""
+def start_next(run: Run, new_run_id: str, started: WorkflowExecutionStartedEventAttributes) -> Run:
+    """Write the first event of the run that follows `run`, and open its workflow task."""
     cluster = run.cluster
-    lived = cluster.clock.now() - run.start_time
-    for point in run.reset_points.points:
-        if point.run_id == run.run_id:
-            point.expire_time.FromNanoseconds(cluster.clock.now() + run.namespace.retention)
-    started = WorkflowExecutionStartedEventAttributes()
-    started.CopyFrom(run.started)
-    started.prev_auto_reset_points.CopyFrom(run.reset_points)
-    started.continued_execution_run_id = run.run_id
-    started.initiator = ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_RETRY
-    started.ClearField("continued_failure")
-    if failure is not None:
-        started.continued_failure.CopyFrom(failure)
-    started.original_execution_run_id = new_run_id
-    started.identity = ""
-    started.attempt = run.started.attempt + 1
-    started.eager_execution_accepted = False
-    started.first_workflow_task_backoff.FromNanoseconds(max(backoff, _SHORTEST_RUN - lived))
     new_run = Run(cluster, run.namespace, run.workflow_id, new_run_id, started, cluster.ids.uuid())
     _record(new_run, None)
     begin(new_run)
@@ -300,7 +270,9 @@ def _time_out(run: Run, *, retriable: bool) -> None:
     """The run, or the whole chain of runs, has had its time."""
     failure = retries.workflow_timeout()
     backoff, retry_state = (
-        next_attempt(run, failure) if retriable else (None, RetryState.RETRY_STATE_TIMEOUT)
+        next_runs.next_attempt(run, failure)
+        if retriable
+        else (None, RetryState.RETRY_STATE_TIMEOUT)
     )
     new_run_id = run.cluster.ids.uuid() if backoff is not None else ""
     termination.abandon_workflow_task(run)
@@ -312,7 +284,7 @@ def _time_out(run: Run, *, retriable: bool) -> None:
         ),
     )
     if backoff is not None:
-        retry(run, new_run_id, backoff, failure)
+        next_runs.retry(run, new_run_id, backoff, failure)
     run.commit()
 
 

@@ -25,8 +25,8 @@ from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.taskqueue.v1 import TaskQueue
 
 from tests.server.validation.refusals import refusal
+from timeskip.server.validation.bad_commands import BadCommand
 from timeskip.server.validation.commands import (
-    BadCommand,
     validate_command,
     validate_command_sequence,
 )

@@ -24,14 +24,17 @@ from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 
 from timeskip.server.errors import ServiceError, invalid_argument
 from timeskip.server.validation.activities import validate_schedule_activity
-from timeskip.server.validation.durations import cap, why_invalid
-from timeskip.server.validation.limits import (
-    MAX_ID_LENGTH,
-    MAX_MEMO_SIZE,
-    MAX_PAYLOAD_SIZE,
-    byte_length,
-    is_too_long,
+from timeskip.server.validation.bad_commands import (
+    BadCommand,
+    CommandSettings,
+    TooLargeError,
+    camel_case,
+    limit_size,
+    require_id,
 )
+from timeskip.server.validation.continue_as_new import validate_continue_as_new
+from timeskip.server.validation.durations import cap, why_invalid
+from timeskip.server.validation.limits import MAX_MEMO_SIZE, byte_length
 from timeskip.server.validation.search_attributes import (
     SearchAttributeTypes,
     validate_search_attribute_sizes,
@@ -46,43 +49,6 @@ _CLOSING: Final = frozenset(
         CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
     }
 )
-
-
-class BadCommand(Exception):  # noqa: N818 - it is the command that is bad, not the server
-    """A command that fails the workflow task.
-
-    `cause` and `full_message` stand in the WorkflowTaskFailed event, and `full_message` also in the
-    INVALID_ARGUMENT that the worker gets. With `terminates_workflow` the run is terminated too: it
-    is too large to be tried again.
-    """
-
-    def __init__(
-        self, cause: Cause.ValueType, message: str = "", *, terminates_workflow: bool = False
-    ) -> None:
-        name = camel_case(Cause.Name(cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_"))
-        self.cause = cause
-        self.message = message
-        self.full_message = f"{name}: {message}" if message else name
-        self.terminates_workflow = terminates_workflow
-        super().__init__(self.full_message)
-
-
-class _TooLargeError(Exception):
-    """Attributes whose size no retry of the workflow task could mend."""
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What the checks of attributes need to know besides them."""
-
-    started: WorkflowExecutionStartedEventAttributes
-    namespace: str
-    search_attributes: SearchAttributeTypes
-
-
-def camel_case(constant: str) -> str:
-    """`START_TIMER` as the real server writes it in messages: `StartTimer`."""
-    return constant.title().replace("_", "")
 
 
 def command_name(command: Command) -> str:
@@ -132,31 +98,31 @@ def validate_command(
             name = command_name(command)
             raise invalid_argument(f"{name}CommandAttributes is not set on {name}Command.")
         check.attributes(
-            getattr(command, check.field), _Settings(started, namespace, search_attributes)
+            getattr(command, check.field), CommandSettings(started, namespace, search_attributes)
         )
     except ServiceError as error:
         raise BadCommand(check.cause, error.message) from None
-    except _TooLargeError as error:
+    except TooLargeError as error:
         cause = check.cause_if_too_large or check.cause
         raise BadCommand(cause, str(error), terminates_workflow=True) from None
 
 
 def _schedule_activity(
-    attributes: ScheduleActivityTaskCommandAttributes, settings: _Settings
+    attributes: ScheduleActivityTaskCommandAttributes, settings: CommandSettings
 ) -> None:
     validate_schedule_activity(attributes, settings.started)
-    _limit(attributes.input.ByteSize(), "ScheduleActivityTaskCommandAttributes.Input")
+    limit_size(attributes.input.ByteSize(), "ScheduleActivityTaskCommandAttributes.Input")
 
 
 def _request_cancel_activity(
-    attributes: RequestCancelActivityTaskCommandAttributes, settings: _Settings
+    attributes: RequestCancelActivityTaskCommandAttributes, settings: CommandSettings
 ) -> None:
     if attributes.scheduled_event_id <= 0:
         raise invalid_argument("ScheduledEventId is not set on RequestCancelActivityTaskCommand.")
 
 
-def _start_timer(attributes: StartTimerCommandAttributes, settings: _Settings) -> None:
-    _require_id("TimerId", attributes.timer_id, "StartTimerCommand")
+def _start_timer(attributes: StartTimerCommandAttributes, settings: CommandSettings) -> None:
+    require_id("TimerId", attributes.timer_id, "StartTimerCommand")
     if reason := why_invalid(attributes.start_to_fire_timeout):
         raise invalid_argument(
             f"An invalid StartToFireTimeout is set on StartTimerCommand: {reason}. "
@@ -165,20 +131,20 @@ def _start_timer(attributes: StartTimerCommandAttributes, settings: _Settings) -
     cap(attributes.start_to_fire_timeout)
 
 
-def _cancel_timer(attributes: CancelTimerCommandAttributes, settings: _Settings) -> None:
-    _require_id("TimerId", attributes.timer_id, "CancelTimerCommand")
+def _cancel_timer(attributes: CancelTimerCommandAttributes, settings: CommandSettings) -> None:
+    require_id("TimerId", attributes.timer_id, "CancelTimerCommand")
 
 
-def _record_marker(attributes: RecordMarkerCommandAttributes, settings: _Settings) -> None:
-    _require_id("MarkerName", attributes.marker_name, "RecordMarkerCommand")
+def _record_marker(attributes: RecordMarkerCommandAttributes, settings: CommandSettings) -> None:
+    require_id("MarkerName", attributes.marker_name, "RecordMarkerCommand")
     size = sum(
         byte_length(key) + payloads.ByteSize() for key, payloads in attributes.details.items()
     )
-    _limit(size, "RecordMarkerCommandAttributes.Details")
+    limit_size(size, "RecordMarkerCommandAttributes.Details")
 
 
 def _upsert_search_attributes(
-    attributes: UpsertWorkflowSearchAttributesCommandAttributes, settings: _Settings
+    attributes: UpsertWorkflowSearchAttributesCommandAttributes, settings: CommandSettings
 ) -> None:
     if not attributes.HasField("search_attributes"):
         raise invalid_argument(
@@ -192,49 +158,36 @@ def _upsert_search_attributes(
     try:
         validate_search_attribute_sizes(attributes.search_attributes)
     except ServiceError as error:
-        raise _TooLargeError(error.message) from None
+        raise TooLargeError(error.message) from None
 
 
 def _modify_properties(
-    attributes: ModifyWorkflowPropertiesCommandAttributes, settings: _Settings
+    attributes: ModifyWorkflowPropertiesCommandAttributes, settings: CommandSettings
 ) -> None:
     if not attributes.HasField("upserted_memo"):
         raise invalid_argument("UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.")
     if not attributes.upserted_memo.fields:
         raise invalid_argument("UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.")
     if attributes.upserted_memo.ByteSize() > MAX_MEMO_SIZE:
-        raise _TooLargeError("ModifyWorkflowPropertiesCommandAttributes exceeds size limit.")
+        raise TooLargeError("ModifyWorkflowPropertiesCommandAttributes exceeds size limit.")
 
 
 def _complete_workflow(
-    attributes: CompleteWorkflowExecutionCommandAttributes, settings: _Settings
+    attributes: CompleteWorkflowExecutionCommandAttributes, settings: CommandSettings
 ) -> None:
-    _limit(attributes.result.ByteSize(), "CompleteWorkflowExecutionCommandAttributes.Result")
+    limit_size(attributes.result.ByteSize(), "CompleteWorkflowExecutionCommandAttributes.Result")
 
 
-def _fail_workflow(attributes: FailWorkflowExecutionCommandAttributes, settings: _Settings) -> None:
+def _fail_workflow(
+    attributes: FailWorkflowExecutionCommandAttributes, settings: CommandSettings
+) -> None:
     if not attributes.HasField("failure"):
         raise invalid_argument("Failure is not set on FailWorkflowExecutionCommand.")
-    _limit(attributes.failure.ByteSize(), "FailWorkflowExecutionCommandAttributes.Failure")
+    limit_size(attributes.failure.ByteSize(), "FailWorkflowExecutionCommandAttributes.Failure")
 
 
-def _cancel_workflow(attributes: object, settings: _Settings) -> None:
+def _cancel_workflow(attributes: object, settings: CommandSettings) -> None:
     """Anything goes, even if nobody asked for the cancellation."""
-
-
-def _require_id(told_as: str, value: str, command: str) -> None:
-    if not value:
-        raise invalid_argument(f"{told_as} is not set on {command}.")
-    if is_too_long(value):
-        raise invalid_argument(
-            f"{told_as} on {command} exceeds length limit. "
-            f"{told_as}={value} Length={byte_length(value)} Limit={MAX_ID_LENGTH}"
-        )
-
-
-def _limit(size: int, told_as: str) -> None:
-    if size > MAX_PAYLOAD_SIZE:
-        raise _TooLargeError(f"{told_as} exceeds size limit.")
 
 
 @dataclass(frozen=True)
@@ -242,7 +195,7 @@ class _Check:
     """How attributes of one command type are checked, and the causes that failures are given."""
 
     field: str
-    attributes: Callable[[Any, _Settings], None]
+    attributes: Callable[[Any, CommandSettings], None]
     cause: Cause.ValueType
     cause_if_too_large: Cause.ValueType | None = None
 
@@ -294,6 +247,11 @@ _CHECKS: Final[Mapping[CommandType.ValueType, _Check]] = {
         "fail_workflow_execution_command_attributes",
         _fail_workflow,
         Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
+    ),
+    CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION: _Check(
+        "continue_as_new_workflow_execution_command_attributes",
+        validate_continue_as_new,
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES,
     ),
     CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION: _Check(
         "cancel_workflow_execution_command_attributes",

@@ -1,0 +1,12 @@
+"""Fields of messages that carry over from one message into another."""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+
+
+def copy_set(source: Message, target: Message, *fields: str) -> None:
+    """Copy these message fields, of the same names in both, if they are set in `source`."""
+    for field in fields:
+        if source.HasField(field):
+            getattr(target, field).CopyFrom(getattr(source, field))
