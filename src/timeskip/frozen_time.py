@@ -10,8 +10,8 @@ two, compare type hints by identity. So the class stays itself here, and only it
 for the time are replaced, in its own dictionary. The functions of `time`, whose identity matters to
 nobody, are replaced as freezegun does it: in `time`, and wherever they were imported by name.
 
-freezegun is told that the functions here are the real ones. So a user's own `freeze_time` covers
-them like those, and puts them back.
+freezegun takes the functions here for the real ones: it finds them if it is imported later, and is
+told of them otherwise. So a user's own `freeze_time` covers them like those, and puts them back.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
-
-import freezegun.api
 
 from timeskip.activity_time.attempt import current_attempt
 
@@ -186,7 +184,7 @@ def _ctime(seconds: float | None = None, /) -> str:
     return _real_ctime(seconds if ns is None else ns // _SECOND)
 
 
-def _strftime(format: str, /, *moment: Any) -> str:  # noqa: A002  # as the real one calls it
+def _strftime(format: str, /, *moment: Any) -> str:  # as the real one calls it
     ns = None if moment else _virtual_ns()
     return _real_strftime(format, *(moment if ns is None else [_real_localtime(ns // _SECOND)]))
 
@@ -246,10 +244,14 @@ def _replace_functions(functions: dict[Callable[..., Any], Callable[..., Any]]) 
             for attribute, value in list(names.items()):
                 if id(value) in by_id:
                     names[attribute] = by_id[id(value)]
-    # What freezegun takes for real, it replaces wherever it finds it, and restores in the end.
-    freezegun_names = vars(freezegun.api)
+    if "freezegun.api" in sys.modules:
+        _tell_freezegun(sys.modules["freezegun.api"], functions)
+
+
+def _tell_freezegun(api: Any, functions: dict[Callable[..., Any], Callable[..., Any]]) -> None:
+    """What freezegun takes for real, it replaces wherever it finds it, and restores in the end."""
     for old, new in functions.items():
-        for attribute, value in list(freezegun_names.items()):
+        for attribute, value in list(vars(api).items()):
             if value is old and attribute.startswith("real_"):
-                freezegun_names[attribute] = new
-                freezegun.api._real_time_object_ids.add(id(new))
+                setattr(api, attribute, new)
+                api._real_time_object_ids.add(id(new))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
 import time
 from datetime import date, timezone
 from time import time as time_imported_by_name
@@ -62,3 +64,34 @@ def test_ticking_freeze_is_moved_by_its_user() -> None:
     with freeze_time("2020-01-01") as frozen:
         frozen.tick(60)
         assert time.time() == NEW_YEAR.timestamp() + 60
+
+
+FREEZE_AFTER_INSTALLATION = """
+from timeskip import frozen_time
+frozen_time.install()
+import sys
+assert "freezegun" not in sys.modules
+import datetime, time
+from time import time as time_imported_by_name
+from freezegun import freeze_time
+
+class Clock:
+    def now_ns(self):
+        return 3_600_000_000_000
+
+clock = Clock()
+frozen_time.show(clock)
+with freeze_time("2020-01-01"):
+    assert time.gmtime().tm_year == datetime.datetime.now().year == 2020
+    assert time.time() == time_imported_by_name() > 3600
+assert time.time() == time_imported_by_name() == datetime.datetime.now().timestamp() == 3600
+frozen_time.uninstall()
+assert time.time() > 3600
+with freeze_time("2020-01-01"):
+    assert time.gmtime().tm_year == 2020
+assert type(time.time) is type(time.monotonic)
+"""
+
+
+def test_freezegun_that_is_imported_later() -> None:
+    subprocess.run([sys.executable, "-c", FREEZE_AFTER_INSTALLATION], check=True)
