@@ -5,6 +5,7 @@ Learned through the SDK's own plugin interface: the worker is the user's, and st
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -25,8 +26,21 @@ from temporalio.worker import (
     WorkerConfig,
     WorkflowReplayResult,
 )
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip.lanes.time_keeper import TimeKeeper
+
+#: Modules of tests that hold workflows too import these. The SDK's sandbox would import them anew
+#: for every workflow, which takes long and, for some, fails.
+_TEST_TOOLS = (
+    "timeskip",
+    "_pytest",
+    "freezegun",
+    "hypothesis",
+    "pluggy",
+    "pytest",
+    "pytest_asyncio",
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,10 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         return await next(config)
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        runner = config.get("workflow_runner")
+        if isinstance(runner, SandboxedWorkflowRunner):
+            restrictions = runner.restrictions.with_passthrough_modules(*_TEST_TOOLS)
+            config["workflow_runner"] = dataclasses.replace(runner, restrictions=restrictions)
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
