@@ -20,7 +20,6 @@ from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatResponse,
 )
 from temporalio.client import Client
-from temporalio.service import ConnectConfig, GrpcCompression
 from temporalio.testing import WorkflowEnvironment
 
 from timeskip import activity_time, frozen_time
@@ -40,9 +39,9 @@ from timeskip.diagnosis import Diagnostician
 from timeskip.errors import SimulationClosed
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
-from timeskip.lanes.holds import Hold
+from timeskip.lanes.holds import Hold, enclosing_hold
+from timeskip.lanes.lane import Lane
 from timeskip.lanes.wire import WireServer
-from timeskip.lanes.wire.client import HoldingServiceClient, enclosing_hold
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
 from timeskip.server.calls import Answer
@@ -51,7 +50,7 @@ from timeskip.workers import SimulatedWorker
 Result = TypeVar("Result")
 
 ClockName = Literal["virtual", "real", "manual"]
-LaneName = Literal["wire"]
+LaneName = Literal["wire", "direct"]
 
 #: The queue that `sim.worker(...)` serves and `sim.task_queue` names. Each simulation is a service
 #: of its own, so nobody else can poll it.
@@ -60,6 +59,16 @@ DEFAULT_TASK_QUEUE = "timeskip"
 
 #: Real seconds between two looks at a condition while time is real.
 _REAL_STEP = 0.005
+
+
+def _direct_lane(**options: Any) -> Lane:
+    # The simulated core is a third of this package; only those who want it pay for its import.
+    from timeskip.lanes.direct.lane import DirectLane
+
+    return DirectLane(**options)
+
+
+_LANES: dict[LaneName, Callable[..., Lane]] = {"wire": WireServer, "direct": _direct_lane}
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,8 @@ class Simulation(WorkflowEnvironment):
     waits and nobody else can do anything, time jumps to the next timer, timeout or retry.
 
     Args:
-        lane: How the client reaches the service. "wire" is real gRPC on 127.0.0.1.
+        lane: How the client reaches the service. "wire" is real gRPC on 127.0.0.1 and the SDK's own
+            core. "direct" has neither: everything runs on one event loop, several times faster.
         seed: Decides ids and every other choice that a real service leaves to chance.
         start_time: The first instant, an aware datetime; 2024-01-01 UTC unless given.
         clock: "virtual", "real" (time passes as in production) or "manual" (see `advance`).
@@ -112,8 +122,8 @@ class Simulation(WorkflowEnvironment):
         interceptors: Sequence[temporalio.client.Interceptor] = (),
         plugins: Sequence[temporalio.client.Plugin] = (),
     ) -> None:
-        if lane != "wire":
-            raise ValueError(f"there is no lane {lane!r}; choose 'wire'")
+        if lane not in _LANES:
+            raise ValueError(f"there is no lane {lane!r}; choose 'wire' or 'direct'")
         self.lane = lane
         self.seed = seed
         self.task_queue = task_queue
@@ -125,7 +135,7 @@ class Simulation(WorkflowEnvironment):
         self._data_converter = data_converter
         self._interceptors = interceptors
         self._plugins = plugins
-        self._server: WireServer | None = None
+        self._server: Lane | None = None
         self._portal: Portal | None = None
         self._actions: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -137,7 +147,7 @@ class Simulation(WorkflowEnvironment):
         if self._server is not None or self._closed:
             raise SimulationClosed("a simulation can be started only once; make a new one")
         namespaces = dict.fromkeys(("default", self._namespace))
-        self._server = WireServer(clock=self._clock, seed=self.seed, namespaces=namespaces)
+        self._server = _LANES[self.lane](clock=self._clock, seed=self.seed, namespaces=namespaces)
         self._server.start()
         cluster = self._server.service.cluster
         cluster.answers_polls_at_shutdown = True
@@ -360,7 +370,7 @@ class Simulation(WorkflowEnvironment):
     def _keeper(self) -> Any:
         return self._open().keeper
 
-    def _open(self) -> WireServer:
+    def _open(self) -> Lane:
         if self._server is None:
             raise SimulationClosed(
                 "the simulation has ended"
@@ -371,21 +381,8 @@ class Simulation(WorkflowEnvironment):
 
     def _connect(self) -> Client:
         server = self._open()
-        config = ConnectConfig(target_host=server.address, grpc_compression=GrpcCompression.NONE)
-        service_client = HoldingServiceClient(
-            config,
-            server.keeper.holds,
-            self._alarms.explain,
-            self._alarms.check,
-            server.keeper.loops,
-        )
-        # On the server's own loop, so that simulations can be made without a running one.
-        connecting = asyncio.run_coroutine_threadsafe(
-            service_client._connected_client(), server.loop
-        )
-        connecting.result()
         return Client(
-            service_client,
+            server.connect(self._alarms.explain, self._alarms.check),
             namespace=self._namespace,
             data_converter=self._data_converter,
             interceptors=[*self._interceptors, AssertionFailures()],
@@ -427,7 +424,7 @@ class Simulation(WorkflowEnvironment):
         try:
             await done
         finally:
-            server.loop.call_soon_threadsafe(server.keeper.forget, wait)
+            server.call(lambda: server.keeper.forget(wait))
             hold.release()
 
     def _act(

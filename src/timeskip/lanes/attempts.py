@@ -48,7 +48,10 @@ class SimulatedTime:
                 scheduled.due = self._clock.schedule(due_ns, callback)
             hold.release()
 
-        self._keeper.loop.call_soon_threadsafe(schedule)
+        if threading.get_ident() == self._keeper.thread_id:
+            schedule()
+        else:
+            self._keeper.loop.call_soon_threadsafe(schedule)
         return scheduled
 
 

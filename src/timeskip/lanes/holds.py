@@ -7,6 +7,7 @@ time does not move while there is one. A call that waits for time parks its hold
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
 
@@ -73,3 +74,9 @@ class Holds:
 
     def by_id(self, id: int) -> Hold | None:
         return self.open.get(id)
+
+
+#: The hold of the callback that is running at a virtual instant, which its calls park and resume.
+enclosing_hold: contextvars.ContextVar[Hold | None] = contextvars.ContextVar(
+    "timeskip_enclosing_hold", default=None
+)

@@ -36,6 +36,13 @@ class Loops:
         self._question = 0
         self._unanswered: set[asyncio.AbstractEventLoop] = set()
 
+    def move_to(self, home: asyncio.AbstractEventLoop) -> None:
+        """The action runs on another loop from now on."""
+        self._home = home
+        with self._lock:
+            self._question += 1
+            self._unanswered = set()
+
     def watch_running_loop(self) -> None:
         """The loop that is running uses the simulation. For any thread."""
         self._known.add(asyncio.get_running_loop())

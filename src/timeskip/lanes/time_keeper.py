@@ -138,6 +138,16 @@ class TimeKeeper:
             # The loop is closed: the simulation has ended, and so has its time.
             self._considering = False
 
+    def move_to(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+        """Live on another loop from now on, which runs on the thread with that id."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.loop = loop
+        self.thread_id = thread_id
+        self.loops.move_to(loop)
+        self._considering = False
+
     @property
     def skips(self) -> bool:
         """Whether time jumps for whoever waits."""

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import temporalio.bridge.client
 from google.protobuf.message import Message
@@ -22,12 +22,13 @@ from temporalio.service import (
     _BridgeServiceClient,
 )
 
-from timeskip.lanes.direct.lane import DirectLane
-from timeskip.lanes.quiescence import when_quiet
+from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.status import status_of
-from timeskip.lanes.wire.client import enclosing_hold
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError
+
+if TYPE_CHECKING:
+    from timeskip.lanes.direct.lane import DirectLane
 
 
 def _snake(name: str) -> str:
@@ -87,9 +88,22 @@ class DirectServiceClient(_BridgeServiceClient):
     ) -> ServiceResponse:
         if isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event:
             self._before_wait()
-        self._lane.bind()
-        loop = asyncio.get_running_loop()
         keeper = self._lane.keeper
+        loop = asyncio.get_running_loop()
+        if not self._lane.bind(loop):
+            # Another loop than the simulation's: let the call be made there.
+            elsewhere = self._rpc_call(
+                rpc,
+                req,
+                resp_type,
+                service=service,
+                retry=retry,
+                metadata=metadata,
+                timeout=timeout,
+            )
+            return await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(elsewhere, keeper.loop)
+            )
         hold = keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
         done: asyncio.Future[Answer] = loop.create_future()
 
@@ -118,7 +132,7 @@ class DirectServiceClient(_BridgeServiceClient):
         finally:
             if deadline is not None:
                 deadline.cancel()
-            when_quiet(loop, hold.release)
+            hold.release()
         if isinstance(answer, ServiceError):
             raise self._error(answer)
         assert isinstance(answer, resp_type)

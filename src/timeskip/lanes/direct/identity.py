@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class WorkerIdentity:
-    """What a worker says of itself in its requests.
-
-    `abandon` tells that the open workflow task of a run will not be answered any more.
-    """
+    """What a worker says of itself in its requests."""
 
     namespace: str
     task_queue: str
@@ -21,4 +17,3 @@ class WorkerIdentity:
     build_id: str
     sdk_name: str
     sdk_version: str
-    abandon: Callable[[str], None]

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import TypeVar
 
+from temporalio.service import ConnectConfig, RPCError, ServiceClient
+
 from timeskip.clock import Clock, VirtualClock
-from timeskip.lanes.direct.loop import LateLoop
-from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.lanes.direct import seam
+from timeskip.lanes.direct.client import DirectServiceClient
+from timeskip.lanes.direct.loop import no_loop
+from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.server.service import Service
 
 Result = TypeVar("Result")
+
+#: Workers poll as soon as the loop lets them, so a quiet loop means that no poll is on its way.
+_GRACE = Grace(polled_before=0.0, never_polled=0.0, expected=0.0)
+
+#: Who clients and workers say that they are: the same in every process, for the sake of histories.
+_IDENTITY = "timeskip"
 
 
 class DirectLane:
@@ -29,24 +41,47 @@ class DirectLane:
     ) -> None:
         self.clock = clock if clock is not None else VirtualClock()
         self.service = Service(self.clock, seed=seed, namespaces=namespaces)
-        self._late = LateLoop()
-        self.keeper = TimeKeeper(self.service, self.clock, self._late)
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return self._late
+        self.keeper = TimeKeeper(self.service, self.clock, no_loop(), _GRACE)
 
     def start(self) -> None:
-        """Nothing to start: the loop is the user's."""
+        """Nothing runs yet; from now on workers with a direct client get the simulated core."""
+        seam.install()
 
     def stop(self) -> None:
         """Nobody is served any more."""
-        self._late.close()
+        self.keeper.move_to(no_loop(), 0)
 
-    def bind(self) -> None:
-        """Live on the running loop, if there is no other yet."""
-        self._late.bind(asyncio.get_running_loop())
+    def bind(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Live on `loop`, which is running, unless another one runs already; whether it does."""
+        home = self.keeper.loop
+        if home is loop:
+            return True
+        if home.is_running():
+            return False
+        self.keeper.move_to(loop, threading.get_ident())
+        return True
 
     def call(self, function: Callable[[], Result]) -> Result:
         """Run `function` where service and clock may be touched."""
-        return function()
+        loop = self.keeper.loop
+        if not loop.is_running() or threading.get_ident() == self.keeper.thread_id:
+            return function()
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - it is the caller's
+                future.set_exception(error)
+
+        loop.call_soon_threadsafe(run)
+        return future.result()
+
+    def connect(
+        self,
+        explain: Callable[[RPCError], Exception | None],
+        before_wait: Callable[[], None],
+    ) -> ServiceClient:
+        """A client that calls the service in process."""
+        config = ConnectConfig(target_host="direct", identity=_IDENTITY)
+        return DirectServiceClient(config, self, explain, before_wait)

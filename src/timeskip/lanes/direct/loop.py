@@ -1,32 +1,26 @@
-"""An event loop that is known only later."""
+"""The event loop of a simulation that has none, not yet or not any more."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import NoReturn, cast
 
 
-class LateLoop:
-    """Stands for the loop on which a simulation will live, and becomes it once it is bound.
+class NoLoop:
+    """Behaves like a loop that is closed."""
 
-    Before that, and after the simulation has ended, it is like a loop that is closed.
-    """
+    def call_soon_threadsafe(self, *arguments: object) -> NoReturn:
+        raise RuntimeError("Event loop is closed")
 
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
+    call_soon = call_later = call_soon_threadsafe
 
-    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._loop is None or self._loop.is_closed():
-            self._loop = loop
+    def is_running(self) -> bool:
+        return False
 
-    def close(self) -> None:
-        self._loop = None
+    def is_closed(self) -> bool:
+        return True
 
-    @property
-    def bound(self) -> asyncio.AbstractEventLoop | None:
-        return self._loop
 
-    def __getattr__(self, name: str) -> Any:
-        if self._loop is None:
-            raise RuntimeError("Event loop is closed")
-        return getattr(self._loop, name)
+def no_loop() -> asyncio.AbstractEventLoop:
+    """A stand-in for a loop."""
+    return cast(asyncio.AbstractEventLoop, NoLoop())

@@ -16,6 +16,8 @@ from timeskip.server.rpcs import WORKFLOW_SERVICE
 
 Response = TypeVar("Response", bound=Message)
 
+_HEARTBEAT = "RecordActivityTaskHeartbeat"
+
 #: A long poll of the direct lane never has to expire: nothing between the two sides could time out.
 _PATIENCE = 1e9
 
@@ -31,8 +33,10 @@ class Requests:
         answers: list[Answer] = []
         call = Call(f"{WORKFLOW_SERVICE}/{method}", request, answers.append, timeout=_PATIENCE)
         self._keeper.service.handle(call)
-        self._keeper.notice()
         (answer,) = answers
+        if method == _HEARTBEAT and self._keeper.on_heartbeat is not None:
+            self._keeper.on_heartbeat(request, answer)
+        self._keeper.notice()
         if isinstance(answer, ServiceError):
             raise answer
         assert isinstance(answer, response_type)

@@ -5,6 +5,7 @@ A worker whose client is a direct one gets a `DirectBridge`; every other worker 
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 from typing import cast
 
@@ -37,7 +38,7 @@ def _create(
 ) -> temporalio.bridge.worker.Worker:
     if not isinstance(client, DirectClient):
         return _create_core(client, config)
-    client.lane.bind()
+    client.lane.bind(asyncio.get_running_loop())
     keeper = client.lane.keeper
     ids = keeper.service.cluster.ids
     identity = config.identity_override or client.identity
@@ -55,7 +56,6 @@ def _create(
             else "",
             sdk_name=_SDK_NAME,
             sdk_version=importlib.metadata.version("temporalio"),
-            abandon=keeper.abandon_workflow_task,
         ),
         config,
     )

@@ -6,7 +6,6 @@ every call takes a hold before it is sent, and gives it back once its answer has
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
@@ -19,14 +18,10 @@ from temporalio.service import (
     _BridgeServiceClient,
 )
 
-from timeskip.lanes.holds import Hold, Holds
-from timeskip.lanes.quiescence import Loops
+from timeskip.activity_time import held_elsewhere
+from timeskip.lanes.holds import enclosing_hold
+from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.wire.routing import HOLD_METADATA
-
-#: The hold of the callback that is running at a virtual instant, which its calls park and resume.
-enclosing_hold: contextvars.ContextVar[Hold | None] = contextvars.ContextVar(
-    "timeskip_enclosing_hold", default=None
-)
 
 
 class HoldingServiceClient(_BridgeServiceClient):
@@ -35,16 +30,14 @@ class HoldingServiceClient(_BridgeServiceClient):
     def __init__(
         self,
         config: ConnectConfig,
-        holds: Holds,
+        keeper: TimeKeeper,
         explain: Callable[[RPCError], Exception | None],
         before_wait: Callable[[], None],
-        loops: Loops,
     ) -> None:
         super().__init__(config)
-        self._holds = holds
+        self._keeper = keeper
         self._explain = explain
         self._before_wait = before_wait
-        self._loops = loops
 
     async def _rpc_call(
         self,
@@ -59,18 +52,20 @@ class HoldingServiceClient(_BridgeServiceClient):
     ) -> ServiceResponse:
         if isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event:
             self._before_wait()
-        self._loops.watch_running_loop()
-        hold = self._holds.take(f"{rpc} is being answered", enclosing_hold.get())
+        self._keeper.loops.watch_running_loop()
+        hold = self._keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
         try:
-            return await super()._rpc_call(
-                rpc,
-                req,
-                resp_type,
-                service=service,
-                retry=retry,
-                metadata={**metadata, HOLD_METADATA: str(hold.id)},
-                timeout=timeout,
-            )
+            # An activity may be the caller; that it waits for the answer is not its work.
+            with held_elsewhere():
+                return await super()._rpc_call(
+                    rpc,
+                    req,
+                    resp_type,
+                    service=service,
+                    retry=retry,
+                    metadata={**metadata, HOLD_METADATA: str(hold.id)},
+                    timeout=timeout,
+                )
         except RPCError as error:
             explained = self._explain(error)
             if explained is not None:

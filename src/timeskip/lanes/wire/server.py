@@ -16,10 +16,13 @@ from typing import TypeVar
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
+from temporalio.service import ConnectConfig, GrpcCompression, RPCError, ServiceClient
 
 from timeskip.clock import Clock, RealClock, VirtualClock
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
+from timeskip.lanes.wire.client import HoldingServiceClient
 from timeskip.lanes.wire.routing import Routing
+from timeskip.sdk_exit import guard_exit
 from timeskip.server.service import Service
 
 Result = TypeVar("Result")
@@ -100,6 +103,19 @@ class WireServer:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
+
+    def connect(
+        self,
+        explain: Callable[[RPCError], Exception | None],
+        before_wait: Callable[[], None],
+    ) -> ServiceClient:
+        """A client that reaches the server by gRPC."""
+        config = ConnectConfig(target_host=self.address, grpc_compression=GrpcCompression.NONE)
+        client = HoldingServiceClient(config, self.keeper, explain, before_wait)
+        # On the server's own loop, so that simulations can be made without a running one.
+        asyncio.run_coroutine_threadsafe(client._connected_client(), self._loop).result()
+        guard_exit()
+        return client
 
     def call(self, function: Callable[[], Result]) -> Result:
         """Run `function` on the server's thread, where service and clock may be touched."""

@@ -1,0 +1,44 @@
+"""What a simulation needs of a lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from temporalio.service import RPCError, ServiceClient
+
+from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.server.service import Service
+
+Result = TypeVar("Result")
+
+
+class Lane(Protocol):
+    """A way for clients and workers to reach one simulated service."""
+
+    service: Service
+    keeper: TimeKeeper
+
+    def start(self) -> None:
+        """Begin to serve."""
+        ...
+
+    def stop(self) -> None:
+        """End open calls, and leave no thread, task or socket behind."""
+        ...
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Run `function` where service and clock may be touched."""
+        ...
+
+    def connect(
+        self,
+        explain: Callable[[RPCError], Exception | None],
+        before_wait: Callable[[], None],
+    ) -> ServiceClient:
+        """A client of the service that tells the clock what it does.
+
+        `explain` turns a gRPC error that stands for an exception of the simulation into that one;
+        `before_wait` is called before a call that waits for time, and may raise.
+        """
+        ...
