@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -15,6 +15,7 @@ from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.identifiers import Identifiers
 from timeskip.server.matching import TaskQueues
 from timeskip.server.namespaces import Namespace, system_namespace
+from timeskip.server.transfers import Transfers
 from timeskip.server.validation.namespaces import validate_namespace
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ class Cluster:
         self.suggest_continue_as_new_events = 4 * 1024
         self.suggest_continue_as_new_bytes = 4 * 1024 * 1024
         self.observers: list[Observer] = []
+        self.transfers = Transfers()
+        #: What has to happen elsewhere when a run has closed; given the run and its last event.
+        self.close_listeners: list[Callable[[Run, HistoryEvent], None]] = []
         system = system_namespace(self.ids.uuid())
         self.namespaces[system.name] = system
         for name in namespaces:

@@ -25,7 +25,7 @@ from temporalio.api.history.v1 import (
     WorkflowPropertiesModifiedEventAttributes,
 )
 
-from timeskip.server import activities, continue_as_new, next_runs, timers
+from timeskip.server import activities, children, continue_as_new, next_runs, timers
 from timeskip.server.validation.bad_commands import BadCommand
 from timeskip.server.validation.commands import validate_command
 
@@ -60,6 +60,7 @@ def check(run: Run, commands: Sequence[Command], completed_id: int) -> bool:
     pending = _Pending(run)
     namespace = run.namespace
     for event_id, command in enumerate(commands, start=completed_id + 1):
+        _check_namespace(run, command)
         validate_command(command, run.started, namespace.name, namespace.search_attributes)
         pending.add(command, event_id)
         if command.command_type in CLOSING and pending.buffered:
@@ -74,6 +75,13 @@ def carry_out(
     event = _CARRY_OUT[command.command_type](run, command, completed_id, identity, effects)
     if event is not None and command.HasField("user_metadata"):
         event.user_metadata.CopyFrom(command.user_metadata)
+
+
+def _check_namespace(run: Run, command: Command) -> None:
+    """A child in a namespace that does not exist is no mistake of the workflow's code."""
+    wanted = command.start_child_workflow_execution_command_attributes.namespace
+    if wanted:
+        run.cluster.namespace(wanted)
 
 
 class _Pending:
@@ -297,6 +305,14 @@ def _cancel(
     )
 
 
+def _start_child(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    attributes = command.start_child_workflow_execution_command_attributes
+    user_metadata = command.user_metadata if command.HasField("user_metadata") else None
+    return children.initiate(run, attributes, completed_id, user_metadata)
+
+
 def _continue_as_new(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
@@ -311,6 +327,7 @@ _CARRY_OUT: dict[CommandType.ValueType, _CarryOut] = {
     CommandType.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK: _cancel_activity,
     CommandType.COMMAND_TYPE_START_TIMER: _start_timer,
     CommandType.COMMAND_TYPE_CANCEL_TIMER: _cancel_timer,
+    CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION: _start_child,
     CommandType.COMMAND_TYPE_RECORD_MARKER: _record_marker,
     CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: _upsert_search_attributes,
     CommandType.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES: _modify_properties,

@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionResponse,
 )
 
-from timeskip.server import activities
+from timeskip.server import activities, children
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.rpcs import rpc
@@ -47,6 +47,7 @@ def describe_workflow(
             activities.pending_info(activity)
             for activity in (*run.activities.values(), *run.left_activities)
         ],
+        pending_children=map(children.pending_info, run.children.values()),
         workflow_extended_info=_extended_info(run),
     )
     task = run.workflow_task or run.left_workflow_task
@@ -66,7 +67,7 @@ def execution_info(run: Run) -> WorkflowExecutionInfo:
         history_size_bytes=run.history.size_bytes,
         state_transition_count=run.state_transitions,
         task_queue=run.task_queue,
-        root_execution=execution,
+        root_execution=children.root_execution(run),
         first_run_id=run.started.first_execution_run_id,
         most_recent_worker_version_stamp=run.worker_version,
         priority=run.started.priority if run.started.HasField("priority") else None,
@@ -75,6 +76,9 @@ def execution_info(run: Run) -> WorkflowExecutionInfo:
     info.execution_time.FromNanoseconds(
         run.start_time + run.started.first_workflow_task_backoff.ToNanoseconds()
     )
+    if run.started.HasField("parent_workflow_execution"):
+        info.parent_namespace_id = run.started.parent_workflow_namespace_id
+        info.parent_execution.CopyFrom(run.started.parent_workflow_execution)
     info.memo.SetInParent()
     for name, payload in run.memo.items():
         info.memo.fields[name].CopyFrom(payload)

@@ -43,6 +43,9 @@ _NEVER_BUFFERED = frozenset(
         EventType.EVENT_TYPE_TIMER_STARTED,
         EventType.EVENT_TYPE_TIMER_CANCELED,
         EventType.EVENT_TYPE_MARKER_RECORDED,
+        EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+        EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+        EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
         EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
         EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
     }
@@ -60,7 +63,7 @@ CLOSING_EVENTS = frozenset(
 )
 
 #: Results that refer to a started event by id; see the module's docstring.
-_RESULTS = frozenset(
+_RESULTS_OF_ACTIVITIES = frozenset(
     {
         EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
         EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
@@ -68,6 +71,13 @@ _RESULTS = frozenset(
         EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
     }
 )
+_RESULTS = _RESULTS_OF_ACTIVITIES | {
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED,
+}
 
 
 def attributes_of(event: HistoryEvent) -> Message:
@@ -161,7 +171,7 @@ class History:
     def has_buffered_result(self, scheduled_event_id: int) -> bool:
         """Whether the end of an activity is waiting for the open workflow task to close."""
         return any(
-            event.event_type in _RESULTS
+            event.event_type in _RESULTS_OF_ACTIVITIES
             and getattr(event, _ATTRIBUTES[event.event_type]).scheduled_event_id
             == scheduled_event_id
             for event in self._buffer
@@ -178,9 +188,17 @@ class History:
         if kind == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
             scheduled = event.activity_task_started_event_attributes.scheduled_event_id
             self._started_ids[scheduled] = event.event_id
+        elif kind == EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED:
+            initiated = event.child_workflow_execution_started_event_attributes.initiated_event_id
+            self._started_ids[initiated] = event.event_id
         elif kind in _RESULTS:
             attributes = getattr(event, _ATTRIBUTES[kind])
-            started = self._started_ids.pop(attributes.scheduled_event_id, 0)
+            opened = (
+                attributes.scheduled_event_id
+                if kind in _RESULTS_OF_ACTIVITIES
+                else attributes.initiated_event_id
+            )
+            started = self._started_ids.pop(opened, 0)
             if started:
                 attributes.started_event_id = started
         elif kind in CLOSING_EVENTS:

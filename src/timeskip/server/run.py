@@ -8,6 +8,7 @@ moment at which buffered events settle and everybody who waits for news of the r
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
@@ -22,6 +23,7 @@ from timeskip.server.history import History
 
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
+    from timeskip.server.children import Child
     from timeskip.server.cluster import Cluster
     from timeskip.server.namespaces import Namespace
     from timeskip.server.queries import BufferedQuery
@@ -70,6 +72,7 @@ class Run:
 
         self.activities: dict[int, Activity] = {}
         self.timers: dict[str, UserTimer] = {}
+        self.children: dict[int, Child] = {}
         self.queries: dict[str, BufferedQuery] = {}
         #: What was open when the run closed; descriptions go on showing it.
         self.left_workflow_task: WorkflowTask | None = None
@@ -145,4 +148,6 @@ class Run:
         if self.workflow_task is not None:
             self.workflow_task.forget()
         self.left_workflow_task, self.workflow_task = self.workflow_task, None
+        for listener in self.cluster.close_listeners:
+            self.cluster.transfers.add(partial(listener, self, event))
         return event

@@ -12,10 +12,12 @@ from timeskip.clock import Clock, Nanoseconds
 from timeskip.server import (  # noqa: F401
     activity_answers,
     cancellation,
+    children,
     completion,
     describe,
     history_pages,
     namespace_registry,
+    parent_close,
     polling,
     queries,
     signals,
@@ -41,6 +43,7 @@ class Service:
         self, clock: Clock, *, seed: int = 0, namespaces: Iterable[str] = ("default",)
     ) -> None:
         self.cluster = Cluster(clock, seed, namespaces)
+        self.cluster.close_listeners = [children.report_end, parent_close.apply]
         self.clock = clock
 
     def handle(self, call: Call) -> None:
@@ -62,6 +65,7 @@ class Service:
         else:
             if response is not None:
                 call.respond(response)
+        self.cluster.transfers.carry_out()
         self.cluster.queues.match()
 
     def expire(self, call: Call) -> None:
@@ -82,6 +86,7 @@ class Service:
         done = 0
         while (action := self.clock.take_due()) is not None:
             action()
+            self.cluster.transfers.carry_out()
             self.cluster.queues.match()
             done += 1
         return done

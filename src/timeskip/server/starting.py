@@ -32,6 +32,7 @@ from timeskip.server.cluster import Cluster
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.rpcs import rpc
 from timeskip.server.run import Run
+from timeskip.server.set_fields import copy_set
 from timeskip.server.validation.starts import validate_start
 
 if TYPE_CHECKING:
@@ -164,8 +165,17 @@ def replaces_running(request: StartRequest) -> bool:
     )
 
 
-def create(cluster: Cluster, namespace: Namespace, request: StartRequest, run_id: str) -> Run:
-    """Write the started event of a first run. The caller opens the workflow task with `begin`."""
+def create(
+    cluster: Cluster,
+    namespace: Namespace,
+    request: StartRequest,
+    run_id: str,
+    family: WorkflowExecutionStartedEventAttributes | None = None,
+) -> Run:
+    """Write the started event of a first run. The caller opens the workflow task with `begin`.
+
+    `family` is what the event says about a parent.
+    """
     delay = request.workflow_start_delay.ToNanoseconds()
     execution_timeout = request.workflow_execution_timeout.ToNanoseconds()
     run_timeout = _cap(request.workflow_run_timeout.ToNanoseconds(), execution_timeout)
@@ -179,7 +189,11 @@ def create(cluster: Cluster, namespace: Namespace, request: StartRequest, run_id
         attempt=1,
         cron_schedule=request.cron_schedule,
     )
-    for field in (
+    if family is not None:
+        started.MergeFrom(family)
+    copy_set(
+        request,
+        started,
         "input",
         "workflow_execution_timeout",
         "retry_policy",
@@ -187,13 +201,9 @@ def create(cluster: Cluster, namespace: Namespace, request: StartRequest, run_id
         "search_attributes",
         "header",
         "priority",
-    ):
-        if request.HasField(field):
-            getattr(started, field).CopyFrom(getattr(request, field))
+    )
     if isinstance(request, StartWorkflowExecutionRequest):
-        for field in ("continued_failure", "last_completion_result"):
-            if request.HasField(field):
-                getattr(started, field).CopyFrom(getattr(request, field))
+        copy_set(request, started, "continued_failure", "last_completion_result")
         started.eager_execution_accepted = request.request_eager_execution and not delay
     if request.HasField("workflow_run_timeout") or run_timeout:
         started.workflow_run_timeout.FromNanoseconds(run_timeout)

@@ -32,6 +32,7 @@ from timeskip.server.validation.bad_commands import (
     limit_size,
     require_id,
 )
+from timeskip.server.validation.children import validate_start_child
 from timeskip.server.validation.continue_as_new import validate_continue_as_new
 from timeskip.server.validation.durations import cap, why_invalid
 from timeskip.server.validation.limits import MAX_MEMO_SIZE, byte_length
@@ -220,6 +221,11 @@ _CHECKS: Final[Mapping[CommandType.ValueType, _Check]] = {
         "cancel_timer_command_attributes",
         _cancel_timer,
         Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES,
+    ),
+    CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION: _Check(
+        "start_child_workflow_execution_command_attributes",
+        validate_start_child,
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES,
     ),
     CommandType.COMMAND_TYPE_RECORD_MARKER: _Check(
         "record_marker_command_attributes",

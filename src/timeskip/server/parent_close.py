@@ -1,0 +1,47 @@
+"""What becomes of the children of a run that closes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import ParentClosePolicy
+from temporalio.api.history.v1 import HistoryEvent
+
+from timeskip.server import cancellation, termination
+
+if TYPE_CHECKING:
+    from timeskip.server.children import Child
+    from timeskip.server.run import Run
+
+_REASON = "by parent close policy"
+
+
+def apply(run: Run, closed: HistoryEvent) -> None:
+    """End, or ask to end, the children that are still running, as each was started to be."""
+    for child in run.children.values():
+        latest = _latest_run(child)
+        if latest is None or not latest.is_open:
+            continue
+        policy = child.initiated.parent_close_policy
+        if policy == ParentClosePolicy.PARENT_CLOSE_POLICY_TERMINATE:
+            termination.abandon_workflow_task(latest)
+            termination.terminate_open(latest, _REASON, None, termination.HISTORY_SERVICE)
+            latest.commit()
+        elif policy == ParentClosePolicy.PARENT_CLOSE_POLICY_REQUEST_CANCEL:
+            cancellation.request_cancel(
+                latest,
+                _REASON,
+                termination.HISTORY_SERVICE,
+                external=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
+            )
+
+
+def _latest_run(child: Child) -> Run | None:
+    """The run that the child has come to, if it has started and its id is still its own."""
+    if child.run is None:
+        return None
+    current = child.namespace.current_run(child.run.workflow_id)
+    if current is None or current.started.first_execution_run_id != child.run.run_id:
+        return None
+    return current
