@@ -8,6 +8,7 @@ from collections.abc import Callable
 from timeskip.activity_time.virtual_time import RunningAttempt
 from timeskip.clock import Clock, DueTime, Nanoseconds
 from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.server import workflow_tasks
 
 
 class ScheduledCallback:
@@ -108,8 +109,11 @@ class Attempts:
                 del self._local[run_id]
         if waiting:
             self._keeper.waiting_for_local_activities.add(run_id)
-        else:
+        elif run_id in self._keeper.waiting_for_local_activities:
             self._keeper.waiting_for_local_activities.discard(run_id)
+            run = self._keeper.service.cluster.runs.get(run_id)
+            if run is not None:
+                self._keeper.loop.call_soon_threadsafe(workflow_tasks.heartbeats_end, run)
 
     def _change_of_blocking(self, attempt: RunningAttempt, blocking: bool) -> int:
         with self._lock:

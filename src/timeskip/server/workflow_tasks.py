@@ -107,6 +107,10 @@ class WorkflowTask:
     def is_transient(self) -> bool:
         return self.attempt > 1
 
+    @property
+    def is_stale(self) -> bool:
+        return self.run.workflow_task is not self or bool(self.started_event_id)
+
     def forget(self) -> None:
         """The task is over, one way or another."""
         if self.due is not None:
@@ -141,9 +145,9 @@ class WorkflowTask:
 
     def dispatch(self, poll: Call) -> bool:
         """Start the task for a worker that polls; False if it was overtaken by events."""
-        run = self.run
-        if run.workflow_task is not self or self.started_event_id:
+        if self.is_stale:
             return False
+        run = self.run
         request = poll.request
         assert isinstance(request, PollWorkflowTaskQueueRequest)
         if run.sticky_queue and request.task_queue.name != run.sticky_queue:
@@ -238,6 +242,14 @@ def start(
     task.due = clock.schedule(task.started_time + task.timeout, lambda: _start_to_close(run, task))
     run.cluster.started_workflow_tasks[run.run_id] = run
     return task
+
+
+def heartbeats_end(run: Run) -> None:
+    """The worker goes on with a task that its heartbeats kept alive: from now on it may time out."""
+    task = run.workflow_task
+    if task is not None and task.started_event_id and task.due is None:
+        clock = run.cluster.clock
+        task.due = clock.schedule(clock.now() + task.timeout, lambda: _start_to_close(run, task))
 
 
 def completed_event_id(run: Run, task: WorkflowTask) -> int:
@@ -350,8 +362,7 @@ def _schedule_to_start(run: Run, task: WorkflowTask) -> None:
 
 def _start_to_close(run: Run, task: WorkflowTask) -> None:
     if run.run_id in run.cluster.heartbeating_runs:
-        clock = run.cluster.clock
-        task.due = clock.schedule(clock.now() + task.timeout, lambda: _start_to_close(run, task))
+        task.due = None
         return
     time_out(run, task, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
     schedule(run)
