@@ -20,6 +20,8 @@ _DYNAMIC_CONFIG = (
     "nexusoperation.enableStandalone=true",
     "system.forceSearchAttributesCacheRefreshOnRead=true",
     'system.refreshNexusEndpointsMinWait="0s"',
+    # The dev server's ten listings a second are fewer than scenarios make.
+    "frontend.namespaceRPS.visibility=100000",
 )
 
 #: The custom search attributes that scenarios use; a lane has to define them as well.
@@ -27,6 +29,10 @@ SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
     SearchAttributeKey.for_keyword("ConformanceKeyword"),
     SearchAttributeKey.for_int("ConformanceInt"),
     SearchAttributeKey.for_text("ConformanceText"),
+    SearchAttributeKey.for_bool("ConformanceBool"),
+    SearchAttributeKey.for_float("ConformanceDouble"),
+    SearchAttributeKey.for_datetime("ConformanceDatetime"),
+    SearchAttributeKey.for_keyword_list("ConformanceList"),
 )
 
 

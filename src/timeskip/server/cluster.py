@@ -17,6 +17,7 @@ from timeskip.server.matching import TaskQueues
 from timeskip.server.namespaces import Namespace, system_namespace
 from timeskip.server.transfers import Transfers
 from timeskip.server.validation.namespaces import validate_namespace
+from timeskip.server.visibility.store import VisibilityStore
 
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
@@ -50,6 +51,7 @@ class Cluster:
         self.queues = TaskQueues(self)
         self.namespaces: dict[str, Namespace] = {}
         self.runs: dict[str, Run] = {}
+        self.visibility = VisibilityStore()
         self.time_waits: dict[Call, Run] = {}
         self.started_workflow_tasks: dict[str, Run] = {}
         self.started_activities: dict[bytes, Activity] = {}

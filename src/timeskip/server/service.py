@@ -31,6 +31,7 @@ from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.rpcs import HANDLERS
+from timeskip.server.visibility import listing, open_and_closed  # noqa: F401
 
 
 class Service:
