@@ -124,6 +124,11 @@ class Activity:
         return self.scheduled.activity_id
 
     @property
+    def is_pending(self) -> bool:
+        """Whether it is not over yet."""
+        return self.run.activities.get(self.scheduled_event_id) is self
+
+    @property
     def is_started(self) -> bool:
         return bool(self.token)
 
@@ -185,15 +190,18 @@ class ActivityTask:
     def workflow_id(self) -> str:
         return self.activity.run.workflow_id
 
+    @property
+    def is_stale(self) -> bool:
+        activity = self.activity
+        return (
+            not activity.is_pending or activity.is_started or activity.attempt != self.attempt
+        )
+
     def dispatch(self, poll: Call) -> bool:
+        if self.is_stale:
+            return False
         activity = self.activity
         run = activity.run
-        if (
-            run.activities.get(activity.scheduled_event_id) is not activity
-            or activity.is_started
-            or activity.attempt != self.attempt
-        ):
-            return False
         request = poll.request
         assert isinstance(request, PollActivityTaskQueueRequest)
         version = None

@@ -75,6 +75,8 @@ def respond_completed(
         request.force_create_new_workflow_task or has_news or effects.needs_workflow_task
     )
     for activity in effects.eager_activities:
+        if not activity.is_pending:
+            continue  # cancelled, or its run closed, by a later command of the same task
         activities.start(activity, cluster.ids.uuid(), request.identity, run.worker_version)
         response.activity_tasks.append(activities.task_response(activity))
     if another:
