@@ -104,11 +104,14 @@ class QueryTask:
                 return
             if run.is_open:
                 run.sticky_queue = ""
-        self.sticky = False
-        self._enqueue(queues.queue(run.namespace.name, run.task_queue, kind))
+        self._send_to_anybody()
+
+    @property
+    def is_stale(self) -> bool:
+        return self.call.answered or self.query_id not in self.run.cluster.query_tasks
 
     def dispatch(self, poll: Call) -> bool:
-        if self.call.answered or self.query_id not in self.run.cluster.query_tasks:
+        if self.is_stale:
             return False
         if self.due is not None:
             self.due.cancel()
@@ -143,6 +146,15 @@ class QueryTask:
         if self.due is not None:
             self.due.cancel()
 
+    def _send_to_anybody(self) -> None:
+        run = self.run
+        self.sticky = False
+        self._enqueue(
+            run.cluster.queues.queue(
+                run.namespace.name, run.task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+            )
+        )
+
     def _enqueue(self, queue: MatchingQueue) -> None:
         self.queue = queue
         self.run.cluster.queues.add(queue, self)
@@ -153,7 +165,7 @@ class QueryTask:
             self.queue.tasks.remove(self)
         if self.run.is_open:
             self.run.sticky_queue = ""
-        self.send()
+        self._send_to_anybody()
 
 
 @rpc("QueryWorkflow")
@@ -167,7 +179,7 @@ def query_workflow(
     if rejected is not None:
         return QueryWorkflowResponse(query_rejected=rejected)
     if not run.is_open and not run.last_completed_started_id:
-        raise _not_ready("Workflow execution closed before WorkflowTaskStarted event")
+        raise _closed_too_early()
     if not run.had_or_has_workflow_task:
         raise _not_ready("Workflow task is not scheduled yet.")
     if run.workflow_task_attempt >= _FAILING_ATTEMPT:
@@ -180,8 +192,7 @@ def query_workflow(
     if alone:
         _send_alone(run, query_id, request.query, call)
     else:
-        run.queries[query_id] = BufferedQuery(query_id, request.query, call)
-        call.on_cancel = lambda: _forget(run, query_id, call)
+        _buffer(run, query_id, request.query, call)
     return None
 
 
@@ -220,6 +231,7 @@ def settle(run: Run, results: dict[str, WorkflowQueryResult], *, another_task: b
         buffered = run.queries.pop(query_id, None)
         if buffered is None:
             continue
+        run.cluster.queries_asked.pop(buffered.call, None)
         if result.answer.ByteSize() > MAX_PAYLOAD_SIZE:
             buffered.call.fail(invalid_argument(_TOO_LARGE))
         elif result.result_type == QueryResultType.QUERY_RESULT_TYPE_ANSWERED:
@@ -227,11 +239,35 @@ def settle(run: Run, results: dict[str, WorkflowQueryResult], *, another_task: b
         else:
             failure = result.failure if result.HasField("failure") else None
             buffered.call.fail(_query_failed(result.error_message, failure))
-    if another_task:
-        return
+    if not another_task:
+        _stop_waiting(run)
+
+
+def _buffer(run: Run, query_id: str, query: WorkflowQuery, call: Call) -> None:
+    """Let a query wait for the run's workflow task."""
+    run.queries[query_id] = BufferedQuery(query_id, query, call)
+    call.on_cancel = lambda: _forget(run, query_id, call)
+
+    def on_news() -> None:
+        if query_id not in run.queries:
+            return
+        if run.is_open:
+            run.on_news.append(on_news)
+        else:
+            _stop_waiting(run)
+
+    run.on_news.append(on_news)
+
+
+def _stop_waiting(run: Run) -> None:
+    """No workflow task will take the waiting queries along: each is sent alone, if it can be."""
     unanswered, run.queries = run.queries, {}
     for buffered in unanswered.values():
-        _send_alone(run, buffered.query_id, buffered.query, buffered.call)
+        if run.last_completed_started_id:
+            _send_alone(run, buffered.query_id, buffered.query, buffered.call)
+        else:
+            run.cluster.queries_asked.pop(buffered.call, None)
+            buffered.call.fail(_closed_too_early())
 
 
 def _send_alone(run: Run, query_id: str, query: WorkflowQuery, call: Call) -> None:
@@ -272,6 +308,10 @@ def _too_many() -> ServiceError:
             scope=ResourceExhaustedScope.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
         ),
     )
+
+
+def _closed_too_early() -> ServiceError:
+    return _not_ready("Workflow execution closed before WorkflowTaskStarted event")
 
 
 def _not_ready(message: str) -> ServiceError:
