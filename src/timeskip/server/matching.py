@@ -26,6 +26,10 @@ class Task(Protocol):
     @property
     def workflow_id(self) -> str: ...
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether events have overtaken the task, so that no worker will be given it."""
+
 
 class PollerInfo:
     """One worker as `DescribeTaskQueue` shows it."""
@@ -82,8 +86,12 @@ class TaskQueues:
         return iter(self._queues.values())
 
     def waiting(self) -> Iterator[TaskQueue]:
-        """Queues that hold tasks which no poller took."""
-        return (queue for queue in self._queues.values() if queue.tasks)
+        """Queues that hold tasks which no poller took and which somebody still needs."""
+        for queue in self._queues.values():
+            if any(task.is_stale for task in queue.tasks):
+                queue.tasks = deque(task for task in queue.tasks if not task.is_stale)
+            if queue.tasks:
+                yield queue
 
     def add(self, queue: TaskQueue, task: Task) -> None:
         queue.tasks.append(task)
