@@ -10,7 +10,6 @@ from temporalio.api.common.v1 import Priority, RetryPolicy, WorkflowType
 from temporalio.api.enums.v1 import CommandType, WorkflowIdReusePolicy
 from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueResponse
 
 from tests.conformance.commands import (
     cancel_workflow,
@@ -19,56 +18,16 @@ from tests.conformance.commands import (
     fail_workflow,
     schedule_activity,
     seconds,
-    start_child,
     start_timer,
 )
+from tests.conformance.family import Family
 from tests.conformance.payloads import header, memo, payload, payloads
 from tests.conformance.payloads import search_attributes as attributes
-from tests.conformance.raw_worker import RawWorker
 from tests.conformance.refusals import LONG
 from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 COMMAND = "StartChildWorkflowExecutionCommandAttributes"
-
-
-class Family:
-    """A parent with one child on a task queue of its own, so that nothing races."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.child_worker = RawWorker(world.client, world.unique("children"), "child-worker")
-        self.child = Run(world.unique("child"))
-        self.parent = Run("")
-
-    def command(self, *arguments: Any, workflow_id: str = "", **fields: Any) -> Command:
-        """The command that starts the child."""
-        return start_child(
-            workflow_id or self.child.workflow_id,
-            *arguments,
-            **{"task_queue": TaskQueue(name=self.child_worker.task_queue), **fields},
-        )
-
-    async def start(self, *arguments: Any, parent: Any = None, **fields: Any) -> None:
-        """Start the parent, and let it start the child; the parent knows of it then."""
-        self.parent = await self.world.start(**(parent or {}))
-        await self.world.raw.run_workflow_task(self.command(*arguments, **fields))
-        await self.world.raw.run_workflow_task()
-
-    async def child_task(self) -> PollWorkflowTaskQueueResponse:
-        """The child's next workflow task."""
-        return await self.child_worker.poll_workflow_task()
-
-    async def end_child(self, *commands: Command) -> None:
-        """Let the child's next task end it, and wait for the parent's."""
-        await self.child_worker.run_workflow_task(*commands)
-
-    async def observe(self) -> None:
-        """Note both histories, and both descriptions."""
-        await self.world.observe_history("parent", self.parent)
-        await self.world.observe_history("child", self.child)
-        self.world.observe("parent's description", await self.world.describe(self.parent))
-        self.world.observe("child's description", await self.world.describe(self.child))
 
 
 @scenario(
@@ -88,7 +47,8 @@ async def test_a_child_completes(world: World) -> None:
     world.observe_task("child's task", task)
     world.observe("child while it runs", await world.describe(family.child))
     await family.child_worker.complete_workflow_task(task, complete_workflow("shipped"))
-    await world.closed(family.child)
+    while (await world.describe(family.parent)).pending_children:
+        await world.pass_time(0.05)
     await family.observe()
 
 

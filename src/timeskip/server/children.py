@@ -11,7 +11,6 @@ from temporalio.api.command.v1 import StartChildWorkflowExecutionCommandAttribut
 from temporalio.api.common.v1 import Priority, WorkflowExecution
 from temporalio.api.enums.v1 import (
     EventType,
-    ParentClosePolicy,
     StartChildWorkflowExecutionFailedCause,
 )
 from temporalio.api.history.v1 import (
@@ -139,8 +138,8 @@ def pending_info(child: Child) -> PendingChildExecutionInfo:
 def _start(parent: Run, child: Child) -> None:
     """Start the child's first run, and tell the parent before the child gets its first task."""
     initiated = child.initiated
-    abandoned = initiated.parent_close_policy == ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON
-    if not parent.is_open and not abandoned:
+    if not parent.is_open:
+        # Not even a child that was to be abandoned starts once its parent has closed.
         return
     request = _start_request(parent, child)
     run_id = parent.cluster.ids.uuid()
@@ -156,8 +155,7 @@ def _start(parent: Run, child: Child) -> None:
     child.run = starting.create(
         parent.cluster, child.namespace, request, run_id, _as_child_of(parent, child)
     )
-    if parent.is_open:
-        _report_start(parent, child, child.run)
+    _report_start(parent, child, child.run)
     starting.begin(child.run)
     child.run.commit()
 
@@ -217,8 +215,6 @@ def _report_start(parent: Run, child: Child, run: Run) -> None:
 
 def _report_failed_start(parent: Run, child: Child) -> None:
     del parent.children[child.initiated_event_id]
-    if not parent.is_open:
-        return
     parent.add(
         EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED,
         StartChildWorkflowExecutionFailedEventAttributes(

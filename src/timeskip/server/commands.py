@@ -25,7 +25,7 @@ from temporalio.api.history.v1 import (
     WorkflowPropertiesModifiedEventAttributes,
 )
 
-from timeskip.server import activities, children, continue_as_new, next_runs, timers
+from timeskip.server import activities, children, continue_as_new, external, next_runs, timers
 from timeskip.server.validation.bad_commands import BadCommand
 from timeskip.server.validation.commands import validate_command
 
@@ -78,8 +78,12 @@ def carry_out(
 
 
 def _check_namespace(run: Run, command: Command) -> None:
-    """A child in a namespace that does not exist is no mistake of the workflow's code."""
-    wanted = command.start_child_workflow_execution_command_attributes.namespace
+    """To mean a namespace that does not exist is an error, but no failure of the workflow task."""
+    wanted = (
+        command.start_child_workflow_execution_command_attributes.namespace
+        or command.signal_external_workflow_execution_command_attributes.namespace
+        or command.request_cancel_external_workflow_execution_command_attributes.namespace
+    )
     if wanted:
         run.cluster.namespace(wanted)
 
@@ -313,6 +317,20 @@ def _start_child(
     return children.initiate(run, attributes, completed_id, user_metadata)
 
 
+def _signal_external(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    attributes = command.signal_external_workflow_execution_command_attributes
+    return external.initiate_signal(run, attributes, completed_id)
+
+
+def _cancel_external(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    attributes = command.request_cancel_external_workflow_execution_command_attributes
+    return external.initiate_cancel(run, attributes, completed_id)
+
+
 def _continue_as_new(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
@@ -328,6 +346,8 @@ _CARRY_OUT: dict[CommandType.ValueType, _CarryOut] = {
     CommandType.COMMAND_TYPE_START_TIMER: _start_timer,
     CommandType.COMMAND_TYPE_CANCEL_TIMER: _cancel_timer,
     CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION: _start_child,
+    CommandType.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION: _signal_external,
+    CommandType.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION: _cancel_external,
     CommandType.COMMAND_TYPE_RECORD_MARKER: _record_marker,
     CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: _upsert_search_attributes,
     CommandType.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES: _modify_properties,

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from timeskip.server.children import Child
     from timeskip.server.run import Run
 
-_REASON = "by parent close policy"
-
 
 def apply(run: Run, closed: HistoryEvent) -> None:
     """End, or ask to end, the children that are still running, as each was started to be."""
@@ -26,12 +24,14 @@ def apply(run: Run, closed: HistoryEvent) -> None:
         policy = child.initiated.parent_close_policy
         if policy == ParentClosePolicy.PARENT_CLOSE_POLICY_TERMINATE:
             termination.abandon_workflow_task(latest)
-            termination.terminate_open(latest, _REASON, None, termination.HISTORY_SERVICE)
+            termination.terminate_open(
+                latest, "by parent close policy", None, termination.HISTORY_SERVICE
+            )
             latest.commit()
         elif policy == ParentClosePolicy.PARENT_CLOSE_POLICY_REQUEST_CANCEL:
             cancellation.request_cancel(
                 latest,
-                _REASON,
+                "",
                 termination.HISTORY_SERVICE,
                 external=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
             )

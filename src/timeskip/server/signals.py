@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temporalio.api.common.v1 import Header, Link, Payloads
+from temporalio.api.common.v1 import Header, Link, Payloads, WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionSignaledEventAttributes
 from temporalio.api.workflowservice.v1 import (
@@ -34,7 +34,7 @@ def signal_workflow(
     if not run.is_open:
         raise not_found("workflow execution already completed")
     if _is_new(run, request.request_id):
-        event = _write(
+        event = write(
             run,
             request.signal_name,
             request.input if request.HasField("input") else None,
@@ -64,7 +64,7 @@ def signal_with_start(
             termination.replace(current, run_id)
         run, started = starting.create(cluster, namespace, request, run_id), True
     if _is_new(run, request.request_id):
-        event = _write(
+        event = write(
             run,
             request.signal_name,
             request.signal_input if request.HasField("signal_input") else None,
@@ -106,14 +106,17 @@ def _is_new(run: Run, request_id: str) -> bool:
     return True
 
 
-def _write(
+def write(
     run: Run,
     name: str,
     input: Payloads | None,
     header: Header | None,
     identity: str,
     request_id: str,
+    *,
+    external: WorkflowExecution | None = None,
 ) -> HistoryEvent:
+    """Add a signal; `external` is the run whose signal it is, if it is a run's."""
     return run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
         WorkflowExecutionSignaledEventAttributes(
@@ -122,6 +125,7 @@ def _write(
             header=header,
             identity=identity,
             request_id=request_id,
+            external_workflow_execution=external,
         ),
     )
 

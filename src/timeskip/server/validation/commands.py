@@ -35,6 +35,10 @@ from timeskip.server.validation.bad_commands import (
 from timeskip.server.validation.children import validate_start_child
 from timeskip.server.validation.continue_as_new import validate_continue_as_new
 from timeskip.server.validation.durations import cap, why_invalid
+from timeskip.server.validation.external import (
+    validate_cancel_external,
+    validate_signal_external,
+)
 from timeskip.server.validation.limits import MAX_MEMO_SIZE, byte_length
 from timeskip.server.validation.search_attributes import (
     SearchAttributeTypes,
@@ -226,6 +230,16 @@ _CHECKS: Final[Mapping[CommandType.ValueType, _Check]] = {
         "start_child_workflow_execution_command_attributes",
         validate_start_child,
         Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES,
+    ),
+    CommandType.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION: _Check(
+        "signal_external_workflow_execution_command_attributes",
+        validate_signal_external,
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES,
+    ),
+    CommandType.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION: _Check(
+        "request_cancel_external_workflow_execution_command_attributes",
+        validate_cancel_external,
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES,
     ),
     CommandType.COMMAND_TYPE_RECORD_MARKER: _Check(
         "record_marker_command_attributes",

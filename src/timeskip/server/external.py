@@ -1,0 +1,201 @@
+"""Signals to and cancellations of other runs, asked for by a workflow.
+
+A run that has closed by the time its wish is carried out has it dropped, as on the real server.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import Message
+from temporalio.api.command.v1 import (
+    RequestCancelExternalWorkflowExecutionCommandAttributes,
+    SignalExternalWorkflowExecutionCommandAttributes,
+)
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import (
+    CancelExternalWorkflowExecutionFailedCause,
+    EventType,
+    SignalExternalWorkflowExecutionFailedCause,
+)
+from temporalio.api.history.v1 import (
+    ExternalWorkflowExecutionCancelRequestedEventAttributes,
+    ExternalWorkflowExecutionSignaledEventAttributes,
+    HistoryEvent,
+    RequestCancelExternalWorkflowExecutionFailedEventAttributes,
+    RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
+    SignalExternalWorkflowExecutionFailedEventAttributes,
+    SignalExternalWorkflowExecutionInitiatedEventAttributes,
+)
+
+from timeskip.server import cancellation, signals, termination, workflow_tasks
+from timeskip.server.errors import ServiceError
+from timeskip.server.set_fields import copy_set
+
+if TYPE_CHECKING:
+    from timeskip.server.run import Run
+
+_NO_SUCH_SIGNAL_TARGET = SignalExternalWorkflowExecutionFailedCause.Value(
+    "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND"
+)
+_NO_SUCH_CANCEL_TARGET = CancelExternalWorkflowExecutionFailedCause.Value(
+    "CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND"
+)
+
+
+def initiate_signal(
+    run: Run, attributes: SignalExternalWorkflowExecutionCommandAttributes, completed_id: int
+) -> HistoryEvent:
+    """Write that another run is to be signalled, and do so after the workflow task."""
+    namespace = run.cluster.namespace(attributes.namespace or run.namespace.name)
+    initiated = SignalExternalWorkflowExecutionInitiatedEventAttributes(
+        workflow_task_completed_event_id=completed_id,
+        namespace=attributes.namespace,
+        namespace_id=namespace.id,
+        workflow_execution=attributes.execution,
+        signal_name=attributes.signal_name,
+        control=attributes.control,
+        child_workflow_only=attributes.child_workflow_only,
+    )
+    copy_set(attributes, initiated, "input", "header")
+    event = run.add(EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED, initiated)
+    run.cluster.transfers.add(partial(_signal, run, event))
+    return event
+
+
+def initiate_cancel(
+    run: Run, attributes: RequestCancelExternalWorkflowExecutionCommandAttributes, completed_id: int
+) -> HistoryEvent:
+    """Write that another run is to be asked to cancel itself, and ask after the workflow task."""
+    namespace = run.cluster.namespace(attributes.namespace or run.namespace.name)
+    event = run.add(
+        EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+        RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(
+            workflow_task_completed_event_id=completed_id,
+            namespace=attributes.namespace,
+            namespace_id=namespace.id,
+            workflow_execution=WorkflowExecution(
+                workflow_id=attributes.workflow_id, run_id=attributes.run_id
+            ),
+            control=attributes.control,
+            child_workflow_only=attributes.child_workflow_only,
+            reason=attributes.reason,
+        ),
+    )
+    run.cluster.transfers.add(partial(_cancel, run, event))
+    return event
+
+
+def _signal(run: Run, event: HistoryEvent) -> None:
+    if not run.is_open:
+        return
+    wanted = event.signal_external_workflow_execution_initiated_event_attributes
+    namespace = run.cluster.namespace(wanted.namespace or run.namespace.name)
+    target = _target(run, wanted)
+    if target is None or not target.is_open:
+        _tell(
+            run,
+            EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
+            SignalExternalWorkflowExecutionFailedEventAttributes(
+                cause=_NO_SUCH_SIGNAL_TARGET,
+                namespace=namespace.name,
+                namespace_id=namespace.id,
+                workflow_execution=wanted.workflow_execution,
+                initiated_event_id=event.event_id,
+                control=wanted.control,
+            ),
+        )
+        return
+    signals.write(
+        target,
+        wanted.signal_name,
+        wanted.input if wanted.HasField("input") else None,
+        wanted.header if wanted.HasField("header") else None,
+        termination.HISTORY_SERVICE,
+        run.cluster.ids.uuid(),
+        external=_execution(run),
+    )
+    workflow_tasks.schedule_if_needed(target)
+    target.commit()
+    _tell(
+        run,
+        EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED,
+        ExternalWorkflowExecutionSignaledEventAttributes(
+            initiated_event_id=event.event_id,
+            namespace=namespace.name,
+            namespace_id=namespace.id,
+            workflow_execution=wanted.workflow_execution,
+            control=wanted.control,
+        ),
+    )
+
+
+def _cancel(run: Run, event: HistoryEvent) -> None:
+    """A run that has closed already needs no cancellation: the wish is fulfilled."""
+    if not run.is_open:
+        return
+    wanted = event.request_cancel_external_workflow_execution_initiated_event_attributes
+    namespace = run.cluster.namespace(wanted.namespace or run.namespace.name)
+    target = _target(run, wanted)
+    if target is None:
+        _tell(
+            run,
+            EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
+            RequestCancelExternalWorkflowExecutionFailedEventAttributes(
+                cause=_NO_SUCH_CANCEL_TARGET,
+                namespace=namespace.name,
+                namespace_id=namespace.id,
+                workflow_execution=wanted.workflow_execution,
+                initiated_event_id=event.event_id,
+            ),
+        )
+        return
+    if target.is_open:
+        cancellation.request_cancel(
+            target,
+            wanted.reason,
+            termination.HISTORY_SERVICE,
+            external=_execution(run),
+            external_initiated_event_id=event.event_id,
+        )
+    _tell(
+        run,
+        EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
+        ExternalWorkflowExecutionCancelRequestedEventAttributes(
+            initiated_event_id=event.event_id,
+            namespace=namespace.name,
+            namespace_id=namespace.id,
+            workflow_execution=wanted.workflow_execution,
+        ),
+    )
+
+
+def _target(
+    run: Run,
+    wanted: SignalExternalWorkflowExecutionInitiatedEventAttributes
+    | RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
+) -> Run | None:
+    """The run that is meant: never one of the own workflow, nor perhaps any but a child."""
+    namespace = run.cluster.namespace(wanted.namespace or run.namespace.name)
+    execution = wanted.workflow_execution
+    if namespace is run.namespace and execution.workflow_id == run.workflow_id:
+        return None
+    try:
+        target = run.cluster.run_of(namespace, execution)
+    except ServiceError:
+        return None
+    if wanted.child_workflow_only and (target.started.parent_workflow_execution != _execution(run)):
+        return None
+    return target
+
+
+def _execution(run: Run) -> WorkflowExecution:
+    return WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id)
+
+
+def _tell(run: Run, event_type: EventType.ValueType, attributes: Message) -> None:
+    """Tell the run that wanted something what has come of it."""
+    run.add(event_type, attributes)
+    workflow_tasks.schedule_if_needed(run)
+    run.commit()
