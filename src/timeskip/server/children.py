@@ -90,8 +90,11 @@ def initiate(
         workflow_task_completed_event_id=completed_id,
         workflow_id_reuse_policy=attributes.workflow_id_reuse_policy,
         cron_schedule=attributes.cron_schedule,
+        inherit_build_id=attributes.inherit_build_id,
     )
     copy_set(attributes, initiated, *_GIVEN)
+    if not initiated.memo.fields:
+        initiated.ClearField("memo")
     event = run.add(EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED, initiated)
     child = Child(event.event_id, initiated, namespace, user_metadata)
     run.children[event.event_id] = child
@@ -155,7 +158,8 @@ def _start(parent: Run, child: Child) -> None:
     child.run = starting.create(
         parent.cluster, child.namespace, request, run_id, _as_child_of(parent, child)
     )
-    _report_start(parent, child, child.run)
+    if parent.is_open:  # unless it was the parent whose workflow id the child has taken
+        _report_start(parent, child, child.run)
     starting.begin(child.run)
     child.run.commit()
 

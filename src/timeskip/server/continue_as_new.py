@@ -51,6 +51,7 @@ def continue_as_new(
         new_execution_run_id=new_run_id,
         workflow_task_completed_event_id=completed_id,
         initiator=attributes.initiator,
+        inherit_build_id=attributes.inherit_build_id,
     )
     copy_set(attributes, continued, *_TOLD, "backoff_start_interval", "failure")
     event = run.close(
