@@ -22,6 +22,8 @@ _DYNAMIC_CONFIG = (
     'system.refreshNexusEndpointsMinWait="0s"',
     # The dev server's ten listings a second are fewer than scenarios make.
     "frontend.namespaceRPS.visibility=100000",
+    # Otherwise a closed run is deleted after up to a minute.
+    "history.transferProcessorEnsureCloseBeforeDelete=false",
 )
 
 #: The custom search attributes that scenarios use; a lane has to define them as well.

@@ -21,6 +21,7 @@ Request = TypeVar("Request", bound=Message)
 Handler = Callable[["Cluster", Call, Any], "Message | None"]
 
 WORKFLOW_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
+OPERATOR_SERVICE = "temporal.api.operatorservice.v1.OperatorService"
 
 #: Handlers by the full name of the method, such as ".../StartWorkflowExecution".
 HANDLERS: dict[str, Handler] = {}

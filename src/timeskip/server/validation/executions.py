@@ -7,6 +7,7 @@ from typing import Final
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
     DescribeWorkflowExecutionRequest,
     GetWorkflowExecutionHistoryRequest,
     GetWorkflowExecutionHistoryReverseRequest,
@@ -30,7 +31,8 @@ ExecutionRequest = (
 """Requests that name their run in `execution`."""
 
 WorkflowExecutionRequest = (
-    RequestCancelWorkflowExecutionRequest
+    DeleteWorkflowExecutionRequest
+    | RequestCancelWorkflowExecutionRequest
     | SignalWorkflowExecutionRequest
     | TerminateWorkflowExecutionRequest
 )

@@ -109,6 +109,14 @@ class VisibilityStore:
         for run in changed:
             rows[run.run_id] = run.state_transitions
 
+    def forget_attribute(self, namespace: str, name: str) -> None:
+        """Forget what the runs of a namespace had set a search attribute to."""
+        self._database.execute(
+            "DELETE FROM attribute WHERE name = ?"
+            " AND run_id IN (SELECT run_id FROM run WHERE namespace = ?)",
+            (name, namespace),
+        )
+
     def count(self, condition: Condition) -> int:
         """How many runs meet the condition."""
         found: tuple[int] = self._database.execute(
