@@ -273,3 +273,43 @@ class ShortCircuit:
         timer.cancel()
         await workflow.sleep(SOON)
         return "done"
+
+
+@workflow.defn
+class Basket:
+    """Can be changed by updates until it is checked out."""
+
+    def __init__(self) -> None:
+        self._items: list[str] = []
+        self._done = False
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        await workflow.wait_condition(lambda: self._done and workflow.all_handlers_finished())
+        return self._items
+
+    @workflow.update
+    def put(self, item: str) -> int:
+        self._items.append(item)
+        return len(self._items)
+
+    @put.validator
+    def _check_item(self, item: str) -> None:
+        if not item:
+            raise ApplicationError("an item needs a name", type="Nameless")
+
+    @workflow.update
+    async def pay(self, customer: str) -> str:
+        await workflow.sleep(SOON)
+        return await workflow.execute_activity(
+            charge, args=[customer, len(self._items)], start_to_close_timeout=timedelta(seconds=30)
+        )
+
+    @workflow.update
+    async def give_back(self, item: str) -> None:
+        await workflow.sleep(SOON)
+        raise ApplicationError(f"{item} cannot be given back", type="Sold")
+
+    @workflow.update
+    def check_out(self) -> None:
+        self._done = True

@@ -26,6 +26,7 @@ from temporalio.api.history.v1 import (
 )
 
 from timeskip.server import activities, children, continue_as_new, external, next_runs, timers
+from timeskip.server.update_messages import Answers, Check
 from timeskip.server.validation.bad_commands import BadCommand
 from timeskip.server.validation.commands import validate_command
 
@@ -45,26 +46,35 @@ CLOSING = frozenset(
 
 @dataclass
 class Effects:
-    """What carrying out the commands asks of the caller."""
+    """The messages that commands refer to, and what carrying them out asks of the caller."""
 
+    messages: Answers
     eager_activities: list[Activity] = field(default_factory=list)
     needs_workflow_task: bool = False
 
 
-def check(run: Run, commands: Sequence[Command], completed_id: int) -> bool:
-    """Raise `BadCommand` for the first command that the real server would refuse.
+def check(run: Run, commands: Sequence[Command], completed_id: int, messages: Check) -> bool:
+    """Raise `BadCommand` for the first command or message that the real server would refuse.
 
     `completed_id` is the id that the completed event will get; each command's event follows it.
     Returns whether buffered news remain for the workflow once the commands are carried out.
     """
     pending = _Pending(run)
     namespace = run.namespace
-    for event_id, command in enumerate(commands, start=completed_id + 1):
+    event_id = completed_id
+    closes = False
+    for command in commands:
         _check_namespace(run, command)
         validate_command(command, run.started, namespace.name, namespace.search_attributes)
+        if command.command_type == CommandType.COMMAND_TYPE_PROTOCOL_MESSAGE:
+            event_id += messages.named(command.protocol_message_command_attributes.message_id)
+            continue
+        event_id += 1
         pending.add(command, event_id)
-        if command.command_type in CLOSING and pending.buffered:
+        closes = command.command_type in CLOSING
+        if closes and pending.buffered:
             raise BadCommand(Cause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND)
+    messages.rest(closed=closes)
     return pending.buffered > 0
 
 
@@ -73,7 +83,10 @@ def carry_out(
 ) -> None:
     """Write the event of one checked command and do what it asks for."""
     event = _CARRY_OUT[command.command_type](run, command, completed_id, identity, effects)
-    if event is not None and command.HasField("user_metadata"):
+    if event is None:
+        return
+    event.event_group_markers.extend(command.event_group_markers)
+    if command.HasField("user_metadata"):
         event.user_metadata.CopyFrom(command.user_metadata)
 
 
@@ -338,6 +351,12 @@ def _continue_as_new(
     return continue_as_new.continue_as_new(run, attributes, completed_id)
 
 
+def _deliver_message(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> None:
+    effects.messages.carry_out(command.protocol_message_command_attributes.message_id)
+
+
 _CarryOut = Callable[["Run", Command, int, str, Effects], "HistoryEvent | None"]
 
 _CARRY_OUT: dict[CommandType.ValueType, _CarryOut] = {
@@ -351,6 +370,7 @@ _CARRY_OUT: dict[CommandType.ValueType, _CarryOut] = {
     CommandType.COMMAND_TYPE_RECORD_MARKER: _record_marker,
     CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: _upsert_search_attributes,
     CommandType.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES: _modify_properties,
+    CommandType.COMMAND_TYPE_PROTOCOL_MESSAGE: _deliver_message,
     CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION: _complete,
     CommandType.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION: _fail,
     CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION: _cancel,

@@ -20,7 +20,16 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from timeskip.clock import SECOND, Nanoseconds
-from timeskip.server import activities, commands, queries, termination, tokens, workflow_tasks
+from timeskip.server import (
+    activities,
+    commands,
+    queries,
+    termination,
+    tokens,
+    update_messages,
+    updates,
+    workflow_tasks,
+)
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
 from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
@@ -38,6 +47,10 @@ if TYPE_CHECKING:
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
 
+#: So many events after the last workflow task do not keep a speculative one from being dropped, for
+#: workers that can forget events.
+_FORGETTABLE_EVENTS = 10
+
 #: A worker may keep a workflow task alive by heartbeats for this long.
 _HEARTBEAT_LIMIT: Nanoseconds = 30 * 60 * SECOND
 
@@ -49,31 +62,47 @@ def respond_completed(
     run, task = _open_task(cluster, request)
     validate_command_sequence(request.commands)
     _refuse_unsupported(request.commands)
-    only_heartbeat = request.force_create_new_workflow_task and not request.commands
+    messages = update_messages.Answers(run, request.messages)
+    only_heartbeat = request.force_create_new_workflow_task and not (
+        request.commands or request.messages
+    )
     if only_heartbeat and cluster.clock.now() > task.original_scheduled_time + _HEARTBEAT_LIMIT:
         _heartbeat_too_long(run, task)
         raise not_found("workflow task heartbeat timeout")
     try:
         has_news = commands.check(
-            run, request.commands, workflow_tasks.completed_event_id(run, task)
+            run, request.commands, workflow_tasks.completed_event_id(run, task), messages.check()
         )
     except BadCommand as bad:
         _fail_for(run, task, bad, request)
         raise invalid_argument(bad.full_message) from None
 
-    workflow_tasks.close(run, task)
-    completed = run.add(
-        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, _completed_attributes(task, request)
-    )
-    _remember_worker(run, task, request, completed.event_id)
-    effects = commands.Effects()
-    for command in request.commands:
-        commands.carry_out(run, command, completed.event_id, request.identity, effects)
-
     response = RespondWorkflowTaskCompletedResponse()
+    effects = commands.Effects(messages)
+    leaves_trace = not _leaves_no_trace(run, task, request)
+    if leaves_trace:
+        workflow_tasks.close(run, task)
+        completed = run.add(
+            EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, _completed_attributes(task, request)
+        )
+        _remember_worker(run, task, request, completed.event_id)
+        for command in request.commands:
+            commands.carry_out(run, command, completed.event_id, request.identity, effects)
+    else:
+        workflow_tasks.drop(run, task)
+        _remember_queue(run, request)
+        response.reset_history_event_id = run.last_completed_started_id
+    messages.carry_out_rest()
+    if run.is_open and not request.force_create_new_workflow_task:
+        updates.reject_ignored(run)
+
     another = run.is_open and (
         request.force_create_new_workflow_task or has_news or effects.needs_workflow_task
     )
+    speculative = False
+    if run.is_open and not another and updates.has_unsent(run):
+        speculative = request.return_new_workflow_task
+        another = not speculative
     for activity in effects.eager_activities:
         if not activity.is_pending:
             continue  # cancelled, or its run closed, by a later command of the same task
@@ -82,7 +111,14 @@ def respond_completed(
     if another:
         original = task.original_scheduled_time if only_heartbeat else None
         _open_next(run, request, original)
-    queries.settle(run, dict(request.query_results), another_task=another)
+    queries.settle(run, dict(request.query_results), another_task=another or speculative)
+    if leaves_trace or another:
+        run.commit()
+    else:
+        updates.tell(run)
+    if speculative:
+        _open_next(run, request, None, speculative=True)
+        another = True
     if another and request.return_new_workflow_task and run.workflow_task is not None:
         response.workflow_task.CopyFrom(
             workflow_tasks.poll_response(
@@ -92,7 +128,6 @@ def respond_completed(
                 returned=True,
             )
         )
-    run.commit()
     return response
 
 
@@ -155,16 +190,36 @@ def _open_next(
     run: Run,
     request: RespondWorkflowTaskCompletedRequest,
     original_scheduled_time: Nanoseconds | None,
+    *,
+    speculative: bool = False,
 ) -> None:
     """The task that follows at once, started already if the worker wants it in the answer."""
     returned = request.return_new_workflow_task
     workflow_tasks.schedule(
-        run, enqueue=not returned, original_scheduled_time=original_scheduled_time
+        run,
+        enqueue=not returned,
+        original_scheduled_time=original_scheduled_time,
+        speculative=speculative,
     )
     if returned:
         workflow_tasks.start(
             run, workflow_tasks.RETURNED_TASK_REQUEST_ID, request.identity, run.worker_version
         )
+
+
+def _leaves_no_trace(
+    run: Run, task: WorkflowTask, request: RespondWorkflowTaskCompletedRequest
+) -> bool:
+    """Whether the task came to nothing but rejected updates, so that nobody needs to know of it."""
+    if not task.speculative or request.commands or request.force_create_new_workflow_task:
+        return False
+    between = run.history.next_event_id - run.last_completed_started_id - 2
+    forgettable = (
+        _FORGETTABLE_EVENTS
+        if request.capabilities.discard_speculative_workflow_task_with_events
+        else 0
+    )
+    return between <= forgettable and update_messages.only_rejects(request.messages)
 
 
 def _completed_attributes(
@@ -193,17 +248,22 @@ def _remember_worker(
 ) -> None:
     """Keep what later tasks and descriptions need of the worker that answered."""
     run.last_completed_started_id = task.started_event_id
+    _remember_queue(run, request)
+    run.worker_version = (
+        request.worker_version_stamp if request.HasField("worker_version_stamp") else None
+    )
+    _add_reset_point(run, request, completed_event_id)
+    _add_build_ids(run, request.worker_version_stamp.build_id)
+
+
+def _remember_queue(run: Run, request: RespondWorkflowTaskCompletedRequest) -> None:
+    """Where the worker that answered wants to be sent the next task."""
     sticky = request.sticky_attributes
     if sticky.worker_task_queue.name:
         run.sticky_queue = sticky.worker_task_queue.name
         run.sticky_timeout = sticky.schedule_to_start_timeout.ToNanoseconds()
     else:
         workflow_tasks.clear_sticky(run)
-    run.worker_version = (
-        request.worker_version_stamp if request.HasField("worker_version_stamp") else None
-    )
-    _add_reset_point(run, request, completed_event_id)
-    _add_build_ids(run, request.worker_version_stamp.build_id)
 
 
 def _add_reset_point(
@@ -266,6 +326,7 @@ def _fail_for(
             observer.workflow_task_failed(run, task, bad.cause, _server_failure(bad.full_message))
         return
     workflow_tasks.fail(run, task, bad.cause, _server_failure(bad.full_message), request.identity)
+    updates.abort_sent(run)
     if bad.terminates_workflow:
         run.history.flush_buffer()
         termination.terminate_open(run, bad.full_message, None, "history-service")

@@ -137,6 +137,8 @@ def _description(cluster: Cluster, namespace: Namespace) -> DescribeNamespaceRes
             id=namespace.id,
             capabilities=NamespaceInfo.Capabilities(
                 eager_workflow_start=True,
+                sync_update=True,
+                async_update=True,
                 worker_heartbeats=True,
                 worker_poll_complete_on_shutdown=cluster.answers_polls_at_shutdown,
             ),

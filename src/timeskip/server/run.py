@@ -19,6 +19,7 @@ from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.workflow.v1 import ResetPoints
 
 from timeskip.clock import DueTime, Nanoseconds
+from timeskip.server import updates, workflow_tasks
 from timeskip.server.history import History
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from timeskip.server.namespaces import Namespace
     from timeskip.server.queries import BufferedQuery
     from timeskip.server.timers import UserTimer
+    from timeskip.server.updates import Update
     from timeskip.server.workflow_tasks import WorkflowTask
 
 
@@ -74,6 +76,9 @@ class Run:
         self.timers: dict[str, UserTimer] = {}
         self.children: dict[int, Child] = {}
         self.queries: dict[str, BufferedQuery] = {}
+        self.updates: dict[str, Update] = {}
+        #: Forgotten already, but for those who wait to be told.
+        self.rejected_updates: list[Update] = []
         #: What was open when the run closed; descriptions go on showing it.
         self.left_workflow_task: WorkflowTask | None = None
         self.left_activities: list[Activity] = []
@@ -117,9 +122,11 @@ class Run:
 
     def commit(self) -> None:
         """End a change: settle the buffer unless a worker holds the workflow task, and tell the news."""
+        workflow_tasks.make_normal(self)
         if not self.has_started_workflow_task:
             self.history.flush_buffer()
         self.state_transitions += 1
+        updates.tell(self)
         listeners, self.on_news = self.on_news, []
         for listener in listeners:
             listener()

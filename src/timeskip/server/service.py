@@ -27,6 +27,7 @@ from timeskip.server import (  # noqa: F401
     system,
     task_queue_info,
     termination,
+    update_requests,
     workers,
 )
 from timeskip.server.calls import Call

@@ -2,7 +2,9 @@
 
 A task that follows a failure on the normal queue is *transient*: while it keeps failing nothing is
 written, and its scheduled and started events appear only once it completes. The worker is shown them
-as if they existed. The rules follow the real server's workflow task state machine.
+as if they existed. A task that only carries updates is *speculative*: it is not written either, and
+if the worker rejects all of them it never will be. As soon as something else is written to the run,
+it becomes a normal task. The rules follow the real server's workflow task state machine.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from timeskip.clock import SECOND, DueTime, Nanoseconds
-from timeskip.server import history_pages, queries, tokens
+from timeskip.server import history_pages, queries, tokens, update_messages
 from timeskip.server.calls import Call
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 _LENIENT_ATTEMPTS = 3
 _RETRY_INITIAL: Nanoseconds = 5 * SECOND
 _RETRY_MAXIMUM: Nanoseconds = 600 * SECOND
+
+#: A speculative task that no worker takes for so long becomes a normal one.
+_SPECULATIVE_PATIENCE: Nanoseconds = 5 * SECOND
 
 #: Failures after which the next task is a first attempt again.
 _NOT_THE_WORKERS_FAULT = frozenset(
@@ -72,6 +77,7 @@ class WorkflowTask:
         "run",
         "scheduled_event_id",
         "scheduled_time",
+        "speculative",
         "started_event_id",
         "started_time",
         "timeout",
@@ -84,6 +90,7 @@ class WorkflowTask:
         now = run.cluster.clock.now()
         self.run = run
         self.scheduled_event_id = scheduled_event_id
+        self.speculative = False
         self.started_event_id = 0
         self.attempt = attempt
         self.timeout = timeout
@@ -108,6 +115,11 @@ class WorkflowTask:
         return self.attempt > 1
 
     @property
+    def is_unwritten(self) -> bool:
+        """Whether the history has neither the scheduled nor the started event of the task."""
+        return self.is_transient or self.speculative
+
+    @property
     def is_stale(self) -> bool:
         return self.run.workflow_task is not self or bool(self.started_event_id)
 
@@ -118,12 +130,12 @@ class WorkflowTask:
         self.run.cluster.started_workflow_tasks.pop(self.run.run_id, None)
 
     def unwritten_events(self, *, for_worker: bool) -> list[HistoryEvent]:
-        """The events of a transient task, which readers are shown although they are not written yet.
+        """The events of an unwritten task, which readers are shown as if they were written.
 
         If other events were written meanwhile, it will not be transient any more when it starts.
         Only the worker is shown its own identity.
         """
-        if not self.is_transient or self.scheduled_event_id != self.run.history.next_event_id:
+        if not self.is_unwritten or self.scheduled_event_id != self.run.history.next_event_id:
             return []
         scheduled = HistoryEvent(
             event_id=self.scheduled_event_id,
@@ -155,7 +167,8 @@ class WorkflowTask:
             clear_sticky(run)
         start(run, run.cluster.ids.uuid(), request.identity, version_stamp(request))
         response = poll_response(run, self)
-        run.commit()
+        if not self.speculative:
+            run.commit()
         poll.respond(response)
         return True
 
@@ -193,7 +206,11 @@ def schedule_if_needed(run: Run) -> None:
 
 
 def schedule(
-    run: Run, *, enqueue: bool = True, original_scheduled_time: Nanoseconds | None = None
+    run: Run,
+    *,
+    enqueue: bool = True,
+    original_scheduled_time: Nanoseconds | None = None,
+    speculative: bool = False,
 ) -> WorkflowTask:
     """Open a workflow task, and put it into its queue unless the caller starts it itself."""
     if run.backoff_due is not None:
@@ -203,11 +220,13 @@ def schedule(
         # Something new has happened, so this is not another try of the failed task.
         run.workflow_task_attempt = 1
         run.history.flush_buffer()
+        speculative = False
     attempt = run.workflow_task_attempt
     task = WorkflowTask(run, run.history.next_event_id, attempt, _timeout_of(run, attempt))
     if original_scheduled_time is not None:
         task.original_scheduled_time = original_scheduled_time
-    if not task.is_transient:
+    task.speculative = speculative
+    if not task.is_unwritten:
         _write_scheduled(run, task, task.scheduled_time)
     run.workflow_task = task
     if enqueue and not run.stands_still:
@@ -235,7 +254,7 @@ def start(
         task.attempt = run.workflow_task_attempt = 1
         task.scheduled_event_id = run.history.next_event_id
         _write_scheduled(run, task, task.started_time)
-    if task.is_transient:
+    if task.is_unwritten:
         task.started_event_id = task.scheduled_event_id + 1
     else:
         task.started_event_id = _write_started(run, task).event_id
@@ -253,15 +272,19 @@ def heartbeats_end(run: Run) -> None:
 
 
 def completed_event_id(run: Run, task: WorkflowTask) -> int:
-    """The id that the completed event will have: a transient task's other two events come first."""
-    return run.history.next_event_id + (2 if task.is_transient else 0)
+    """The id of the completed event to come: an unwritten task's other two events come first."""
+    return run.history.next_event_id + (2 if task.is_unwritten else 0)
 
 
 def close(run: Run, task: WorkflowTask) -> None:
     """The worker has answered: from here on events are written, not buffered."""
-    if task.is_transient:
-        task.scheduled_event_id = _write_scheduled(run, task, task.scheduled_time).event_id
-        task.started_event_id = _write_started(run, task).event_id
+    if task.is_unwritten:
+        _write(run, task)
+    drop(run, task)
+
+
+def drop(run: Run, task: WorkflowTask) -> None:
+    """The task is over, and leaves no trace unless it is written already."""
     task.forget()
     run.workflow_task = None
     run.workflow_task_attempt = 1
@@ -277,6 +300,9 @@ def fail(
     binary_checksum: str = "",
 ) -> None:
     """The task failed; another attempt is the caller's business."""
+    if task.speculative:
+        task.identity = identity
+        _write(run, task)
     if not task.is_transient:
         attributes = WorkflowTaskFailedEventAttributes(
             scheduled_event_id=task.scheduled_event_id,
@@ -295,6 +321,9 @@ def fail(
 
 def time_out(run: Run, task: WorkflowTask, timeout_type: TimeoutType.ValueType) -> None:
     """Write the timeout; another attempt is the caller's business."""
+    if task.speculative:
+        task.identity = ""
+        _write(run, task)
     if not task.is_transient or not task.started_event_id:
         run.add(
             EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
@@ -336,7 +365,29 @@ def poll_response(
     response.started_time.FromNanoseconds(task.started_time)
     if attach_queries:
         queries.attach(run, response)
+    response.messages.extend(
+        update_messages.to_worker(run, task.started_event_id - 1, again=attach_queries)
+    )
     return response
+
+
+def make_normal(run: Run) -> None:
+    """Something else is about to be written: a speculative task has to be written before it."""
+    task = run.workflow_task
+    if task is None or not task.speculative:
+        return
+    if not task.started_event_id and not run.sticky_queue and task.due is not None:
+        task.due.cancel()
+    task.identity = ""
+    _write(run, task)
+
+
+def _write(run: Run, task: WorkflowTask) -> None:
+    """Write the events that the task should have had so far."""
+    task.scheduled_event_id = _write_scheduled(run, task, task.scheduled_time).event_id
+    if task.started_event_id:
+        task.started_event_id = _write_started(run, task).event_id
+    task.speculative = False
 
 
 def _enqueue(run: Run, task: WorkflowTask) -> None:
@@ -345,13 +396,18 @@ def _enqueue(run: Run, task: WorkflowTask) -> None:
     if run.sticky_queue:
         sticky = queues.queue(run.namespace.name, run.sticky_queue, kind)
         if queues.has_sticky_worker(sticky):
-            clock = run.cluster.clock
-            task.due = clock.schedule(
-                task.scheduled_time + run.sticky_timeout, lambda: _schedule_to_start(run, task)
-            )
+            _await_worker(run, task, run.sticky_timeout)
             queues.add(sticky, task)
             return
+    if task.speculative:
+        _await_worker(run, task, _SPECULATIVE_PATIENCE)
     queues.add(queues.queue(run.namespace.name, run.task_queue, kind), task)
+
+
+def _await_worker(run: Run, task: WorkflowTask, patience: Nanoseconds) -> None:
+    task.due = run.cluster.clock.schedule(
+        task.scheduled_time + patience, lambda: _schedule_to_start(run, task)
+    )
 
 
 def _schedule_to_start(run: Run, task: WorkflowTask) -> None:

@@ -41,7 +41,14 @@ HOLD_METADATA = "timeskip-hold"
 #: What clients say that they understand.
 _FEATURES_METADATA = "supported-features"
 
-_WORKER_METHODS = ("Poll", "Respond", "RecordActivity", "RecordWorker", "ShutdownWorker")
+_WORKER_METHODS = (
+    "PollWorkflowTask",
+    "PollActivityTask",
+    "Respond",
+    "RecordActivity",
+    "RecordWorker",
+    "ShutdownWorker",
+)
 
 _HEARTBEAT = f"{WORKFLOW_SERVICE}/RecordActivityTaskHeartbeat"
 

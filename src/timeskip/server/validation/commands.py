@@ -12,6 +12,7 @@ from temporalio.api.command.v1 import (
     CompleteWorkflowExecutionCommandAttributes,
     FailWorkflowExecutionCommandAttributes,
     ModifyWorkflowPropertiesCommandAttributes,
+    ProtocolMessageCommandAttributes,
     RecordMarkerCommandAttributes,
     RequestCancelActivityTaskCommandAttributes,
     ScheduleActivityTaskCommandAttributes,
@@ -191,6 +192,13 @@ def _fail_workflow(
     limit_size(attributes.failure.ByteSize(), "FailWorkflowExecutionCommandAttributes.Failure")
 
 
+def _protocol_message(
+    attributes: ProtocolMessageCommandAttributes, settings: CommandSettings
+) -> None:
+    if not attributes.message_id:
+        raise invalid_argument("MessageID is not set on ProtocolMessageCommand.")
+
+
 def _cancel_workflow(attributes: object, settings: CommandSettings) -> None:
     """Anything goes, even if nobody asked for the cancellation."""
 
@@ -255,6 +263,11 @@ _CHECKS: Final[Mapping[CommandType.ValueType, _Check]] = {
         "modify_workflow_properties_command_attributes",
         _modify_properties,
         Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
+    ),
+    CommandType.COMMAND_TYPE_PROTOCOL_MESSAGE: _Check(
+        "protocol_message_command_attributes",
+        _protocol_message,
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
     ),
     CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION: _Check(
         "complete_workflow_execution_command_attributes",

@@ -16,6 +16,7 @@ from temporalio.api.workflowservice.v1 import (
     ResetStickyTaskQueueRequest,
     SignalWorkflowExecutionRequest,
     TerminateWorkflowExecutionRequest,
+    UpdateWorkflowExecutionRequest,
 )
 
 from timeskip.server.errors import invalid_argument
@@ -35,6 +36,7 @@ WorkflowExecutionRequest = (
     | RequestCancelWorkflowExecutionRequest
     | SignalWorkflowExecutionRequest
     | TerminateWorkflowExecutionRequest
+    | UpdateWorkflowExecutionRequest
 )
 """Requests that name their run in `workflow_execution`."""
 
