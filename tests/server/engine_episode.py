@@ -27,7 +27,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.query.v1 import WorkflowQuery, WorkflowQueryResult
 from temporalio.api.workflowservice import v1 as api
 from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
     DescribeTaskQueueRequest,
+    GetSystemInfoRequest,
     GetWorkflowExecutionHistoryRequest,
     GetWorkflowExecutionHistoryResponse,
     GetWorkflowExecutionHistoryReverseRequest,
@@ -87,7 +89,21 @@ _QUESTIONS = (
     "ListNamespaces",
     "RecordWorkerHeartbeat",
 )
-_UNIMPLEMENTED = ("CreateSchedule", "DeleteWorkflowExecution")
+_LISTINGS = (
+    "ListWorkflowExecutions",
+    "ScanWorkflowExecutions",
+    "CountWorkflowExecutions",
+    "ListOpenWorkflowExecutions",
+    "ListClosedWorkflowExecutions",
+)
+_LIST_FILTERS = (
+    "",
+    "WorkflowId = 'order'",
+    "ExecutionStatus = 'Running' AND WorkflowType = 'Order'",
+    "Colour = 'red' OR CloseTime > '2024-01-01T00:00:00Z'",
+    "Unknown = 1",
+    "WorkflowId = ",
+)
 
 #: How the service begins when it says that a command has failed the workflow task.
 _BAD_COMMAND = re.compile(r"Bad\w+Attributes\b|\w+DuplicateId\b|UnhandledCommand$")
@@ -99,6 +115,9 @@ _OF_COMMANDS = {
     EventType.EVENT_TYPE_TIMER_STARTED,
     EventType.EVENT_TYPE_TIMER_CANCELED,
     EventType.EVENT_TYPE_MARKER_RECORDED,
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+    EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+    EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
     EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
     EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
@@ -184,6 +203,22 @@ class Episode:
             namespace="default", workflow_execution=self._execution()
         )
         self._send("TerminateWorkflowExecution", request)
+
+    @move(1)
+    def _delete(self) -> None:
+        if self.make.sometimes(0.3):
+            request = DeleteWorkflowExecutionRequest(
+                namespace="default", workflow_execution=self._execution()
+            )
+            self._send("DeleteWorkflowExecution", request)
+
+    @move(1)
+    def _list_runs(self) -> None:
+        method = self.make.one_of(_LISTINGS)
+        request = _request(
+            method, namespace=self.make.namespace(), query=self.make.one_of(_LIST_FILTERS)
+        )
+        self._ask(method, request)
 
     @move(5)
     def _query(self) -> None:
@@ -423,12 +458,11 @@ class Episode:
         self._ask(method, _request(method, namespace=self.make.namespace()))
 
     @move(1)
-    def _ask_what_is_not_implemented(self) -> None:
-        method = self.make.one_of(_UNIMPLEMENTED)
-        refusal = self._ask(method, _request(method, namespace="default")).refusal
+    def _ask_what_nobody_answers(self) -> None:
+        refusal = self._ask("MakeCoffee", GetSystemInfoRequest()).refusal
         assert refusal is not None
         assert refusal.code == StatusCode.UNIMPLEMENTED
-        assert method in refusal.message
+        assert "MakeCoffee" in refusal.message
 
     # -- time -------------------------------------------------------------------------------------
 
@@ -492,7 +526,9 @@ class Episode:
         return self._send(method, request).answer
 
     def _complete(self, task: PollWorkflowTaskQueueResponse) -> None:
-        run = self.driver.cluster.runs[task.workflow_execution.run_id]
+        run = self.driver.cluster.runs.get(task.workflow_execution.run_id)
+        if run is None:
+            return
         results = {
             query_id: WorkflowQueryResult(result_type=self.make.one_of(QueryResultType.values()))
             for query_id in task.queries

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from temporalio.api.enums.v1 import EventType
+
 from tests.server.engine_driver import EngineDriver
 from tests.server.history_reader import HistoryReader
 from timeskip.clock import DueTime
 from timeskip.server.activities import Activity, ActivityTask
+from timeskip.server.history import attributes_of
 from timeskip.server.matching import Task
 from timeskip.server.queries import QueryTask
 from timeskip.server.run import Run
@@ -81,6 +84,7 @@ class EngineInvariants:
             self._check_workflow_task(run, task, reader, waiting)
         self._check_timers(run, reader)
         self._check_activities(run, reader, waiting)
+        self._check_others(run, reader)
         if run.queries:
             assert task is not None, "queries wait for a workflow task that nobody will make"
         assert reader.last_completed_started_id == run.last_completed_started_id
@@ -136,6 +140,18 @@ class EngineInvariants:
                 assert activity not in queued
             else:
                 assert (activity in queued) != _is_live(activity.retry_due)
+
+    def _check_others(self, run: Run, reader: HistoryReader) -> None:
+        """What a run wants of other runs is done before the next request is taken."""
+        told = {
+            getattr(attributes_of(event), "initiated_event_id", 0)
+            for event in run.history._buffer
+            if event.event_type != EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
+        }
+        assert run.children.keys() == reader.children.keys() - told
+        assert reader.wishes.keys() <= told
+        for child in run.children.values():
+            assert child.run is not None, "a child was never started"
 
     def _check_closed(self, run: Run, reader: HistoryReader) -> None:
         assert reader.closed

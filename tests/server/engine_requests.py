@@ -18,7 +18,10 @@ from temporalio.api.command.v1 import (
     ModifyWorkflowPropertiesCommandAttributes,
     RecordMarkerCommandAttributes,
     RequestCancelActivityTaskCommandAttributes,
+    RequestCancelExternalWorkflowExecutionCommandAttributes,
     ScheduleActivityTaskCommandAttributes,
+    SignalExternalWorkflowExecutionCommandAttributes,
+    StartChildWorkflowExecutionCommandAttributes,
     StartTimerCommandAttributes,
     UpsertWorkflowSearchAttributesCommandAttributes,
 )
@@ -30,10 +33,12 @@ from temporalio.api.common.v1 import (
     RetryPolicy,
     SearchAttributes,
     WorkerVersionStamp,
+    WorkflowExecution,
     WorkflowType,
 )
 from temporalio.api.enums.v1 import (
     CommandType,
+    ParentClosePolicy,
     TaskQueueKind,
     TimeoutType,
     WorkflowIdConflictPolicy,
@@ -279,6 +284,9 @@ class Requests:
             *[self._schedule_activity] * 4,
             *[self._start_timer] * 3,
             *[self._cancel_timer] * 2,
+            *[self._start_child] * 2,
+            self._signal_external,
+            self._cancel_external,
             self._cancel_activity,
             self._record_marker,
             self._upsert_search_attributes,
@@ -348,6 +356,52 @@ class Requests:
     def _modify_properties(self, run: Run) -> Command:
         attributes = ModifyWorkflowPropertiesCommandAttributes(upserted_memo=self.memo())
         return _command("modify_workflow_properties", attributes)
+
+    def _start_child(self, run: Run) -> Command:
+        attributes = StartChildWorkflowExecutionCommandAttributes(
+            namespace="" if self.sometimes(0.8) else self.namespace(),
+            workflow_id=self.one_of(WORKFLOW_IDS),
+            workflow_type=WorkflowType(name="Order"),
+            task_queue=TaskQueue(name=self.one_of(TASK_QUEUES)),
+            input=self.payloads(),
+            workflow_execution_timeout=self.seldom_time(),
+            workflow_run_timeout=self.seldom_time(),
+            parent_close_policy=self.one_of(ParentClosePolicy.values()),
+            workflow_id_reuse_policy=self.one_of(WorkflowIdReusePolicy.values()),
+            retry_policy=self.retry_policy(),
+        )
+        flawed = self._flawed(
+            attributes,
+            workflow_id="",
+            workflow_type=None,
+            workflow_execution_timeout=self.bad_time(),
+            workflow_run_timeout=self.bad_time(),
+        )
+        return _command("start_child_workflow_execution", flawed)
+
+    def _signal_external(self, run: Run) -> Command:
+        attributes = SignalExternalWorkflowExecutionCommandAttributes(
+            namespace="" if self.sometimes(0.8) else self.namespace(),
+            execution=WorkflowExecution(
+                workflow_id=self.one_of(WORKFLOW_IDS),
+                run_id=UNKNOWN_RUN_ID if self.sometimes(0.1) else "",
+            ),
+            signal_name="approve",
+            input=self.payloads(),
+            child_workflow_only=self.sometimes(0.2),
+        )
+        flawed = self._flawed(attributes, signal_name="", execution=None)
+        return _command("signal_external_workflow_execution", flawed)
+
+    def _cancel_external(self, run: Run) -> Command:
+        attributes = RequestCancelExternalWorkflowExecutionCommandAttributes(
+            namespace="" if self.sometimes(0.8) else self.namespace(),
+            workflow_id=self.one_of(WORKFLOW_IDS),
+            run_id=UNKNOWN_RUN_ID if self.sometimes(0.1) else "",
+            child_workflow_only=self.sometimes(0.2),
+        )
+        flawed = self._flawed(attributes, workflow_id="", run_id="nonsense")
+        return _command("request_cancel_external_workflow_execution", flawed)
 
     def _close(self) -> Command:
         kind, attributes = self.one_of(

@@ -10,6 +10,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.clock import Nanoseconds
+from timeskip.server.history import attributes_of
 
 _CLOSING = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
@@ -29,12 +30,23 @@ _RESULTS = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
     EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED,
 }
 #: What a workflow is to be told, besides results.
 _NEWS = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
     EventType.EVENT_TYPE_TIMER_FIRED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED,
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED,
+    EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED,
+    EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
+    EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
+    EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
 }
 #: Written when they happen unless a worker holds the workflow task; then they have to wait.
 _BUFFERED = {*_NEWS, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED}
@@ -58,6 +70,10 @@ class HistoryReader:
         #: Timer ids by their started events: an id may be used again before its firing is written.
         self.timers: dict[int, str] = {}
         self.activities: dict[int, ReadActivity] = {}
+        #: Started events of children by what initiated them; 0 for one that has not started yet.
+        self.children: dict[int, int] = {}
+        #: What initiated the signals and cancellations of others that came to nothing so far.
+        self.wishes: dict[int, EventType.ValueType] = {}
         self.scheduled_task = 0
         self.started_task = 0
         self.last_completed_started_id = 0
@@ -81,8 +97,7 @@ class HistoryReader:
         self._check_time(event, now)
         self.types.append(kind)
         self._last_task_id = event.task_id
-        attributes: Message = getattr(event, f"{name.lower()}_event_attributes")
-        self._check_completed_id(attributes)
+        self._check_completed_id(attributes_of(event))
         if kind in _CLOSING:
             self.closed = True
         if kind in _NEWS or kind in _RESULTS:
@@ -211,6 +226,36 @@ class HistoryReader:
         assert event.event_time.ToNanoseconds() >= activity.started_time
         return activity
 
+    # -- other runs -------------------------------------------------------------------------------
+
+    def _child_initiated(self, event: HistoryEvent) -> None:
+        self.children[event.event_id] = 0
+
+    def _child_started(self, event: HistoryEvent) -> None:
+        attributes = event.child_workflow_execution_started_event_attributes
+        assert self.children[attributes.initiated_event_id] == 0
+        self.children[attributes.initiated_event_id] = event.event_id
+
+    def _child_not_started(self, event: HistoryEvent) -> None:
+        attributes = event.start_child_workflow_execution_failed_event_attributes
+        assert self.children.pop(attributes.initiated_event_id) == 0
+
+    def _child_ended(self, event: HistoryEvent) -> None:
+        attributes = attributes_of(event)
+        started = self.children.pop(getattr(attributes, "initiated_event_id", 0))
+        assert getattr(attributes, "started_event_id", 0) == started > 0
+
+    def _wish_initiated(self, event: HistoryEvent) -> None:
+        self.wishes[event.event_id] = event.event_type
+
+    def _wish_fulfilled(self, event: HistoryEvent) -> None:
+        initiated = getattr(attributes_of(event), "initiated_event_id", 0)
+        kind = EventType.Name(self.wishes.pop(initiated)).removesuffix("_INITIATED")
+        if "SIGNAL" in kind:
+            assert "SIGNAL" in EventType.Name(event.event_type)
+        else:
+            assert "CANCEL" in EventType.Name(event.event_type)
+
 
 _READINGS: dict[EventType.ValueType, Callable[[HistoryReader, HistoryEvent], None]] = {
     EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED: HistoryReader._task_scheduled,
@@ -228,4 +273,16 @@ _READINGS: dict[EventType.ValueType, Callable[[HistoryReader, HistoryEvent], Non
     EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: HistoryReader._activity_failed,
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: HistoryReader._activity_timed_out,
     EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED: HistoryReader._activity_canceled,
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: HistoryReader._child_initiated,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED: HistoryReader._child_started,
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED: HistoryReader._child_not_started,
+    **{kind: HistoryReader._child_ended for kind in _RESULTS if "CHILD" in EventType.Name(kind)},
+    **dict.fromkeys(
+        (
+            EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+            EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+        ),
+        HistoryReader._wish_initiated,
+    ),
+    **{kind: HistoryReader._wish_fulfilled for kind in _NEWS if "EXTERNAL" in EventType.Name(kind)},
 }
