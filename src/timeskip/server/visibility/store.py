@@ -31,7 +31,8 @@ END_OF_TIME: Final = 253_402_300_799_000_000
 _KEYWORD_LIST: Final = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST
 _DATETIME: Final = IndexedValueType.INDEXED_VALUE_TYPE_DATETIME
 
-# Instants are microseconds since the epoch and durations nanoseconds.
+# Instants are microseconds since the epoch and durations nanoseconds. The orders tell apart what
+# happened at one instant of virtual time; they are the task ids of a run's first and last event.
 _SCHEMA: Final = """
     CREATE TABLE run (
         run_id TEXT PRIMARY KEY,
@@ -50,7 +51,9 @@ _SCHEMA: Final = """
         execution_duration INTEGER,
         history_length INTEGER,
         history_size INTEGER,
-        state_transitions INTEGER
+        state_transitions INTEGER,
+        start_order INTEGER NOT NULL,
+        close_order INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE attribute (
         run_id TEXT NOT NULL,
@@ -59,7 +62,7 @@ _SCHEMA: Final = """
         PRIMARY KEY (run_id, name, value)
     ) WITHOUT ROWID;
 """
-_COLUMNS: Final = 17
+_COLUMNS: Final = 19
 
 
 class Condition(NamedTuple):
@@ -139,14 +142,15 @@ class VisibilityStore:
         if after is not None:
             condition = condition.both(
                 Condition(
-                    f"({closed} < ? OR {closed} = ? AND"
-                    " (start_time < ? OR start_time = ? AND run_id > ?))",
-                    (after.close_time, *after[:1], after.start_time, *after[1:]),
+                    f"({closed}, close_order, start_time, start_order) < (?,"
+                    " coalesce((SELECT close_order FROM run WHERE run_id = ?), 0), ?,"
+                    " coalesce((SELECT start_order FROM run WHERE run_id = ?), 0))",
+                    (after.close_time, after.run_id, after.start_time, after.run_id),
                 )
             )
         rows = self._database.execute(
             f"SELECT {closed}, start_time, run_id FROM run WHERE {condition.sql}"
-            f" ORDER BY {closed} DESC, start_time DESC, run_id LIMIT ?",
+            f" ORDER BY {closed} DESC, close_order DESC, start_time DESC, start_order DESC LIMIT ?",
             (*condition.parameters, size),
         )
         return [Position(*row) for row in rows]
@@ -199,8 +203,9 @@ def _row(run: Run) -> tuple[object, ...]:
         root.workflow_id or run.workflow_id,
         root.run_id or run.run_id,
     )
+    start_order = run.history.events[0].task_id
     if run.close_time is None:
-        return (*row, None, None, None, None, None)
+        return (*row, None, None, None, None, None, start_order, 0)
     return (
         *row,
         run.close_time // 1000,
@@ -208,6 +213,8 @@ def _row(run: Run) -> tuple[object, ...]:
         len(run.history.events),
         run.history.size_bytes,
         run.state_transitions,
+        start_order,
+        run.history.events[-1].task_id,
     )
 
 
