@@ -24,6 +24,12 @@ def dev_server() -> Iterator[str]:
             str(port),
             "--log-level",
             "never",
+            # The dev server's ten listings a second are fewer than a session makes.
+            "--dynamic-config-value",
+            "frontend.namespaceRPS.visibility=100000",
+            # Otherwise lists show a deleted run for up to a minute.
+            "--dynamic-config-value",
+            "history.transferProcessorEnsureCloseBeforeDelete=false",
         ],
         stdout=subprocess.PIPE,
         text=True,
