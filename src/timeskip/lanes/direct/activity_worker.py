@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from temporalio.api.command.v1 import Command
 from temporalio.api.common.v1 import Payloads, WorkerVersionCapabilities
-from temporalio.api.enums.v1 import TaskQueueKind
-from temporalio.api.failure.v1 import Failure
+from temporalio.api.enums.v1 import CommandType, TaskQueueKind
 from temporalio.api.taskqueue.v1 import TaskQueue, TaskQueueMetadata
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueRequest,
     PollActivityTaskQueueResponse,
     RecordActivityTaskHeartbeatRequest,
     RecordActivityTaskHeartbeatResponse,
-    RespondActivityTaskCanceledRequest,
-    RespondActivityTaskCanceledResponse,
-    RespondActivityTaskCompletedRequest,
-    RespondActivityTaskCompletedResponse,
-    RespondActivityTaskFailedRequest,
-    RespondActivityTaskFailedResponse,
 )
 from temporalio.bridge.proto import ActivityHeartbeat, ActivityTaskCompletion
 from temporalio.bridge.proto.activity_task import (
@@ -29,21 +25,62 @@ from temporalio.bridge.proto.activity_task import (
     Start,
 )
 
+from timeskip.clock import SECOND, DueTime, Nanoseconds
+from timeskip.lanes.direct.activity_heartbeats import ActivityHeartbeats
+from timeskip.lanes.direct.activity_reports import ActivityReports
 from timeskip.lanes.direct.identity import WorkerIdentity
+from timeskip.lanes.direct.local_activities import LocalActivities
+from timeskip.lanes.direct.machines.payloads import copy_set_fields
+from timeskip.lanes.direct.pace import Pace
 from timeskip.lanes.direct.poller import Poller
 from timeskip.lanes.direct.requests import Requests
+from timeskip.lanes.direct.slot_info import ActivitySlotInfo
+from timeskip.lanes.direct.slots import Permit, Slots
 from timeskip.server.errors import ServiceError, StatusCode
 
-_COPIED = (
-    "scheduled_time",
-    "current_attempt_scheduled_time",
-    "started_time",
-    "schedule_to_close_timeout",
-    "start_to_close_timeout",
-    "heartbeat_timeout",
-    "retry_policy",
-    "priority",
-)
+#: An attempt that runs out of time is told so by its worker itself, this long after the server has
+#: given it up.
+_TIMEOUT_BUFFER = 5 * SECOND
+
+#: The share of its heartbeat timeout that an activity's heartbeats are thinned to.
+_THROTTLE_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class ActivitySettings:
+    """What a worker's configuration says about activities."""
+
+    polls: bool
+    max_eager_per_task: int
+    tasks_per_second: float | None
+    queue_tasks_per_second: float | None
+    longest_throttle: Nanoseconds
+    default_throttle: Nanoseconds
+    grace_period: Nanoseconds
+
+
+class _RunningActivity:
+    """An attempt that the activities' code has."""
+
+    def __init__(
+        self,
+        permit: Permit[ActivitySlotInfo],
+        heartbeats: ActivityHeartbeats,
+        heartbeat_timeout: Nanoseconds,
+    ) -> None:
+        self.permit = permit
+        self.heartbeats = heartbeats
+        self.heartbeat_timeout = heartbeat_timeout
+        self.timeouts: dict[str, DueTime] = {}
+        #: Why it was told to stop, if it was.
+        self.cancelled_for: ActivityCancelReason.ValueType | None = None
+        #: Whether the server does not want to hear of it any more.
+        self.is_unknown = False
+
+    def stop_clocks(self) -> None:
+        self.heartbeats.stop()
+        for due in self.timeouts.values():
+            due.cancel()
 
 
 class ActivityWorker:
@@ -53,71 +90,93 @@ class ActivityWorker:
         self,
         requests: Requests,
         identity: WorkerIdentity,
-        *,
-        slots: int,
-        polls: bool,
-        eager_slots: int,
-        tasks_per_second: float | None,
+        settings: ActivitySettings,
+        slots: Slots[ActivitySlotInfo],
     ) -> None:
         self._requests = requests
         self._identity = identity
+        self._settings = settings
         self._slots = slots
-        self._polls = polls
-        self._eager_slots = eager_slots
-        self._running: dict[bytes, Payloads | None] = {}
-        self._cancelled: set[bytes] = set()
+        self._reports = ActivityReports(requests, identity)
+        self._running: dict[bytes, _RunningActivity] = {}
         self._tasks: asyncio.Queue[ActivityTask | None] = asyncio.Queue()
         self._stopping = False
-        metadata = None
-        if tasks_per_second is not None:
-            metadata = TaskQueueMetadata()
-            metadata.max_tasks_per_second.value = tasks_per_second
+        self._grace_is_over = False
+        self._workflows_stopped = False
+        self._grace: DueTime | None = None
+        #: Set once, right after both have been made: they belong together.
+        self.local_activities: LocalActivities | None = None
         self._poller = Poller(
             requests,
             "PollActivityTaskQueue",
-            PollActivityTaskQueueRequest(
-                namespace=identity.namespace,
-                task_queue=TaskQueue(
-                    name=identity.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL
-                ),
-                identity=identity.identity,
-                worker_instance_key=identity.instance_key,
-                task_queue_metadata=metadata,
-                worker_version_capabilities=WorkerVersionCapabilities(build_id=identity.build_id),
-            ),
+            self._poll_request(),
             PollActivityTaskQueueResponse,
-            self._has_room,
-            self.take,
+            slots,
+            self._take,
+            pace=None
+            if settings.tasks_per_second is None
+            else Pace(requests, settings.tasks_per_second),
         )
 
     def start(self) -> None:
-        if self._polls:
-            self._poller.resume()
+        """Begin to poll."""
+        if self._settings.polls:
+            self._poller.start()
 
     def stop(self) -> None:
-        """Take no more tasks. Those that run are finished, or cancelled by `cancel_all`."""
+        """Take no more tasks. What runs may go on for the period of grace."""
+        if self._stopping:
+            return
         self._stopping = True
         self._poller.stop()
+        self._grace = self._requests.after(self._settings.grace_period, self._end_grace)
         self._end_if_done()
 
-    def cancel_all(self) -> None:
-        """The grace of the shutdown is over: ask what still runs to stop."""
-        for token in list(self._running):
-            self._cancel(token, ActivityCancelReason.WORKER_SHUTDOWN, is_worker_shutdown=True)
+    def workflows_have_stopped(self) -> None:
+        """No workflow of this worker will ask for a local activity any more."""
+        self._workflows_stopped = True
+        self._end_if_done()
 
-    def eager_room(self, task_queue: str) -> bool:
-        """Whether an activity may be given to this worker together with the workflow task's answer."""
-        return (
-            self._polls
-            and not self._stopping
-            and task_queue == self._identity.task_queue
-            and self._eager_slots > 0
-            and self._has_room()
-        )
+    def reserve_for(self, commands: Iterable[Command]) -> list[Permit[ActivitySlotInfo]]:
+        """Slots for the activities that may come back together with the answer to these commands.
 
-    def take(self, task: PollActivityTaskQueueResponse) -> None:
-        self._running[task.task_token] = None
-        self._tasks.put_nowait(ActivityTask(task_token=task.task_token, start=_start(task)))
+        Commands for whose activities there is no slot are changed to say so.
+        """
+        permits: list[Permit[ActivitySlotInfo]] = []
+        for command in commands:
+            if command.command_type != CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
+                continue
+            attributes = command.schedule_activity_task_command_attributes
+            if not attributes.request_eager_execution:
+                continue
+            permit = None
+            if (
+                self._settings.polls
+                and not self._stopping
+                and attributes.task_queue.name == self._identity.task_queue
+                and len(permits) < self._settings.max_eager_per_task
+            ):
+                permit = self._slots.try_reserve()
+            if permit is None:
+                attributes.request_eager_execution = False
+            else:
+                permits.append(permit)
+        return permits
+
+    def take_eager(
+        self,
+        tasks: Sequence[PollActivityTaskQueueResponse],
+        permits: Sequence[Permit[ActivitySlotInfo]],
+    ) -> None:
+        """Take on the activities that came back, and give back the slots that are left."""
+        for task, permit in zip(tasks, permits, strict=False):
+            self._take(task, permit)
+        for permit in permits[len(tasks) :]:
+            permit.release()
+
+    def dispatch(self, task: ActivityTask) -> None:
+        """Give a task to the activities' code."""
+        self._tasks.put_nowait(task)
 
     async def next_task(self) -> ActivityTask | None:
         """The next start or cancel for the activities' code; None once the worker has stopped."""
@@ -127,12 +186,95 @@ class ActivityWorker:
         return task
 
     def heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
-        """Sent at once: virtual time does not pass meanwhile, so there is nothing to save."""
-        token = heartbeat.task_token
-        if token not in self._running:
+        """The code says that it is alive."""
+        activity = self._running.get(heartbeat.task_token)
+        if activity is not None:
+            activity.heartbeats.beat(heartbeat.details)
+
+    def completed(self, completion: ActivityTaskCompletion) -> None:
+        """The code has ended, or something else will complete the activity."""
+        token, result = completion.task_token, completion.result
+        if self.local_activities is not None and self.local_activities.owns(token):
+            self.local_activities.completed(token, result)
+            self._end_if_done()
             return
-        details = Payloads(payloads=heartbeat.details) if heartbeat.details else None
-        self._running[token] = details
+        activity = self._running.pop(token, None)
+        if activity is None:
+            return
+        activity.stop_clocks()
+        if not activity.is_unknown:
+            shut_down = activity.cancelled_for == ActivityCancelReason.WORKER_SHUTDOWN
+            if result.HasField("cancelled") and not shut_down:
+                # A report of a cancellation has no room for what the activity said last.
+                activity.heartbeats.flush()
+            self._reports.report(
+                token, result, activity.heartbeats.latest, worker_shuts_down=shut_down
+            )
+        activity.permit.release()
+        self._end_if_done()
+
+    # -- tasks --------------------------------------------------------------------------------
+
+    def _poll_request(self) -> PollActivityTaskQueueRequest:
+        identity = self._identity
+        request = PollActivityTaskQueueRequest(
+            namespace=identity.namespace,
+            task_queue=TaskQueue(
+                name=identity.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL
+            ),
+            identity=identity.identity,
+            worker_instance_key=identity.instance_key,
+            worker_version_capabilities=WorkerVersionCapabilities(build_id=identity.build_id),
+        )
+        rate = self._settings.queue_tasks_per_second
+        if rate is not None:
+            metadata = TaskQueueMetadata()
+            metadata.max_tasks_per_second.value = rate
+            request.task_queue_metadata.CopyFrom(metadata)
+        return request
+
+    def _take(self, task: PollActivityTaskQueueResponse, permit: Permit[ActivitySlotInfo]) -> None:
+        token = task.task_token
+        permit.use(ActivitySlotInfo(activity_type=task.activity_type.name))
+        heartbeat_timeout = task.heartbeat_timeout.ToNanoseconds()
+        activity = _RunningActivity(
+            permit,
+            ActivityHeartbeats(
+                self._requests,
+                self._throttle(heartbeat_timeout),
+                lambda details: self._send_heartbeat(token, details),
+            ),
+            heartbeat_timeout,
+        )
+        self._running[token] = activity
+        self.dispatch(ActivityTask(task_token=token, start=_start(task)))
+        if self._grace_is_over:
+            self._cancel(token, ActivityCancelReason.WORKER_SHUTDOWN, is_worker_shutdown=True)
+            return
+        self._watch(token, activity, "heartbeat", heartbeat_timeout)
+        self._watch(token, activity, "whole", task.start_to_close_timeout.ToNanoseconds())
+
+    def _throttle(self, heartbeat_timeout: Nanoseconds) -> Nanoseconds:
+        settings = self._settings
+        throttle = int(heartbeat_timeout * _THROTTLE_SHARE) or settings.default_throttle
+        return min(throttle, settings.longest_throttle)
+
+    def _watch(
+        self, token: bytes, activity: _RunningActivity, what: str, timeout: Nanoseconds
+    ) -> None:
+        """Tell the code if the server must have given the attempt up by now."""
+        before = activity.timeouts.pop(what, None)
+        if before is not None:
+            before.cancel()
+        if timeout:
+            activity.timeouts[what] = self._requests.after(
+                timeout + _TIMEOUT_BUFFER,
+                lambda: self._cancel(
+                    token, ActivityCancelReason.TIMED_OUT, is_not_found=True, is_timed_out=True
+                ),
+            )
+
+    def _send_heartbeat(self, token: bytes, details: Payloads | None) -> None:
         try:
             answer = self._requests.ask(
                 "RecordActivityTaskHeartbeat",
@@ -149,81 +291,56 @@ class ActivityWorker:
                 self._cancel(token, ActivityCancelReason.NOT_FOUND, is_not_found=True)
             return
         if answer.cancel_requested:
-            self._cancel(token, ActivityCancelReason.CANCELLED, is_cancelled=True)
-        elif answer.activity_paused:
-            self._cancel(token, ActivityCancelReason.PAUSED, is_paused=True)
+            reason = ActivityCancelReason.CANCELLED
         elif answer.activity_reset:
-            self._cancel(token, ActivityCancelReason.RESET, is_reset=True)
-
-    def completed(self, completion: ActivityTaskCompletion) -> None:
-        """The code's result, reported unless something else will complete the activity."""
-        token = completion.task_token
-        if token not in self._running:
+            reason = ActivityCancelReason.RESET
+        elif answer.activity_paused:
+            reason = ActivityCancelReason.PAUSED
+        else:
+            activity = self._running.get(token)
+            if activity is not None:
+                self._watch(token, activity, "heartbeat", activity.heartbeat_timeout)
             return
-        details = self._running.pop(token)
-        self._cancelled.discard(token)
-        try:
-            self._report(completion, details)
-        except ServiceError:
-            # Timed out, cancelled or closed meanwhile: the service does not want the result.
-            pass
-        self._poller.resume()
-        self._end_if_done()
-
-    def _report(self, completion: ActivityTaskCompletion, details: Payloads | None) -> None:
-        result = completion.result
-        identity, namespace = self._identity.identity, self._identity.namespace
-        token = completion.task_token
-        if result.HasField("completed"):
-            completed = RespondActivityTaskCompletedRequest(
-                task_token=token, identity=identity, namespace=namespace
-            )
-            if result.completed.HasField("result"):
-                completed.result.payloads.append(result.completed.result)
-            self._requests.ask(
-                "RespondActivityTaskCompleted", completed, RespondActivityTaskCompletedResponse
-            )
-        elif result.HasField("failed"):
-            self._requests.ask(
-                "RespondActivityTaskFailed",
-                RespondActivityTaskFailedRequest(
-                    task_token=token,
-                    failure=result.failed.failure,
-                    identity=identity,
-                    namespace=namespace,
-                    last_heartbeat_details=details,
-                ),
-                RespondActivityTaskFailedResponse,
-            )
-        elif result.HasField("cancelled"):
-            self._requests.ask(
-                "RespondActivityTaskCanceled",
-                RespondActivityTaskCanceledRequest(
-                    task_token=token,
-                    details=_details(result.cancelled.failure),
-                    identity=identity,
-                    namespace=namespace,
-                ),
-                RespondActivityTaskCanceledResponse,
-            )
+        self._cancel(
+            token,
+            reason,
+            is_cancelled=answer.cancel_requested,
+            is_paused=answer.activity_paused,
+            is_reset=answer.activity_reset,
+        )
 
     def _cancel(
         self, token: bytes, reason: ActivityCancelReason.ValueType, **details: bool
     ) -> None:
-        if token not in self._cancelled:
-            self._cancelled.add(token)
-            self._tasks.put_nowait(
-                ActivityTask(
-                    task_token=token,
-                    cancel=Cancel(reason=reason, details=ActivityCancellationDetails(**details)),
-                )
+        """Tell the code to stop, once."""
+        activity = self._running.get(token)
+        if activity is None or activity.cancelled_for is not None:
+            return
+        activity.cancelled_for = reason
+        activity.is_unknown = details.get("is_not_found", False)
+        self.dispatch(
+            ActivityTask(
+                task_token=token,
+                cancel=Cancel(reason=reason, details=ActivityCancellationDetails(**details)),
             )
+        )
 
-    def _has_room(self) -> bool:
-        return len(self._running) < self._slots
+    # -- shutdown -----------------------------------------------------------------------------
+
+    def _end_grace(self) -> None:
+        self._grace_is_over = True
+        for token in list(self._running):
+            self._cancel(token, ActivityCancelReason.WORKER_SHUTDOWN, is_worker_shutdown=True)
 
     def _end_if_done(self) -> None:
-        if self._stopping and not self._running:
+        local = self.local_activities
+        if (
+            self._stopping
+            and not self._running
+            and (local is None or (self._workflows_stopped and local.is_idle))
+        ):
+            if self._grace is not None:
+                self._grace.cancel()
             self._tasks.put_nowait(None)
 
 
@@ -241,12 +358,16 @@ def _start(task: PollActivityTaskQueueResponse) -> Start:
     )
     for name, payload in task.header.fields.items():
         start.header_fields[name].CopyFrom(payload)
-    for field in _COPIED:
-        if task.HasField(field):  # type: ignore[arg-type]
-            getattr(start, field).CopyFrom(getattr(task, field))
+    copy_set_fields(
+        task,
+        start,
+        "scheduled_time",
+        "current_attempt_scheduled_time",
+        "started_time",
+        "schedule_to_close_timeout",
+        "start_to_close_timeout",
+        "heartbeat_timeout",
+        "retry_policy",
+        "priority",
+    )
     return start
-
-
-def _details(failure: Failure) -> Payloads | None:
-    info = failure.canceled_failure_info
-    return info.details if info.HasField("details") else None

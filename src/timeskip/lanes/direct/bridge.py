@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TypeVar
 
 import temporalio.bridge.worker
 from temporalio.api.workflowservice.v1 import (
@@ -22,10 +23,17 @@ from temporalio.bridge.proto.workflow_completion import WorkflowActivationComple
 from temporalio.bridge.temporal_sdk_bridge import PollShutdownError
 from temporalio.bridge.worker import FixedSizeSlotSupplier, SlotSupplier, WorkerConfig
 
-from timeskip.lanes.direct.activity_worker import ActivityWorker
+from timeskip.clock import SECOND
+from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWorker
 from timeskip.lanes.direct.identity import WorkerIdentity
+from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
 from timeskip.lanes.direct.requests import Requests
-from timeskip.lanes.direct.workflow_worker import WorkflowWorker
+from timeskip.lanes.direct.slots import FixedSlots, Slots
+from timeskip.lanes.direct.workflow_worker import WorkflowSettings, WorkflowWorker
+
+Info = TypeVar("Info")
+
+_MILLISECOND = SECOND // 1_000
 
 
 class DirectBridge:
@@ -38,23 +46,26 @@ class DirectBridge:
         self._activities = ActivityWorker(
             requests,
             identity,
-            slots=_slots(config.tuner.activity_slot_supplier),
-            polls=config.task_types.enable_remote_activities and not config.no_remote_activities,
-            eager_slots=config.max_eager_activity_reservations_per_workflow_task,
-            tasks_per_second=config.max_task_queue_activities_per_second,
+            _activity_settings(config),
+            _slots(config.tuner.activity_slot_supplier),
         )
+        if config.task_types.enable_local_activities:
+            self._activities.local_activities = LocalActivities(
+                requests,
+                _slots(config.tuner.local_activity_slot_supplier),
+                self._activities.dispatch,
+                self._local_activity_ended,
+            )
         self._workflows = WorkflowWorker(
             requests,
             identity,
-            slots=_slots(config.tuner.workflow_slot_supplier),
-            cache_size=config.max_cached_workflows,
-            sticky_timeout=timedelta(
-                milliseconds=config.sticky_queue_schedule_to_start_timeout_millis
-            ),
-            eager_room=self._activities.eager_room,
-            take_activity=self._activities.take,
+            _workflow_settings(config),
+            _slots(config.tuner.workflow_slot_supplier),
+            self._activities,
+            self._activities.local_activities,
         )
         self._started = False
+        self._stopped = False
 
     async def validate(self) -> NamespaceInfo:
         self._requests.ask(
@@ -94,6 +105,9 @@ class DirectBridge:
         """Every client of this simulation reaches the same service."""
 
     def initiate_shutdown(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
         self._workflows.stop()
         self._activities.stop()
         self._requests.ask(
@@ -106,10 +120,6 @@ class DirectBridge:
             ),
             ShutdownWorkerResponse,
         )
-        self._requests.after(
-            timedelta(milliseconds=self._config.graceful_shutdown_period_millis),
-            self._activities.cancel_all,
-        )
 
     async def finalize_shutdown(self) -> None:
         """Nothing outlives the shutdown."""
@@ -121,11 +131,37 @@ class DirectBridge:
                 self._workflows.start()
             self._activities.start()
 
+    def _local_activity_ended(self, ended: FinishedLocalActivity) -> None:
+        self._workflows.local_activity_ended(ended)
 
-def _slots(supplier: SlotSupplier) -> int:
+
+def _activity_settings(config: WorkerConfig) -> ActivitySettings:
+    return ActivitySettings(
+        polls=config.task_types.enable_remote_activities and not config.no_remote_activities,
+        max_eager_per_task=config.max_eager_activity_reservations_per_workflow_task,
+        tasks_per_second=config.max_activities_per_second,
+        queue_tasks_per_second=config.max_task_queue_activities_per_second,
+        longest_throttle=config.max_heartbeat_throttle_interval_millis * _MILLISECOND,
+        default_throttle=config.default_heartbeat_throttle_interval_millis * _MILLISECOND,
+        grace_period=config.graceful_shutdown_period_millis * _MILLISECOND,
+    )
+
+
+def _workflow_settings(config: WorkerConfig) -> WorkflowSettings:
+    return WorkflowSettings(
+        cache_size=config.max_cached_workflows,
+        sticky_timeout=timedelta(milliseconds=config.sticky_queue_schedule_to_start_timeout_millis),
+        fails_if_nondeterministic=config.nondeterminism_as_workflow_fail,
+        types_that_fail_if_nondeterministic=frozenset(
+            config.nondeterminism_as_workflow_fail_for_types
+        ),
+    )
+
+
+def _slots(supplier: SlotSupplier) -> Slots[Info]:
     """How many tasks at a time; what a resource-based supplier would allow at most."""
     if isinstance(supplier, FixedSizeSlotSupplier):
-        return supplier.num_slots
+        return FixedSlots(supplier.num_slots)
     if isinstance(supplier, temporalio.bridge.worker.ResourceBasedSlotSupplier):
-        return supplier.maximum_slots
+        return FixedSlots(supplier.maximum_slots)
     raise NotImplementedError("custom slot suppliers work in the wire lane only")

@@ -1,7 +1,7 @@
-"""What the core and the language SDK have agreed upon with a run's history, so that replay stays true.
+"""What core and language SDK have agreed upon with a run's history, so that replay stays true.
 
-Flags are numbers that a completed workflow task records when it begins to rely on a new behaviour; a
-replay relies on exactly what was recorded.
+Flags are numbers that a completed workflow task records when it begins to rely on a new behaviour;
+a replay relies on exactly what was recorded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UPSERT_ON_PATCH = 2
 MOVE_TERMINAL_COMMANDS = 3
 NEXUS_OPERATION_CHECKS = 4
 
-#: In the order in which the core lists them.
+#: All that this core knows.
 CORE_FLAGS = (
     ID_AND_TYPE_CHECKS,
     UPSERT_ON_PATCH,
@@ -38,26 +38,24 @@ class Flags:
 
     @property
     def lang(self) -> list[int]:
-        return sorted({**self._lang, **self._new_lang})
+        """The language's flags that the workflow's code may rely upon."""
+        return sorted(self._lang)
 
     @property
     def last_sdk_version(self) -> str:
+        """The version of the SDK that last completed a task of the run; "" if none did."""
         return self._recorded_sdk[1]
 
-    @property
-    def checks_ids_and_types(self) -> bool:
-        return self.uses(ID_AND_TYPE_CHECKS, record=False)
-
-    def uses(self, flag: int, *, record: bool) -> bool:
-        """Whether a behaviour applies; `record` it as relied upon if the run is not replaying."""
-        if record and flag not in self._core:
+    def try_use(self, flag: int, *, record: bool) -> bool:
+        """Whether a behaviour applies: if it is recorded, or from now on, by recording it."""
+        if record:
             self._new_core[flag] = None
-        return record or flag in self._core or flag in self._new_core
+            return True
+        return flag in self._core
 
     def add_lang(self, used: Iterable[int]) -> None:
-        for flag in used:
-            if flag not in self._lang:
-                self._new_lang[flag] = None
+        """The workflow's code relies on these."""
+        self._new_lang.update(dict.fromkeys(used))
 
     def recorded(self, completed: WorkflowTaskCompletedEventAttributes) -> None:
         """Take over what a completed workflow task of the history says."""
@@ -69,23 +67,18 @@ class Flags:
 
     def write_all(self) -> None:
         """A worker that writes to a history relies on all that it knows."""
-        for flag in CORE_FLAGS:
-            if flag not in self._core:
-                self._new_core[flag] = None
+        self._new_core.update(dict.fromkeys(CORE_FLAGS))
 
     def for_completion(self) -> WorkflowTaskCompletedMetadata:
         """What this workflow task records: only what is new."""
-        metadata = WorkflowTaskCompletedMetadata(
-            core_used_flags=sorted(self._new_core), lang_used_flags=sorted(self._new_lang)
-        )
         name, version = self._sdk
         recorded_name, recorded_version = self._recorded_sdk
-        if name != recorded_name:
-            metadata.sdk_name = name
-        if version != recorded_version:
-            metadata.sdk_version = version
+        metadata = WorkflowTaskCompletedMetadata(
+            core_used_flags=sorted(flag for flag in self._new_core if flag not in self._core),
+            lang_used_flags=sorted(flag for flag in self._new_lang if flag not in self._lang),
+            sdk_name=name if name != recorded_name else "",
+            sdk_version=version if version != recorded_version else "",
+        )
         self._core.update(self._new_core)
         self._lang.update(self._new_lang)
-        self._new_core, self._new_lang = {}, {}
-        self._recorded_sdk = self._sdk
         return metadata

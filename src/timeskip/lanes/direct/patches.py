@@ -1,4 +1,4 @@
-"""`workflow.patched` and `workflow.deprecate_patch`: the marker, and what it looks like in a history."""
+"""`workflow.patched` and `workflow.deprecate_patch`: the marker, and how a history shows it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterable
 
 from temporalio.api.command.v1 import (
-    Command,
     RecordMarkerCommandAttributes,
     UpsertWorkflowSearchAttributesCommandAttributes,
 )
 from temporalio.api.common.v1 import Payload, Payloads, SearchAttributes
-from temporalio.api.enums.v1 import CommandType, EventType
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 MARKER_NAME = "core_patch"
@@ -24,47 +23,50 @@ SEARCH_ATTRIBUTE = "TemporalChangeVersion"
 _LONGEST_LIST = 2048
 
 
-def marker_command(patch_id: str, *, deprecated: bool) -> Command:
+def marker(patch_id: str, *, deprecated: bool) -> RecordMarkerCommandAttributes:
     """The marker that says that a run has taken the patched path."""
-    details = json.dumps({"id": patch_id, "deprecated": deprecated}, separators=(",", ":"))
-    return Command(
-        command_type=CommandType.COMMAND_TYPE_RECORD_MARKER,
-        record_marker_command_attributes=RecordMarkerCommandAttributes(
-            marker_name=MARKER_NAME,
-            details={_DETAILS: Payloads(payloads=[_json_payload(details)])},
-        ),
+    details = json.dumps(
+        {"id": patch_id, "deprecated": deprecated}, separators=(",", ":"), ensure_ascii=False
+    )
+    return RecordMarkerCommandAttributes(
+        marker_name=MARKER_NAME,
+        details={_DETAILS: Payloads(payloads=[_json_payload(details)])},
     )
 
 
-def upsert_command(patch_ids: Iterable[str]) -> Command | None:
-    """Make the patches of a run searchable, unless they are too many."""
+def upsert(patch_ids: Iterable[str]) -> UpsertWorkflowSearchAttributesCommandAttributes | None:
+    """Make the patches of a run searchable; None if they are too many."""
     listed = json.dumps(sorted(patch_ids), separators=(",", ":"), ensure_ascii=False)
     payload = _json_payload(listed)
     if len(payload.data) >= _LONGEST_LIST:
         return None
     payload.metadata["type"] = b"KeywordList"
-    return Command(
-        command_type=CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-        upsert_workflow_search_attributes_command_attributes=(
-            UpsertWorkflowSearchAttributesCommandAttributes(
-                search_attributes=SearchAttributes(indexed_fields={SEARCH_ATTRIBUTE: payload})
-            )
-        ),
+    return UpsertWorkflowSearchAttributesCommandAttributes(
+        search_attributes=SearchAttributes(indexed_fields={SEARCH_ATTRIBUTE: payload})
     )
 
 
 def details_of(event: HistoryEvent) -> tuple[str, bool] | None:
-    """The patch that a marker is for, and whether it is deprecated; None if it is no such marker."""
+    """The patch of a marker, and whether it is deprecated; None if it is no such marker."""
     if event.event_type != EventType.EVENT_TYPE_MARKER_RECORDED:
         return None
-    marker = event.marker_recorded_event_attributes
-    if marker.marker_name != MARKER_NAME or _DETAILS not in marker.details:
+    attributes = event.marker_recorded_event_attributes
+    if attributes.marker_name != MARKER_NAME:
         return None
-    found = json.loads(marker.details[_DETAILS].payloads[0].data)
-    return found["id"], bool(found["deprecated"])
+    details = attributes.details
+    try:
+        if _DETAILS in details:
+            found = json.loads(details[_DETAILS].payloads[0].data)
+            return found["id"], found["deprecated"]
+        # Old versions of the core wrote two payloads of plain bytes.
+        name = details["patch_id"].payloads[0].data.decode()
+        return name, details["deprecated"].payloads[0].data[0] != 0
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
-def is_patch_upsert(event: HistoryEvent) -> bool:
+def is_upsert(event: HistoryEvent) -> bool:
+    """Whether an event makes patches searchable."""
     return (
         event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
         and SEARCH_ATTRIBUTE

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from timeskip.clock import duration_nanoseconds
+from timeskip.clock import DueTime, Nanoseconds
+from timeskip.lanes.holds import Hold
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError
@@ -54,10 +54,38 @@ class Requests:
         self._keeper.opened(call)
         return call
 
-    def after(self, delay: timedelta, action: Callable[[], None]) -> None:
+    def now(self) -> Nanoseconds:
+        """The time at the service, which is everybody's."""
+        return self._keeper.clock.now()
+
+    def after(self, delay: Nanoseconds, action: Callable[[], None]) -> DueTime:
         """Do something after a while of virtual time."""
+        return self.at(self._keeper.clock.now() + delay, action)
+
+    def at(self, when: Nanoseconds, action: Callable[[], None]) -> DueTime:
+        """Do something at an instant, or at once if it has passed."""
         clock = self._keeper.clock
-        clock.schedule(clock.now() + duration_nanoseconds(delay), action)
+        due = clock.schedule(max(when, clock.now()), action)
+        self._keeper.notice()
+        return due
+
+    def hold_time(self, reason: str) -> Hold:
+        """Let no time pass until the hold is released."""
+        return self._keeper.holds.take(reason)
+
+    def run_waits_for_time(self, run_id: str, waits: bool) -> None:
+        """Whether the run's open workflow task waits for nothing that a worker of it does now."""
+        if waits:
+            self._keeper.waiting_for_local_activities.add(run_id)
+        else:
+            self._keeper.waiting_for_local_activities.discard(run_id)
+        self._keeper.notice()
+
+    def abandon_workflow_task(self, run_id: str) -> None:
+        """The run's open workflow task will not be answered."""
+        run = self._keeper.service.cluster.runs.get(run_id)
+        if run is not None and run.workflow_task is not None:
+            self._keeper.abandon(run.workflow_task)
 
     def cancel(self, call: Call) -> None:
         self._keeper.service.cancel(call)

@@ -9,75 +9,56 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.command.v1 import (
-    CancelWorkflowExecutionCommandAttributes,
-    Command,
-    CompleteWorkflowExecutionCommandAttributes,
-    FailWorkflowExecutionCommandAttributes,
-    ModifyWorkflowPropertiesCommandAttributes,
-    UpsertWorkflowSearchAttributesCommandAttributes,
+from temporalio.api.command.v1 import Command
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import (
+    HistoryEvent,
+    WorkflowExecutionSignaledEventAttributes,
+    WorkflowExecutionStartedEventAttributes,
 )
-from temporalio.api.enums.v1 import CommandType, EventType
-from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.sdk.v1 import UserMetadata
+from temporalio.api.protocol.v1 import Message
+from temporalio.bridge.proto.common import VersioningIntent
 from temporalio.bridge.proto.workflow_activation import (
     CancelWorkflow,
     NotifyHasPatch,
     SignalWorkflow,
-    UpdateRandomSeed,
     WorkflowActivation,
     WorkflowActivationJob,
 )
-from temporalio.bridge.proto.workflow_commands import SetPatchMarker, WorkflowCommand
+from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
-from timeskip.lanes.direct import patches
-from timeskip.lanes.direct.flags import MOVE_TERMINAL_COMMANDS, UPSERT_ON_PATCH, Flags
+from timeskip.clock import Nanoseconds
+from timeskip.lanes.direct import (
+    local_activity_markers,
+    patches,
+    rust_text,
+    update_requests,
+    workflow_commands,
+)
+from timeskip.lanes.direct.flags import Flags
 from timeskip.lanes.direct.initialization import initialize_job
-from timeskip.lanes.direct.machines.activity import ActivityMachine, payloads_of
-from timeskip.lanes.direct.machines.machine import (
-    FatalError,
-    Machine,
-    NondeterminismError,
-    told,
-)
-from timeskip.lanes.direct.machines.recorded import (
-    CancelWorkflowMachine,
-    CompleteWorkflowMachine,
-    FailWorkflowMachine,
-    ModifyWorkflowPropertiesMachine,
-    PatchMachine,
-    RecordedMachine,
-    UpsertSearchAttributesMachine,
-)
-from timeskip.lanes.direct.machines.timer import TimerMachine
+from timeskip.lanes.direct.local_activity_requests import LocalActivityRequests
+from timeskip.lanes.direct.local_activity_results import LocalResolution, cancelled
+from timeskip.lanes.direct.machines.local_activity import LocalActivityMachine
+from timeskip.lanes.direct.machines.machine import FatalError, Machine, NondeterminismError
+from timeskip.lanes.direct.machines.patch import PatchMachine
+from timeskip.lanes.direct.machines.update import UpdateMachine
+from timeskip.lanes.direct.machines.workflow_task import WorkflowTaskMachine
 from timeskip.lanes.direct.randomness import seed_of
-from timeskip.lanes.direct.sequences import COMMAND_EVENTS, FINAL_EVENTS, end_of_sequence
-
-if TYPE_CHECKING:
-    from temporalio.api.history.v1 import (
-        WorkflowExecutionSignaledEventAttributes,
-    )
-
-#: Which attribute of an event names the command event that its machine began with.
-_INITIAL_EVENT = {
-    EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED: "scheduled_event_id",
-    EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: "scheduled_event_id",
-    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: "scheduled_event_id",
-    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: "scheduled_event_id",
-    EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED: "scheduled_event_id",
-    EventType.EVENT_TYPE_TIMER_FIRED: "started_event_id",
-}
-
-_TERMINAL = (
-    "complete_workflow_execution",
-    "fail_workflow_execution",
-    "continue_as_new_workflow_execution",
-    "cancel_workflow_execution",
+from timeskip.lanes.direct.sequences import (
+    COMMAND_EVENTS,
+    FINAL_EVENTS,
+    INITIAL_EVENTS,
+    end_of_sequence,
 )
+from timeskip.lanes.direct.update_requests import UpdateRequest
+
+AnyMachine = TypeVar("AnyMachine", bound=Machine)
 
 #: The order of jobs in an activation.
 _JOB_ORDER = {
@@ -90,257 +71,463 @@ _JOB_ORDER = {
     "remove_from_cache": 7,
 }
 
+#: Events that concern no worker, if they say so.
+_IGNORABLE = frozenset(
+    {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UNPAUSED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIME_SKIPPING_TRANSITIONED,
+    }
+)
+
+_ENDED_FROM_OUTSIDE = frozenset(
+    {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+    }
+)
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which run it is, and where it runs."""
+
+    namespace: str
+    workflow_id: str
+    workflow_type: str
+    run_id: str
+    task_queue: str
+
 
 class WorkflowMachines:
     """The state machines of one run, and where in its history it stands."""
 
-    def __init__(
-        self,
-        run_id: str,
-        workflow_id: str,
-        task_queue: str,
-        flags: Flags,
-        may_execute_eagerly: Callable[[str], bool],
-    ) -> None:
-        self.run_id = run_id
-        self.workflow_id = workflow_id
-        self.task_queue = task_queue
+    def __init__(self, run: RunIdentity, flags: Flags, now: Callable[[], Nanoseconds]) -> None:
+        self.run = run
         self.flags = flags
-        self.may_execute_eagerly = may_execute_eagerly
+        self.now = now
+        self.local_activities = LocalActivityRequests()
         self.replaying = False
+        #: Whether the workflow's code has ended the run.
         self.finished = False
+        #: Whether the history has the end of the run.
+        self.seen_final_event = False
+        #: Whether the portion of history that is being applied is the last there is.
+        self.on_last_portion = False
+        #: The workflow's time.
+        self.time: Nanoseconds | None = None
+        #: The started event, once it was seen.
+        self.started: WorkflowExecutionStartedEventAttributes | None = None
+        #: The newest event that the machines have seen.
+        self.last_event_id = 0
+        #: The start of the newest workflow task that the machines have seen.
         self.started_event_id = 0
-        self._events: list[HistoryEvent] = []
+        #: What the workflow has changed of its search attributes.
+        self.upserted: dict[str, Payload] = {}
+        #: The patches that the history or the workflow knows, and whether there is a command for
+        #: them.
+        self.patches: dict[str, bool] = {}
+        self._events: Sequence[HistoryEvent] = ()
         self._position = 0
-        self._last_event_id = 0
         self._previous_started_id = 0
-        self._next_started_id = 0
-        self._time: Timestamp | None = None
+        self._portion_ends_at = 0
         self._history_size = 0
         self._suggests_continue_as_new = False
-        self._seen_final_event = False
+        self._suggestion_reasons: list[int] = []
+        self._deployment_changed = False
         self._jobs: list[WorkflowActivationJob] = []
         self._asked: deque[tuple[Machine, Command]] = deque()
         self._sent: deque[tuple[Machine, Command]] = deque()
+        self._messages: list[Message] = []
         self._by_event: dict[int, Machine] = {}
-        self._timers: dict[int, TimerMachine] = {}
-        self._activities: dict[int, ActivityMachine] = {}
-        self._patches: dict[str, bool] = {}
+        self._by_seq: dict[tuple[str, int], Machine] = {}
+        self._updates: dict[str, UpdateMachine] = {}
+        self._update_requests: list[UpdateRequest] = []
+        self._admitted: dict[str, UpdateRequest] = {}
+        self._unsure_local_activities: list[LocalActivityMachine] = []
 
     # -- from history to activations ----------------------------------------------------------
 
-    def take_history(self, events: Sequence[HistoryEvent], previous_started_id: int) -> None:
-        """New events of a workflow task; those that were seen before are skipped."""
-        self._events = [event for event in events if event.event_id > self._last_event_id]
+    def take_task(
+        self,
+        events: Sequence[HistoryEvent],
+        previous_started_id: int,
+        messages: Iterable[Message],
+    ) -> None:
+        """A new workflow task: its part of the history and its messages."""
+        self._update_requests = [update_requests.of_message(message) for message in messages]
+        self._events = [event for event in events if event.event_id > self.started_event_id]
         self._position = 0
         self._previous_started_id = previous_started_id
         self.replaying = previous_started_id > 0
         self.apply_next()
 
     @property
-    def last_event_id(self) -> int:
-        """The newest event that the machines have seen."""
-        return self._last_event_id
-
-    @property
-    def has_more(self) -> bool:
-        """Whether there is history that the workflow has not seen yet."""
-        return self._position < len(self._events)
-
-    @property
     def has_jobs(self) -> bool:
         return bool(self._jobs)
 
-    def apply_next(self) -> None:
-        """Apply the next portion of history, if there is one."""
-        if self._seen_final_event:
+    @property
+    def has_local_resolutions(self) -> bool:
+        """Whether the workflow's next activation tells of the end of a local activity."""
+        return any(
+            job.HasField("resolve_activity") and job.resolve_activity.is_local for job in self._jobs
+        )
+
+    def apply_next(self) -> int:
+        """Apply the next portion of history; how many events it had."""
+        if self.seen_final_event:
             self.replaying = False
-            return
+            return 0
         start = self._position
-        end = end_of_sequence(self._events, start)
-        portion = self._events[start:end]
+        end = end_of_sequence(self._events, start, self.started_event_id)
+        portion = [
+            event for event in self._events[start:end] if event.event_id > self.last_event_id
+        ]
         self._position = end
-        is_last = end >= len(self._events)
-        for event in self._events[start : end + 1]:
-            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-                self.flags.recorded(event.workflow_task_completed_event_attributes)
-        if not portion:
+        self.on_last_portion = end >= len(self._events)
+        if portion:
+            self.local_activities.task_applied()
+            self._learn_flags(portion, end)
+            if portion[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+                self._portion_ends_at = portion[-1].event_id
+        else:
             self.replaying = False
-        elif portion[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-            self._next_started_id = portion[-1].event_id
-        skip = False
-        for index, event in enumerate(portion):
-            if event.event_id != self._last_event_id + 1:
-                raise FatalError(
-                    f"History is out of order. Last processed event: {self._last_event_id}, "
-                    f"event id: {event.event_id}"
-                )
-            if self.replaying and is_last and self._is_news(event):
-                self.replaying = False
-            following = portion[index + 1] if index + 1 < len(portion) else None
-            skip = False if skip else self._handle(event, following)
-            self._last_event_id = event.event_id
+        self._apply(portion)
         self._look_ahead()
+        self._release_held_if_idle()
+        return len(portion)
 
     def activation(self) -> WorkflowActivation:
-        """The jobs that have gathered, for the workflow to act upon."""
+        """The jobs that have gathered, for the workflow to act upon; perhaps none."""
         jobs, self._jobs = self._jobs, []
         only_queries = all(job.HasField("query_workflow") for job in jobs)
+        if not only_queries:
+            self.local_activities.activation_dispatched()
         activation = WorkflowActivation(
-            run_id=self.run_id,
+            run_id=self.run.run_id,
             is_replaying=self.replaying or only_queries,
-            history_length=self._last_event_id,
-            jobs=sorted(jobs, key=_job_order),
+            history_length=self.last_event_id,
+            jobs=sorted(jobs, key=_job_order) if len(jobs) > 1 else jobs,
             available_internal_flags=self.flags.lang,
             history_size_bytes=self._history_size,
             continue_as_new_suggested=self._suggests_continue_as_new,
             last_sdk_version=self.flags.last_sdk_version,
+            suggest_continue_as_new_reasons=self._suggestion_reasons,  # type: ignore[arg-type]
+            target_worker_deployment_version_changed=self._deployment_changed,
         )
-        if self._time is not None:
-            activation.timestamp.CopyFrom(self._time)
+        if self.time is not None:
+            activation.timestamp.FromNanoseconds(self.time)
         return activation
 
     def add_job(self, job: WorkflowActivationJob) -> None:
+        """Tell the workflow something with its next activation."""
         self._jobs.append(job)
+
+    def uses_flag(self, flag: int) -> bool:
+        """Whether a check applies to the event that is being applied."""
+        return self.flags.try_use(flag, record=self.on_last_portion)
+
+    def task_started(self, started_event_id: int, time: Timestamp) -> None:
+        """The workflow has got as far as the start of a task."""
+        self.started_event_id = started_event_id
+        self.advance_time(time.ToNanoseconds())
+        if not self.replaying:
+            unsure, self._unsure_local_activities = self._unsure_local_activities, []
+            for machine in unsure:
+                machine.not_in_history()
+
+    def advance_time(self, time: Nanoseconds) -> None:
+        """Let the workflow's clock show `time`; it never goes back."""
+        if self.time is None or self.time < time:
+            self.time = time
+
+    def reset_started(self, started_event_id: int) -> None:
+        """The last task led to nothing and leaves no trace in the history: go back before it."""
+        self.started_event_id = started_event_id
+        self.last_event_id -= 2
+        for event_id in [known for known in self._by_event if known > self.last_event_id]:
+            del self._by_event[event_id]
+
+    def _learn_flags(self, portion: Sequence[HistoryEvent], end: int) -> None:
+        """Take over the flags of the tasks in the portion, and of the one that completes next."""
+        completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+        for event in portion:
+            if event.event_type == completed:
+                self.flags.recorded(event.workflow_task_completed_event_attributes)
+        for index in range(end, len(self._events)):
+            event = self._events[index]
+            if event.event_type == completed:
+                self.flags.recorded(event.workflow_task_completed_event_attributes)
+                return
+
+    def _apply(self, portion: Sequence[HistoryEvent]) -> None:
+        skip = False
+        for index, event in enumerate(portion):
+            if event.event_id != self.last_event_id + 1:
+                raise FatalError(
+                    f"History is out of order. Last processed event: {self.last_event_id}, "
+                    f"event id: {event.event_id}"
+                )
+            if self.replaying and self._is_news(event):
+                self.replaying = False
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:
+                self._take_admitted(event)
+                skip = True
+            if self._update_requests:
+                self._handle_updates_after(event.event_id - 1)
+            following = portion[index + 1] if index + 1 < len(portion) else None
+            skip = False if skip else self._handle(event, following)
+            self.last_event_id = event.event_id
 
     def _is_news(self, event: HistoryEvent) -> bool:
         """Whether the event is one that no worker has seen, so that this is no replay any more."""
         return (
-            event.event_id > self._previous_started_id
+            self.on_last_portion
+            and event.event_id > self._previous_started_id
             and event.event_type != EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
             and event.event_type not in COMMAND_EVENTS
         )
 
     def _look_ahead(self) -> None:
-        """Patches of the coming portion are known to the workflow before it asks for them."""
-        end = end_of_sequence(self._events, self._position)
+        """Let the workflow know what the coming portion says of things that it is about to ask for.
+
+        A patch, the end of a local activity, and an update are recorded after the activation in
+        which the workflow has to see them.
+        """
+        end = end_of_sequence(self._events, self._position, self.started_event_id)
+        markers = []
+        updates = []
         for event in self._events[self._position : end]:
-            patch = patches.details_of(event)
-            if patch is not None:
-                self._patches.setdefault(patch[0], False)
-                self._patches[patch[0]] = False
-                self.add_job(
-                    WorkflowActivationJob(notify_has_patch=NotifyHasPatch(patch_id=patch[0]))
-                )
+            kind = event.event_type
+            if kind == EventType.EVENT_TYPE_MARKER_RECORDED:
+                patch = patches.details_of(event)
+                if patch is not None:
+                    self.patches[patch[0]] = False
+                    self.add_job(
+                        WorkflowActivationJob(notify_has_patch=NotifyHasPatch(patch_id=patch[0]))
+                    )
+                elif local_activity_markers.is_marker(event):
+                    markers.append(local_activity_markers.read(event))
+            elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+                accepted = update_requests.of_accepted(event)
+                updates.append(self._admitted.pop(accepted.protocol_instance_id, accepted))
+        self._admitted.clear()
+        for marker in markers:
+            machine = self._by_seq.get(("LocalActivity", marker.seq))
+            if not isinstance(machine, LocalActivityMachine) or machine.accepts_marker:
+                self.local_activities.peek(marker.seq, marker.resolution)
+                self._resolve_peeked(include_held=False)
+        for update in updates:
+            self._handle_update(update)
 
     def _handle(self, event: HistoryEvent, following: HistoryEvent | None) -> bool:
         """Handle one event; True if the event after it is to be skipped."""
         kind = event.event_type
         if kind in FINAL_EVENTS:
-            self._seen_final_event = True
-        if kind in _IGNORED or (event.worker_may_ignore and kind not in _HANDLERS):
+            self.seen_final_event = True
+        if event.worker_may_ignore and (
+            kind in _IGNORABLE or event.WhichOneof("attributes") is None
+        ):
+            return False
+        if kind in _ENDED_FROM_OUTSIDE:
+            if following is not None or not self.on_last_portion:
+                raise FatalError(
+                    "Machines were fed a history which has an event after workflow execution was "
+                    "terminated!"
+                )
             return False
         if kind in COMMAND_EVENTS:
             return self._handle_command_event(event, following)
-        initial = _INITIAL_EVENT.get(kind)
+        if kind == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+            self._note_task_started(event)
+        initial = INITIAL_EVENTS.get(kind)
         if initial is not None:
-            machine = self._by_event.get(_initial_event_id(event, initial))
+            machine = self._by_event.get(initial(event))
             if machine is None:
                 raise NondeterminismError(
                     "During event handling, this event had an initial command ID but we could "
-                    f"not find a matching command for it: {told(event)}"
+                    f"not find a matching command for it: {rust_text.full(event)}"
                 )
             machine.handle_event(event)
-            return False
-        handler = _HANDLERS.get(kind)
-        if handler is None:
-            raise FatalError(
-                "The event is not a non-stateful event, but we tried to handle it as one: "
-                f"{told(event)}"
-            )
-        handler(self, event)
+        else:
+            self._handle_event_of_its_own(event)
         return False
 
     def _handle_command_event(self, event: HistoryEvent, following: HistoryEvent | None) -> bool:
         """Match an event with the command that should have caused it."""
+        if local_activity_markers.is_marker(event):
+            seq = local_activity_markers.read(event).seq
+            local_activity = self.machine_of(LocalActivityMachine, "LocalActivity", seq)
+            if local_activity.has_no_command():
+                local_activity.handle_event(event)
+                return False
         while True:
             machine = self._sent[0][0] if self._sent else None
             patch = patches.details_of(event)
             if patch is not None:
+                name, deprecated = patch
                 is_patch = isinstance(machine, PatchMachine)
-                matches = isinstance(machine, PatchMachine) and machine.patch_id == patch[0]
-                if not matches and patch[1]:
-                    return following is not None and patches.is_patch_upsert(following)
+                matches = isinstance(machine, PatchMachine) and machine.patch_id == name
+                if deprecated and not matches:
+                    return following is not None and patches.is_upsert(following)
                 if not is_patch:
                     raise NondeterminismError(
-                        f"Non-deprecated patch marker encountered for change {patch[0]}, but "
+                        f"Non-deprecated patch marker encountered for change {name}, but "
                         "there is no corresponding change command!"
                     )
             elif isinstance(machine, PatchMachine):
                 self._sent.popleft()
                 continue
             if machine is None:
-                raise NondeterminismError(f"No command scheduled for event {told(event)}")
+                raise NondeterminismError(
+                    f"No command scheduled for event {rust_text.short(event)}"
+                )
             self._sent.popleft()
-            if machine.cancelled_before_sent:
-                continue
-            machine.handle_event(event)
-            if not machine.is_final:
-                self._by_event[event.event_id] = machine
-            return False
+            if not machine.cancelled_before_sent:
+                machine.handle_event(event)
+                if not machine.is_final:
+                    self._by_event[event.event_id] = machine
+                return False
+
+    def _handle_event_of_its_own(self, event: HistoryEvent) -> None:
+        kind = event.event_type
+        if kind == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+            task = WorkflowTaskMachine(self, self._portion_ends_at)
+            task.handle_event(event)
+            self._by_event[event.event_id] = task
+        elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+            self._execution_started(event)
+        elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+            attributes = event.workflow_execution_signaled_event_attributes
+            self.add_job(WorkflowActivationJob(signal_workflow=_signal(attributes, event.event_id)))
+        elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+            reason = event.workflow_execution_cancel_requested_event_attributes.cause
+            self.add_job(WorkflowActivationJob(cancel_workflow=CancelWorkflow(reason=reason)))
+        elif event.WhichOneof("attributes") is None:
+            raise FatalError(
+                "Event type is unspecified! This history is invalid. Event detail: "
+                f"{rust_text.full(event)}"
+            )
+        else:
+            raise FatalError(
+                "The event is not a non-stateful event, but we tried to handle it as one: "
+                f"{rust_text.short(event)}"
+            )
 
     def _execution_started(self, event: HistoryEvent) -> None:
         attributes = event.workflow_execution_started_event_attributes
-        self._set_time(event.event_time)
+        self.advance_time(event.event_time.ToNanoseconds())
+        self.started = attributes
         self.add_job(
             initialize_job(
                 attributes,
-                self.workflow_id,
+                self.run.workflow_id,
                 seed_of(attributes.original_execution_run_id),
                 event.event_time,
             )
         )
 
-    def _task_started(self, event: HistoryEvent) -> None:
+    def _note_task_started(self, event: HistoryEvent) -> None:
         attributes = event.workflow_task_started_event_attributes
-        self._history_size = attributes.history_size_bytes
+        self._history_size = max(attributes.history_size_bytes, 0)
         self._suggests_continue_as_new = attributes.suggest_continue_as_new
-        if event.event_id >= self._next_started_id:
-            self.started_event_id = event.event_id
-            self._set_time(event.event_time)
+        self._suggestion_reasons = list(attributes.suggest_continue_as_new_reasons)
+        self._deployment_changed = attributes.target_worker_deployment_version_changed
 
-    def _task_failed(self, event: HistoryEvent) -> None:
-        attributes = event.workflow_task_failed_event_attributes
-        if attributes.cause == Cause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW:
-            self.add_job(
-                WorkflowActivationJob(
-                    update_random_seed=UpdateRandomSeed(
-                        randomness_seed=seed_of(attributes.new_run_id)
-                    )
-                )
+    # -- updates ------------------------------------------------------------------------------
+
+    def _take_admitted(self, event: HistoryEvent) -> None:
+        """The server has kept an update in the history until a worker handles it."""
+        admitted = update_requests.of_admitted(event)
+        if self.replaying:
+            self._admitted[admitted.protocol_instance_id] = admitted
+        else:
+            self._update_requests.append(admitted)
+
+    def _handle_updates_after(self, event_id: int) -> None:
+        due = [one for one in self._update_requests if one.sequencing_event_id <= event_id]
+        self._update_requests = [
+            one for one in self._update_requests if one.sequencing_event_id > event_id
+        ]
+        for asked in due:
+            self._handle_update(asked)
+
+    def _handle_update(self, asked: UpdateRequest) -> None:
+        self._updates[asked.protocol_instance_id] = UpdateMachine(self, asked)
+
+    def update_machine(self, protocol_instance_id: str) -> UpdateMachine:
+        """The update that the workflow answers; raises `FatalError` if there is none."""
+        machine = self._updates.get(protocol_instance_id)
+        if machine is None:
+            raise FatalError(
+                f"Missing associated machine for protocol message {protocol_instance_id}"
             )
+        return machine
 
-    def _signaled(self, event: HistoryEvent) -> None:
-        attributes = event.workflow_execution_signaled_event_attributes
-        self.add_job(WorkflowActivationJob(signal_workflow=_signal(attributes, event.event_id)))
+    def add_message(self, message: Message) -> None:
+        """Send a message with the task's answer; while replaying it was sent before."""
+        if not self.replaying:
+            self._messages.append(message)
 
-    def _cancel_requested(self, event: HistoryEvent) -> None:
-        reason = event.workflow_execution_cancel_requested_event_attributes.cause
-        self.add_job(WorkflowActivationJob(cancel_workflow=CancelWorkflow(reason=reason)))
+    # -- local activities ---------------------------------------------------------------------
 
-    def _ended_from_outside(self, event: HistoryEvent) -> None:
-        """Terminated or timed out: nothing of it concerns the workflow's code."""
+    def resolve_local_activity(self, seq: int, resolution: LocalResolution, runtime: int) -> None:
+        """The worker has executed a local activity, in so many nanoseconds."""
+        machine = self.machine_of(LocalActivityMachine, "LocalActivity", seq)
+        resolution.activation_index = self.local_activities.activation_index
+        machine.resolve(resolution, runtime)
+        self.local_activities.done(seq)
 
-    def _set_time(self, time: Timestamp) -> None:
-        if self._time is None or self._time.ToNanoseconds() < time.ToNanoseconds():
-            self._time = time
+    def request_cancel_local_activity(self, machine: LocalActivityMachine) -> None:
+        """See to it that a local activity stops if it has begun, or else does not begin."""
+        local = self.local_activities
+        if local.is_held(machine.seq):
+            return
+        known = local.take_peeked(machine.seq)
+        if known is not None:
+            machine.resolve_from_marker(known)
+            return
+        taken_back = local.take_back(machine.seq)
+        if taken_back is None:
+            local.enqueue_cancel(machine.seq)
+            return
+        machine.resolve(
+            LocalResolution(
+                cancelled(),
+                attempt=taken_back.asked.attempt,
+                original_schedule_time=taken_back.original_schedule_time,
+                activation_index=local.activation_index,
+            )
+        )
+
+    def _resolve_peeked(self, *, include_held: bool) -> None:
+        """Tell the workflow of the ends of local activities that stand ahead in the history.
+
+        In the order of their markers, up to one that the workflow has not asked for yet.
+        """
+        local = self.local_activities
+        while (seq := local.next_peeked(include_held=include_held)) is not None:
+            machine = self._by_seq.get(("LocalActivity", seq))
+            if not isinstance(machine, LocalActivityMachine):
+                return
+            resolution = local.take_peeked(seq)
+            assert resolution is not None
+            machine.resolve_from_marker(resolution)
+
+    def _release_held_if_idle(self) -> None:
+        """With nothing to tell the workflow there is no later activation to hold anything for."""
+        if not self._jobs:
+            self._resolve_peeked(include_held=True)
 
     # -- from completions to commands ---------------------------------------------------------
 
     def take_commands(self, commands: Iterable[WorkflowCommand]) -> None:
-        """What the workflow asks for, in its order, but for the end of the run: that comes last."""
-        asked = list(commands)
-        if self.flags.uses(MOVE_TERMINAL_COMMANDS, record=not self.replaying):
-            ends = [command for command in asked if command.WhichOneof("variant") in _TERMINAL]
-            asked = [command for command in asked if command.WhichOneof("variant") not in _TERMINAL]
-            asked += ends[:1]
-        for command in asked:
-            variant = command.WhichOneof("variant") or ""
-            handler = _COMMANDS.get(variant)
-            if handler is None:
-                raise FatalError(f"timeskip does not support {variant!r} in the direct lane yet")
-            metadata = command.user_metadata if command.HasField("user_metadata") else None
-            handler(self, command, metadata)
+        """What the workflow asks for."""
+        for command in commands:
+            workflow_commands.handle(self, command)
+        self._resolve_peeked(include_held=False)
+        self._release_held_if_idle()
         self._send_asked()
 
     def commands(self) -> list[Command]:
@@ -348,155 +535,50 @@ class WorkflowMachines:
         self.flags.write_all()
         return [command for machine, command in self._sent if not machine.is_final]
 
+    def take_messages(self) -> list[Message]:
+        """The messages that go to the server with the commands."""
+        messages, self._messages = self._messages, []
+        return messages
+
+    @property
+    def has_output(self) -> bool:
+        """Whether there is anything to be sent to the server."""
+        return bool(self._messages) or any(not machine.is_final for machine, _ in self._sent)
+
     def add_command(self, machine: Machine, command: Command) -> None:
+        """Ask the server for something on behalf of a machine."""
         self._asked.append((machine, command))
+
+    def remember(self, kind: str, seq: int, machine: Machine) -> None:
+        """The workflow will speak of the machine as the `seq`th of its kind."""
+        self._by_seq[kind, seq] = machine
+
+    def expect_marker(self, machine: LocalActivityMachine) -> None:
+        """The machine was made while replaying: be sure that the history ahead has its marker."""
+        self._unsure_local_activities.append(machine)
+
+    def machine_of(self, kind_of_machine: type[AnyMachine], kind: str, seq: int) -> AnyMachine:
+        """What the workflow, or a marker, speaks of."""
+        machine = self._by_seq.get((kind, seq))
+        if not isinstance(machine, kind_of_machine):
+            raise NondeterminismError(f"Missing associated machine for {kind}({seq})")
+        return machine
+
+    def inherits_build_id(self, intent: VersioningIntent.ValueType, task_queue: str) -> bool:
+        """Whether what the workflow asks for is to run on a compatible version of the worker."""
+        if intent == VersioningIntent.UNSPECIFIED:
+            return task_queue in ("", self.run.task_queue)
+        return intent == VersioningIntent.COMPATIBLE
 
     def _send_asked(self) -> None:
         """Put what was asked for into the line of what is sent, without what was taken back."""
-        self._sent = deque(entry for entry in self._sent if not entry[0].cancelled_before_sent)
+        if any(machine.cancelled_before_sent for machine, _ in self._sent):
+            self._sent = deque(entry for entry in self._sent if not entry[0].cancelled_before_sent)
         while self._asked:
             machine, command = self._asked.popleft()
             if not machine.cancelled_before_sent:
-                machine.command_sent(command)
+                machine.handle_command(command)
                 self._sent.append((machine, command))
-
-    def _start_timer(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        self._timers[command.start_timer.seq] = TimerMachine(self, command.start_timer, metadata)
-
-    def _cancel_timer(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        self._timers[command.cancel_timer.seq].cancel()
-
-    def _schedule_activity(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        asked = command.schedule_activity
-        self._activities[asked.seq] = ActivityMachine(self, asked, metadata)
-
-    def _cancel_activity(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        self._activities[command.request_cancel_activity.seq].cancel()
-
-    def _set_patch_marker(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        asked: SetPatchMarker = command.set_patch_marker
-        known = self._patches.get(asked.patch_id)
-        if known:
-            return
-        earlier = [patch_id for patch_id, made in self._patches.items() if made]
-        PatchMachine(
-            self,
-            asked.patch_id,
-            patches.marker_command(asked.patch_id, deprecated=asked.deprecated),
-        )
-        self._patches[asked.patch_id] = True
-        if self.replaying and known is None:
-            return
-        if self.flags.uses(UPSERT_ON_PATCH, record=not self.replaying):
-            upsert = patches.upsert_command([*earlier, asked.patch_id])
-            if upsert is not None:
-                UpsertSearchAttributesMachine(self, upsert)
-
-    def _upsert(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        UpsertSearchAttributesMachine(
-            self,
-            Command(
-                command_type=CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-                upsert_workflow_search_attributes_command_attributes=(
-                    UpsertWorkflowSearchAttributesCommandAttributes(
-                        search_attributes=command.upsert_workflow_search_attributes.search_attributes
-                    )
-                ),
-            ),
-        )
-
-    def _modify_properties(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        ModifyWorkflowPropertiesMachine(
-            self,
-            Command(
-                command_type=CommandType.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES,
-                modify_workflow_properties_command_attributes=(
-                    ModifyWorkflowPropertiesCommandAttributes(
-                        upserted_memo=command.modify_workflow_properties.upserted_memo
-                    )
-                ),
-            ),
-        )
-
-    def _complete(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        asked = command.complete_workflow_execution
-        attributes = CompleteWorkflowExecutionCommandAttributes()
-        if asked.HasField("result"):
-            attributes.result.CopyFrom(payloads_of([asked.result]))
-        self._end(
-            CompleteWorkflowMachine,
-            Command(
-                command_type=CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
-                complete_workflow_execution_command_attributes=attributes,
-            ),
-        )
-
-    def _fail(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        self._end(
-            FailWorkflowMachine,
-            Command(
-                command_type=CommandType.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
-                fail_workflow_execution_command_attributes=FailWorkflowExecutionCommandAttributes(
-                    failure=command.fail_workflow_execution.failure
-                ),
-            ),
-        )
-
-    def _cancel(self, command: WorkflowCommand, metadata: UserMetadata | None) -> None:
-        asked = command.cancel_workflow_execution
-        attributes = CancelWorkflowExecutionCommandAttributes()
-        if asked.HasField("details"):
-            attributes.details.CopyFrom(payloads_of([asked.details]))
-        self._end(
-            CancelWorkflowMachine,
-            Command(
-                command_type=CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
-                cancel_workflow_execution_command_attributes=attributes,
-            ),
-        )
-
-    def _end(self, machine: type[RecordedMachine], command: Command) -> None:
-        machine(self, command)
-        self.finished = True
-
-
-_EventHandler = Callable[[WorkflowMachines, HistoryEvent], None]
-
-_HANDLERS: dict[EventType.ValueType, _EventHandler] = {
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: WorkflowMachines._execution_started,
-    EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED: WorkflowMachines._task_started,
-    EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED: WorkflowMachines._task_failed,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: WorkflowMachines._signaled,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED: WorkflowMachines._cancel_requested,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: WorkflowMachines._ended_from_outside,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: WorkflowMachines._ended_from_outside,
-}
-
-_IGNORED = frozenset(
-    {
-        EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
-        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
-        EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UNPAUSED,
-    }
-)
-
-_CommandHandler = Callable[[WorkflowMachines, WorkflowCommand, "UserMetadata | None"], None]
-
-_COMMANDS: dict[str, _CommandHandler] = {
-    "start_timer": WorkflowMachines._start_timer,
-    "cancel_timer": WorkflowMachines._cancel_timer,
-    "schedule_activity": WorkflowMachines._schedule_activity,
-    "request_cancel_activity": WorkflowMachines._cancel_activity,
-    "set_patch_marker": WorkflowMachines._set_patch_marker,
-    "upsert_workflow_search_attributes": WorkflowMachines._upsert,
-    "modify_workflow_properties": WorkflowMachines._modify_properties,
-    "complete_workflow_execution": WorkflowMachines._complete,
-    "fail_workflow_execution": WorkflowMachines._fail,
-    "cancel_workflow_execution": WorkflowMachines._cancel,
-}
 
 
 def _job_order(job: WorkflowActivationJob) -> int:
@@ -504,12 +586,6 @@ def _job_order(job: WorkflowActivationJob) -> int:
     if variant == "resolve_activity" and job.resolve_activity.is_local:
         return 5
     return _JOB_ORDER.get(variant, 4)
-
-
-def _initial_event_id(event: HistoryEvent, attribute: str) -> int:
-    attributes = getattr(event, event.WhichOneof("attributes") or "")
-    initial: int = getattr(attributes, attribute)
-    return initial
 
 
 def _signal(attributes: WorkflowExecutionSignaledEventAttributes, event_id: int) -> SignalWorkflow:

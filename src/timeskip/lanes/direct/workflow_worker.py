@@ -3,42 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio.api.common.v1 import MeteringMetadata, WorkerVersionCapabilities, WorkerVersionStamp
-from temporalio.api.enums.v1 import QueryResultType, TaskQueueKind
+from temporalio.api.common.v1 import WorkerVersionCapabilities
+from temporalio.api.enums.v1 import TaskQueueKind
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
-from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
-    GetWorkflowExecutionHistoryRequest,
-    GetWorkflowExecutionHistoryResponse,
-    PollActivityTaskQueueResponse,
     PollWorkflowTaskQueueRequest,
     PollWorkflowTaskQueueResponse,
-    RespondQueryTaskCompletedRequest,
-    RespondQueryTaskCompletedResponse,
-    RespondWorkflowTaskCompletedRequest,
-    RespondWorkflowTaskCompletedResponse,
-    RespondWorkflowTaskFailedRequest,
-    RespondWorkflowTaskFailedResponse,
 )
 from temporalio.bridge.proto.workflow_activation import RemoveFromCache, WorkflowActivation
-from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.bridge.proto.workflow_completion import Failure as CompletionFailure
+from temporalio.bridge.proto.workflow_completion import Success, WorkflowActivationCompletion
 
-from timeskip.lanes.direct.cached_run import CachedRun
+from timeskip.clock import DueTime, Nanoseconds
+from timeskip.lanes.direct.activity_worker import ActivityWorker
+from timeskip.lanes.direct.cached_run import (
+    AnswerByItself,
+    CachedRun,
+    FailByItself,
+    RunSettings,
+    Step,
+)
 from timeskip.lanes.direct.flags import Flags
+from timeskip.lanes.direct.history_fetching import HistoryIncompleteError, events_for
 from timeskip.lanes.direct.identity import WorkerIdentity
-from timeskip.lanes.direct.machines.machine import FatalError, NondeterminismError
+from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
 from timeskip.lanes.direct.poller import Poller
 from timeskip.lanes.direct.requests import Requests
-from timeskip.lanes.direct.workflow_machines import WorkflowMachines
+from timeskip.lanes.direct.slot_info import WorkflowSlotInfo
+from timeskip.lanes.direct.slots import Permit, Slots
+from timeskip.lanes.direct.task_outcomes import (
+    FailTask,
+    Outcome,
+    WorkflowTask,
+    application_failure,
+)
+from timeskip.lanes.direct.task_reports import Report, TaskReports
+from timeskip.lanes.direct.workflow_machines import RunIdentity, WorkflowMachines
+from timeskip.lanes.holds import Hold
 from timeskip.server.errors import ServiceError
 
 _Evict = RemoveFromCache.EvictionReason
+
+
+@dataclass(frozen=True)
+class WorkflowSettings:
+    """What a worker's configuration says about workflows. `cache_size`: runs; 0 keeps none."""
+
+    cache_size: int
+    sticky_timeout: timedelta
+    fails_if_nondeterministic: bool = False
+    types_that_fail_if_nondeterministic: frozenset[str] = frozenset()
+
+    def fails(self, workflow_type: str) -> bool:
+        """Whether a nondeterministic workflow of this type fails, and not only its task."""
+        return (
+            self.fails_if_nondeterministic
+            or workflow_type in self.types_that_fail_if_nondeterministic
+        )
 
 
 class WorkflowWorker:
@@ -48,42 +74,53 @@ class WorkflowWorker:
         self,
         requests: Requests,
         identity: WorkerIdentity,
-        *,
-        slots: int,
-        cache_size: int,
-        sticky_timeout: timedelta,
-        eager_room: Callable[[str], bool],
-        take_activity: Callable[[PollActivityTaskQueueResponse], None],
+        settings: WorkflowSettings,
+        slots: Slots[WorkflowSlotInfo],
+        activities: ActivityWorker,
+        local_activities: LocalActivities | None,
     ) -> None:
         self._requests = requests
         self._identity = identity
-        self._slots = slots
-        self._cache_size = cache_size
-        self._sticky_timeout = sticky_timeout
-        self._eager_room = eager_room
-        self._take_activity = take_activity
+        self._settings = settings
+        self._activities = activities
+        self._local_activities = local_activities
+        self._run_settings = RunSettings(settings.fails, self._heartbeat_at)
+        self._reports = TaskReports(
+            requests,
+            identity,
+            activities,
+            settings.sticky_timeout if settings.cache_size else None,
+        )
         self._runs: OrderedDict[str, CachedRun] = OrderedDict()
+        self._room_needed: OrderedDict[str, deque[WorkflowTask]] = OrderedDict()
         self._activations: asyncio.Queue[WorkflowActivation | None] = asyncio.Queue()
-        self._open_tasks = 0
+        self._steps: deque[tuple[CachedRun, Step]] = deque()
+        self._is_stepping = False
+        self._holds: dict[str, Hold] = {}
         self._stopping = False
-        self._pollers = [self._poller(identity.task_queue, TaskQueueKind.TASK_QUEUE_KIND_NORMAL)]
-        if cache_size:
+        self._pollers = [
+            self._poller(slots, identity.task_queue, TaskQueueKind.TASK_QUEUE_KIND_NORMAL)
+        ]
+        if settings.cache_size:
             self._pollers.append(
-                self._poller(identity.sticky_queue, TaskQueueKind.TASK_QUEUE_KIND_STICKY)
+                self._poller(slots, identity.sticky_queue, TaskQueueKind.TASK_QUEUE_KIND_STICKY)
             )
 
     def start(self) -> None:
+        """Begin to poll."""
         for poller in self._pollers:
-            poller.resume()
+            poller.start()
 
     def stop(self) -> None:
         """Finish what is being worked on, then forget all runs."""
+        if self._stopping:
+            return
         self._stopping = True
         for poller in self._pollers:
             poller.stop()
         for run in list(self._runs.values()):
-            if run.task is None:
-                run.evict(RemoveFromCache(message="Worker shutdown", reason=_Evict.LANG_REQUESTED))
+            if run.is_idle:
+                self._evict(run, "Worker shutdown", _Evict.LANG_REQUESTED)
         self._end_if_done()
 
     async def next_activation(self) -> WorkflowActivation | None:
@@ -93,31 +130,50 @@ class WorkflowWorker:
             self._activations.put_nowait(None)
         return activation
 
+    def take(
+        self, response: PollWorkflowTaskQueueResponse, permit: Permit[WorkflowSlotInfo]
+    ) -> None:
+        """Take on a workflow task."""
+        first = response.history.events[0].event_id if response.history.events else 0
+        permit.use(
+            WorkflowSlotInfo(workflow_type=response.workflow_type.name, is_sticky=first != 1)
+        )
+        self._take_task(WorkflowTask(response, permit, self._requests.now()))
+
     def completed(self, completion: WorkflowActivationCompletion) -> None:
         """The code's answer to an activation."""
         run = self._runs.get(completion.run_id)
         if run is None:
             return
-        run.returned(completion)
-        if run.evicting is not None and run.task is None:
-            self._forget(run)
-        elif completion.HasField("failed"):
-            failure = completion.failed.failure
-            self._fail(run, failure, completion.failed.force_cause, _Evict.LANG_FAIL)
+        self._runs.move_to_end(run.run_id)
+        if completion.HasField("failed"):
+            outcome = run.failed(completion.failed, _Evict.LANG_FAIL, by_itself=False)
         else:
-            self._guarded(run, lambda: self._succeeded(run, completion))
+            outcome = run.succeeded(completion.successful)
+        self._deal_with(run, outcome, by_itself=False)
 
-    def evict(self, run_id: str) -> None:
-        """The code asks to be rid of a run."""
+    def local_activity_ended(self, ended: FinishedLocalActivity) -> None:
+        """A local activity has come to its end."""
+        run = self._runs.get(ended.run_id)
+        if run is not None:
+            self._perform(run, run.local_activity_ended(ended))
+
+    def evict(
+        self,
+        run_id: str,
+        message: str = "Requested by lang",
+        reason: _Evict.ValueType = _Evict.LANG_REQUESTED,
+    ) -> None:
+        """Forget a run as soon as there is nothing to do for it."""
         run = self._runs.get(run_id)
         if run is not None:
-            run.evict(RemoveFromCache(message="Requested by lang", reason=_Evict.LANG_REQUESTED))
+            self._evict(run, message, reason)
 
     # -- tasks --------------------------------------------------------------------------------
 
     def _poller(
-        self, queue: str, kind: TaskQueueKind.ValueType
-    ) -> Poller[PollWorkflowTaskQueueResponse]:
+        self, slots: Slots[WorkflowSlotInfo], queue: str, kind: TaskQueueKind.ValueType
+    ) -> Poller[PollWorkflowTaskQueueResponse, WorkflowSlotInfo]:
         identity = self._identity
         sticky = kind == TaskQueueKind.TASK_QUEUE_KIND_STICKY
         return Poller(
@@ -133,278 +189,181 @@ class WorkflowWorker:
                 worker_version_capabilities=WorkerVersionCapabilities(build_id=identity.build_id),
             ),
             PollWorkflowTaskQueueResponse,
-            lambda: self._open_tasks < self._slots,
-            self._take_task,
+            slots,
+            self.take,
+            sticky=sticky,
         )
 
-    def _take_task(self, task: PollWorkflowTaskQueueResponse) -> None:
-        self._open_tasks += 1
-        run = self._runs.get(task.workflow_execution.run_id)
-        if run is not None and (run.evicting is not None or run.task is not None):
-            run.next_task = task
+    def _take_task(self, task: WorkflowTask) -> None:
+        run_id = task.response.workflow_execution.run_id
+        run = self._runs.get(run_id)
+        if run is not None and run.is_busy:
+            run.waiting.add(task)
+            return
+        if run is None and len(self._runs) >= max(self._settings.cache_size, 1):
+            self._room_needed.setdefault(run_id, deque()).append(task)
+            self._make_room()
             return
         self._begin(run, task)
 
-    def _begin(self, run: CachedRun | None, task: PollWorkflowTaskQueueResponse) -> None:
+    def _begin(self, run: CachedRun | None, task: WorkflowTask) -> None:
+        try:
+            events = events_for(
+                self._requests, self._identity.namespace, task.response, is_cached=run is not None
+            )
+        except (ServiceError, HistoryIncompleteError) as error:
+            self._cannot_begin(run, task, f"Fetching history failed: {error}")
+            return
         if run is None:
-            run = self._new_run(task)
+            run = self._new_run(task.response)
         self._runs.move_to_end(run.run_id)
-        run.begin(task)
-        self._guarded(run, lambda: self._feed(run, task))
+        self._perform(run, run.begin(task, events))
 
-    def _feed(self, run: CachedRun, task: PollWorkflowTaskQueueResponse) -> None:
-        events = self._history(run, task)
-        if events:
-            run.machines.take_history(events, task.previous_started_event_id)
-        self._go_on(run)
+    def _cannot_begin(self, run: CachedRun | None, task: WorkflowTask, message: str) -> None:
+        if run is not None:
+            run.unbegun_task = task
+            self._evict(run, message, _Evict.PAGINATION_OR_HISTORY_FETCH)
+            return
+        failure = CompletionFailure(failure=application_failure(message, non_retryable=True))
+        cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
+        self._reports.report(FailTask(task, cause, failure, is_query=False))
+        task.permit.release()
 
-    def _history(self, run: CachedRun, task: PollWorkflowTaskQueueResponse) -> list[HistoryEvent]:
-        """All events that the run has not seen, fetched if the task does not bring them."""
-        events = list(task.history.events)
-        token = task.next_page_token
-        expected = run.machines.last_event_id + 1
-        if (not events and expected == 1) or (events and events[0].event_id > expected):
-            # A part of the history came for a run that is not cached (any more).
-            events, token = [], b""
-            fetched = self._fetch(task, b"")
-            events, token = list(fetched.history.events), fetched.next_page_token
-        while token:
-            fetched = self._fetch(task, token)
-            events += fetched.history.events
-            token = fetched.next_page_token
-        return events
-
-    def _fetch(
-        self, task: PollWorkflowTaskQueueResponse, token: bytes
-    ) -> GetWorkflowExecutionHistoryResponse:
-        return self._requests.ask(
-            "GetWorkflowExecutionHistory",
-            GetWorkflowExecutionHistoryRequest(
-                namespace=self._identity.namespace,
-                execution=task.workflow_execution,
-                next_page_token=token,
+    def _new_run(self, response: PollWorkflowTaskQueueResponse) -> CachedRun:
+        identity, execution = self._identity, response.workflow_execution
+        run = CachedRun(
+            WorkflowMachines(
+                RunIdentity(
+                    namespace=identity.namespace,
+                    workflow_id=execution.workflow_id,
+                    workflow_type=response.workflow_type.name,
+                    run_id=execution.run_id,
+                    task_queue=identity.task_queue,
+                ),
+                Flags(identity.sdk_name, identity.sdk_version),
+                self._requests.now,
             ),
-            GetWorkflowExecutionHistoryResponse,
+            self._local_activities,
+            self._run_settings,
         )
-
-    def _succeeded(self, run: CachedRun, completion: WorkflowActivationCompletion) -> None:
-        run.machines.flags.add_lang(completion.successful.used_internal_flags)
-        run.take(list(completion.successful.commands))
-        self._go_on(run)
-
-    def _go_on(self, run: CachedRun) -> None:
-        if run.go_on():
-            return
-        if run.legacy_result is not None:
-            self._answer_legacy_query(run)
-        else:
-            self._answer_task(run)
-
-    def _answer_legacy_query(self, run: CachedRun) -> None:
-        task, answer = run.task, run.legacy_result
-        assert task is not None
-        assert answer is not None
-        request = RespondQueryTaskCompletedRequest(
-            task_token=task.task_token, namespace=self._identity.namespace
-        )
-        if answer.HasField("failed"):
-            request.completed_type = QueryResultType.QUERY_RESULT_TYPE_FAILED
-            request.error_message = answer.failed.message
-            request.failure.CopyFrom(answer.failed)
-        else:
-            request.completed_type = QueryResultType.QUERY_RESULT_TYPE_ANSWERED
-            if answer.succeeded.HasField("response"):
-                request.query_result.payloads.append(answer.succeeded.response)
-        try:
-            self._requests.ask(
-                "RespondQueryTaskCompleted", request, RespondQueryTaskCompletedResponse
-            )
-        except ServiceError:
-            # Nobody waits for the answer any more; the run is as good as before.
-            pass
-        self._done(run)
-
-    def _answer_task(self, run: CachedRun) -> None:
-        task = run.task
-        assert task is not None
-        identity = self._identity
-        request = RespondWorkflowTaskCompletedRequest(
-            task_token=task.task_token,
-            commands=run.machines.commands(),
-            identity=identity.identity,
-            namespace=identity.namespace,
-            return_new_workflow_task=True,
-            query_results=run.query_results,
-            worker_version_stamp=WorkerVersionStamp(build_id=identity.build_id),
-            sdk_metadata=run.machines.flags.for_completion(),
-            metering_metadata=MeteringMetadata(),
-            worker_instance_key=identity.instance_key,
-        )
-        if self._cache_size:
-            request.sticky_attributes.CopyFrom(self._sticky_attributes())
-        try:
-            response = self._requests.ask(
-                "RespondWorkflowTaskCompleted", request, RespondWorkflowTaskCompletedResponse
-            )
-        except ServiceError as error:
-            self._refused(run, error)
-            return
-        if response.HasField("workflow_task"):
-            self._open_tasks += 1
-            run.next_task = response.workflow_task
-        for activity in response.activity_tasks:
-            self._take_activity(activity)
-        if run.machines.finished:
-            reason = _Evict.WORKFLOW_EXECUTION_ENDING
-            run.evicting = RemoveFromCache(message="Workflow completed", reason=reason)
-        elif not self._cache_size and not response.HasField("workflow_task"):
-            run.evicting = RemoveFromCache(message="Cache is off", reason=_Evict.CACHE_FULL)
-        self._done(run)
-
-    def _refused(self, run: CachedRun, error: ServiceError) -> None:
-        """The service did not take the answer: what the run has in memory is not what is recorded."""
-        reason = (
-            _Evict.UNHANDLED_COMMAND
-            if error.message == "UnhandledCommand"
-            else _Evict.TASK_NOT_FOUND
-        )
-        run.evicting = RemoveFromCache(message=error.message, reason=reason)
-        self._done(run)
-
-    def _fail(
-        self,
-        run: CachedRun,
-        failure: Failure,
-        cause: Cause.ValueType,
-        reason: _Evict.ValueType,
-    ) -> None:
-        """The task failed. The first attempt is reported; others time out, so that nobody spins."""
-        task = run.task
-        if task is not None and task.HasField("query"):
-            self._report_failed_query(task, failure)
-        elif task is not None and task.attempt <= 1:
-            self._report_failed_task(task, failure, cause)
-        elif task is not None:
-            self._identity.abandon(task.workflow_execution.run_id)
-        run.evicting = RemoveFromCache(message=failure.message, reason=reason)
-        self._done(run)
-
-    def _report_failed_task(
-        self, task: PollWorkflowTaskQueueResponse, failure: Failure, cause: Cause.ValueType
-    ) -> None:
-        try:
-            self._requests.ask(
-                "RespondWorkflowTaskFailed",
-                RespondWorkflowTaskFailedRequest(
-                    task_token=task.task_token,
-                    cause=cause
-                    or Cause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
-                    failure=failure,
-                    identity=self._identity.identity,
-                    namespace=self._identity.namespace,
-                ),
-                RespondWorkflowTaskFailedResponse,
-            )
-        except ServiceError:
-            # The task is over already: it timed out, or the run was closed.
-            return
-
-    def _report_failed_query(self, task: PollWorkflowTaskQueueResponse, failure: Failure) -> None:
-        try:
-            self._requests.ask(
-                "RespondQueryTaskCompleted",
-                RespondQueryTaskCompletedRequest(
-                    task_token=task.task_token,
-                    completed_type=QueryResultType.QUERY_RESULT_TYPE_FAILED,
-                    error_message=failure.message,
-                    failure=failure,
-                    namespace=self._identity.namespace,
-                ),
-                RespondQueryTaskCompletedResponse,
-            )
-        except ServiceError:
-            # Nobody waits for the answer any more.
-            return
-
-    def _done(self, run: CachedRun) -> None:
-        """The run's task is answered, or lost. See what comes next."""
-        run.task = None
-        self._open_tasks -= 1
-        if run.evicting is not None:
-            if not run.is_out:
-                run.hand_out_eviction()
-        elif run.next_task is not None:
-            task, run.next_task = run.next_task, None
-            self._begin(run, task)
-        elif self._stopping:
-            run.evict(RemoveFromCache(message="Worker shutdown", reason=_Evict.LANG_REQUESTED))
-        self._resume()
-
-    # -- cache --------------------------------------------------------------------------------
-
-    def _new_run(self, task: PollWorkflowTaskQueueResponse) -> CachedRun:
-        self._make_room()
-        execution = task.workflow_execution
-        machines = WorkflowMachines(
-            execution.run_id,
-            execution.workflow_id,
-            self._identity.task_queue,
-            Flags(self._identity.sdk_name, self._identity.sdk_version),
-            self._eager_room,
-        )
-        run = CachedRun(execution.run_id, machines, self._activations.put_nowait)
         self._runs[run.run_id] = run
         return run
 
-    def _make_room(self) -> None:
-        """Evict the runs that were used longest ago and are not being worked on."""
-        excess = len(self._runs) + 1 - max(self._cache_size, 1)
-        for run in list(self._runs.values()):
-            if excess <= 0:
-                return
-            if run.task is None and run.evicting is None:
-                excess -= 1
-                run.evict(RemoveFromCache(message="Cache full", reason=_Evict.CACHE_FULL))
+    # -- steps --------------------------------------------------------------------------------
 
-    def _forget(self, run: CachedRun) -> None:
-        """The code has forgotten the run; so does the cache."""
+    def _perform(self, run: CachedRun, step: Step) -> None:
+        """Do what a run says is to be done next, and what follows from it."""
+        self._steps.append((run, step))
+        if self._is_stepping:
+            return
+        self._is_stepping = True
+        try:
+            while self._steps:
+                self._do(*self._steps.popleft())
+        finally:
+            self._is_stepping = False
+        self._end_if_done()
+
+    def _do(self, run: CachedRun, step: Step) -> None:
+        if isinstance(step, WorkflowActivation):
+            if run.machines.local_activities.outstanding:
+                # Those may wait for time, but what the workflow does now must not.
+                self._holds[run.run_id] = self._requests.hold_time("a workflow is activated")
+            self._activations.put_nowait(step)
+        elif isinstance(step, AnswerByItself):
+            self._deal_with(run, run.succeeded(Success()), by_itself=True)
+        elif isinstance(step, FailByItself):
+            outcome = run.failed(step.failure, _Evict.UNSPECIFIED, by_itself=True)
+            self._deal_with(run, outcome, by_itself=True)
+        elif not run.is_busy:
+            waiting = run.waiting.next()
+            if waiting is not None:
+                self._begin(run, waiting)
+            elif self._stopping:
+                self._evict(run, "Worker shutdown", _Evict.LANG_REQUESTED)
+
+    def _deal_with(self, run: CachedRun, outcome: Outcome, *, by_itself: bool) -> None:
+        """Tell the server what there is to tell, and see how it goes on."""
+        if (
+            not self._settings.cache_size
+            and not run.waits_for_local_activities
+            and not run.has_more_for_code
+        ):
+            self._evict(run, "Workflow cache full", _Evict.CACHE_FULL)
+        report = self._reports.report(outcome)
+        if report.eviction is not None:
+            self._evict(run, "Error reporting WFT to server", report.eviction)
+        self._after_answer(run, report, by_itself=by_itself)
+
+    def _after_answer(self, run: CachedRun, report: Report, *, by_itself: bool) -> None:
+        task = run.answered(
+            reported=report.reported, dropped=report.dropped, reset_to=report.reset_to
+        )
+        next_task = None
+        if report.next_task is not None and task is not None:
+            next_task = WorkflowTask(report.next_task, task.permit, self._requests.now())
+        elif task is not None:
+            task.permit.release()
+        hold = self._holds.pop(run.run_id, None)
+        if run.activation_returned(by_itself=by_itself):
+            self._forget(run, next_task)
+        elif next_task is not None:
+            self._take_task(next_task)
+        else:
+            step = run.go_on()
+            if step is None and run.machines.finished and report.reported:
+                step = run.evict(
+                    RemoveFromCache(
+                        message="Workflow completed", reason=_Evict.WORKFLOW_EXECUTION_ENDING
+                    )
+                )
+            self._perform(run, step)
+        if hold is not None:
+            hold.release()
+
+    def _heartbeat_at(self, when: Nanoseconds, run_id: str) -> DueTime:
+        def beat() -> None:
+            run = self._runs.get(run_id)
+            if run is not None:
+                self._perform(run, run.heartbeat_is_due())
+
+        return self._requests.at(when, beat)
+
+    # -- cache --------------------------------------------------------------------------------
+
+    def _evict(self, run: CachedRun, message: str, reason: _Evict.ValueType) -> None:
+        self._perform(run, run.evict(RemoveFromCache(message=message, reason=reason)))
+
+    def _make_room(self) -> None:
+        """Evict the runs that were used longest ago, one for each task that waits for room."""
+        needed = len(self._room_needed) - sum(
+            run.evicting is not None for run in self._runs.values()
+        )
+        for run in list(self._runs.values()):
+            if needed <= 0:
+                return
+            if run.evicting is None and not run.waiting:
+                needed -= 1
+                self._evict(run, "Workflow cache full", _Evict.CACHE_FULL)
+
+    def _forget(self, run: CachedRun, next_task: WorkflowTask | None) -> None:
+        """The code has forgotten the run; so does the cache. There is room for another."""
         del self._runs[run.run_id]
-        if run.next_task is not None:
-            self._begin(None, run.next_task)
+        if run.task is not None:
+            run.task.permit.release()
+        tasks = deque(filter(None, [run.waiting.next() or next_task]))
+        if not tasks and self._room_needed:
+            _, tasks = self._room_needed.popitem(last=False)
+        for task in tasks:
+            self._take_task(task)
         self._end_if_done()
 
     def _end_if_done(self) -> None:
-        if self._stopping and not self._runs:
-            self._activations.put_nowait(None)
+        if self._stopping and not self._runs and not self._room_needed:
+            self._stopping_done()
 
-    def _resume(self) -> None:
-        for poller in self._pollers:
-            poller.resume()
-
-    def _sticky_attributes(self) -> StickyExecutionAttributes:
-        attributes = StickyExecutionAttributes(
-            worker_task_queue=TaskQueue(
-                name=self._identity.sticky_queue,
-                kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY,
-                normal_name=self._identity.task_queue,
-            )
-        )
-        attributes.schedule_to_start_timeout.FromTimedelta(self._sticky_timeout)
-        return attributes
-
-    def _guarded(self, run: CachedRun, step: Callable[[], None]) -> None:
-        """Do something with the run's machines; a run that does not fit its history is failed."""
-        try:
-            step()
-        except NondeterminismError as error:
-            message = f"[TMPRL1100] Nondeterminism error: {error}"
-            cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
-            self._fail(run, _application_failure(message), cause, _Evict.NONDETERMINISM)
-        except FatalError as error:
-            message = f"Fatal error in workflow machines: {error}"
-            cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
-            self._fail(run, _application_failure(message), cause, _Evict.FATAL)
-
-
-def _application_failure(message: str) -> Failure:
-    return Failure(message=message, application_failure_info=ApplicationFailureInfo())
+    def _stopping_done(self) -> None:
+        if self._local_activities is not None:
+            self._local_activities.stop()
+        self._activities.workflows_have_stopped()
+        self._activations.put_nowait(None)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from temporalio.api.command.v1 import Command
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.enums.v1 import CommandType, EventType
 
-from timeskip.lanes.direct import patches
-from timeskip.lanes.direct.machines.machine import Machine, NondeterminismError, Table
+from timeskip.lanes.direct.machines.machine import Machine, Table
 
 if TYPE_CHECKING:
     from timeskip.lanes.direct.workflow_machines import WorkflowMachines
@@ -17,10 +15,6 @@ if TYPE_CHECKING:
 
 class RecordedMachine(Machine):
     """Waits for the one event that its command causes."""
-
-    INITIAL = "CommandCreated"
-    FINAL = frozenset({"Recorded"})
-    TABLE: ClassVar[Table] = {("CommandCreated", "Recorded"): ("Recorded", None)}
 
     def __init__(self, machines: WorkflowMachines, command: Command) -> None:
         super().__init__(machines)
@@ -30,54 +24,122 @@ class RecordedMachine(Machine):
 class CompleteWorkflowMachine(RecordedMachine):
     """The run's result."""
 
-    TITLE = "Complete workflow machine"
-    TRIGGERS: ClassVar = {EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "Recorded"}
+    MISFIT = "Complete workflow machine does not handle this event: {event}"
+    INITIAL = "CompleteWorkflowCommandCreated"
+    EVENTS: ClassVar = {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "WorkflowExecutionCompleted"
+    }
+    COMMANDS: ClassVar = {
+        CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION: "CommandCompleteWorkflowExecution"
+    }
+    TABLE: ClassVar[Table] = {
+        ("CompleteWorkflowCommandCreated", "CommandCompleteWorkflowExecution"): (
+            "CompleteWorkflowCommandCreated",
+            None,
+        ),
+        ("CompleteWorkflowCommandCreated", "WorkflowExecutionCompleted"): (
+            "CompleteWorkflowCommandRecorded",
+            None,
+        ),
+    }
 
 
 class FailWorkflowMachine(RecordedMachine):
     """The run's failure."""
 
-    TITLE = "Fail workflow machine"
-    TRIGGERS: ClassVar = {EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: "Recorded"}
+    MISFIT = "Fail workflow machine does not handle this event: {event}"
+    INITIAL = "FailWorkflowCommandCreated"
+    EVENTS: ClassVar = {EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: "WorkflowExecutionFailed"}
+    COMMANDS: ClassVar = {
+        CommandType.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION: "CommandFailWorkflowExecution"
+    }
+    TABLE: ClassVar[Table] = {
+        ("FailWorkflowCommandCreated", "CommandFailWorkflowExecution"): (
+            "FailWorkflowCommandCreated",
+            None,
+        ),
+        ("FailWorkflowCommandCreated", "WorkflowExecutionFailed"): (
+            "FailWorkflowCommandRecorded",
+            None,
+        ),
+    }
 
 
 class CancelWorkflowMachine(RecordedMachine):
     """The run's end because it was cancelled."""
 
-    TITLE = "Cancel workflow machine"
-    TRIGGERS: ClassVar = {EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: "Recorded"}
+    MISFIT = "Cancel workflow machine does not handle this event: {event}"
+    INITIAL = "CancelWorkflowCommandCreated"
+    EVENTS: ClassVar = {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: "WorkflowExecutionCanceled"
+    }
+    COMMANDS: ClassVar = {
+        CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION: "CommandCancelWorkflowExecution"
+    }
+    TABLE: ClassVar[Table] = {
+        ("CancelWorkflowCommandCreated", "CommandCancelWorkflowExecution"): (
+            "CancelWorkflowCommandCreated",
+            None,
+        ),
+        ("CancelWorkflowCommandCreated", "WorkflowExecutionCanceled"): (
+            "CancelWorkflowCommandRecorded",
+            None,
+        ),
+    }
+
+
+class ContinueAsNewWorkflowMachine(RecordedMachine):
+    """The run's end because it goes on in a new run."""
+
+    MISFIT = "Continue as new workflow machine does not handle this event: {event}"
+    INITIAL = "ContinueAsNewWorkflowCommandCreated"
+    EVENTS: ClassVar = {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW: "WorkflowExecutionContinuedAsNew"
+    }
+    COMMANDS: ClassVar = {
+        CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION: (
+            "CommandContinueAsNewWorkflowExecution"
+        )
+    }
+    TABLE: ClassVar[Table] = {
+        ("ContinueAsNewWorkflowCommandCreated", "CommandContinueAsNewWorkflowExecution"): (
+            "ContinueAsNewWorkflowCommandCreated",
+            None,
+        ),
+        ("ContinueAsNewWorkflowCommandCreated", "WorkflowExecutionContinuedAsNew"): (
+            "ContinueAsNewWorkflowCommandRecorded",
+            None,
+        ),
+    }
 
 
 class ModifyWorkflowPropertiesMachine(RecordedMachine):
     """A change of the memo."""
 
-    TITLE = "Modify workflow properties machine"
-    TRIGGERS: ClassVar = {EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED: "Recorded"}
+    MISFIT = "ModifyWorkflowPropertiesMachine does not handle {event}"
+    INITIAL = "Created"
+    EVENTS: ClassVar = {EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED: "CommandRecorded"}
+    COMMANDS: ClassVar = {
+        CommandType.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES: "CommandScheduled",
+    }
+    TABLE: ClassVar[Table] = {
+        ("Created", "CommandScheduled"): ("CommandIssued", None),
+        ("CommandIssued", "CommandRecorded"): ("Done", None),
+    }
 
 
 class UpsertSearchAttributesMachine(RecordedMachine):
     """New values of search attributes."""
 
-    TITLE = "Upsert search attributes machine"
-    TRIGGERS: ClassVar = {EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: "Recorded"}
-
-
-class PatchMachine(RecordedMachine):
-    """A version marker. Its event is matched by the name of the patch as well."""
-
-    TITLE = "Patch machine"
-    TRIGGERS: ClassVar = {EventType.EVENT_TYPE_MARKER_RECORDED: "Recorded"}
-
-    def __init__(self, machines: WorkflowMachines, patch_id: str, command: Command) -> None:
-        self.patch_id = patch_id
-        super().__init__(machines, command)
-
-    def _check(self, event: HistoryEvent) -> None:
-        found = patches.details_of(event)
-        if found is None or found[0] != self.patch_id:
-            name = found[0] if found is not None else ""
-            raise NondeterminismError(
-                f"Change id {self.patch_id} does not match expected id {name}"
-            )
-
-    TABLE: ClassVar[Table] = {("CommandCreated", "Recorded"): ("Recorded", _check)}
+    MISFIT = "UpsertWorkflowSearchAttributesMachine does not handle {event}"
+    INITIAL = "Created"
+    EVENTS: ClassVar = {
+        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: "CommandRecorded",
+    }
+    COMMANDS: ClassVar = {
+        CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: "CommandScheduled",
+    }
+    TABLE: ClassVar[Table] = {
+        ("Created", "CommandScheduled"): ("CommandIssued", None),
+        ("CommandIssued", "CommandRecorded"): ("Done", None),
+    }

@@ -1,0 +1,107 @@
+"""Tells the server what came of activities."""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import Payloads, WorkerVersionStamp
+from temporalio.api.enums.v1 import ActivityTaskFailedCause
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.workflowservice.v1 import (
+    RespondActivityTaskCanceledRequest,
+    RespondActivityTaskCanceledResponse,
+    RespondActivityTaskCompletedRequest,
+    RespondActivityTaskCompletedResponse,
+    RespondActivityTaskFailedRequest,
+    RespondActivityTaskFailedResponse,
+)
+from temporalio.bridge.proto.activity_result import ActivityExecutionResult, Cancellation
+
+from timeskip.lanes.direct.identity import WorkerIdentity
+from timeskip.lanes.direct.requests import Requests
+from timeskip.server.errors import ServiceError
+
+_UNHANDLED = ActivityTaskFailedCause.ACTIVITY_TASK_FAILED_CAUSE_ACTIVITY_WORKER_UNHANDLED_FAILURE
+
+
+class ActivityReports:
+    """Answers activity tasks on behalf of one worker."""
+
+    def __init__(self, requests: Requests, identity: WorkerIdentity) -> None:
+        self._requests = requests
+        self._identity = identity
+
+    def report(
+        self,
+        token: bytes,
+        result: ActivityExecutionResult,
+        last_details: Payloads | None,
+        *,
+        worker_shuts_down: bool,
+    ) -> None:
+        """Say how an attempt ended. `last_details`: what its last heartbeat said."""
+        if result.HasField("completed"):
+            completed = RespondActivityTaskCompletedRequest(
+                task_token=token,
+                identity=self._identity.identity,
+                namespace=self._identity.namespace,
+            )
+            if result.completed.HasField("result"):
+                completed.result.payloads.append(result.completed.result)
+            self._say(
+                "RespondActivityTaskCompleted", completed, RespondActivityTaskCompletedResponse
+            )
+        elif result.HasField("failed"):
+            cause = ActivityTaskFailedCause.ValueType(result.failed.cause) or _UNHANDLED
+            self._fail(token, result.failed.failure, cause, last_details)
+        elif result.HasField("cancelled") and worker_shuts_down:
+            # As a cancellation it would be final. Another worker can try again.
+            failure = Failure(
+                message="Worker is shutting down and this activity did not complete in time",
+                application_failure_info=ApplicationFailureInfo(type="WorkerShutdown"),
+            )
+            self._fail(token, failure, _UNHANDLED, last_details)
+        elif result.HasField("cancelled"):
+            self._say(
+                "RespondActivityTaskCanceled",
+                RespondActivityTaskCanceledRequest(
+                    task_token=token,
+                    details=_details(result.cancelled),
+                    identity=self._identity.identity,
+                    namespace=self._identity.namespace,
+                ),
+                RespondActivityTaskCanceledResponse,
+            )
+
+    def _fail(
+        self,
+        token: bytes,
+        failure: Failure,
+        cause: ActivityTaskFailedCause.ValueType,
+        last_details: Payloads | None,
+    ) -> None:
+        identity = self._identity
+        self._say(
+            "RespondActivityTaskFailed",
+            RespondActivityTaskFailedRequest(
+                task_token=token,
+                failure=failure,
+                identity=identity.identity,
+                namespace=identity.namespace,
+                last_heartbeat_details=last_details,
+                worker_version=WorkerVersionStamp(build_id=identity.build_id),
+                cause=cause,
+            ),
+            RespondActivityTaskFailedResponse,
+        )
+
+    def _say(self, method: str, request: Message, response_type: type[Message]) -> None:
+        try:
+            self._requests.ask(method, request, response_type)
+        except ServiceError:
+            # Timed out, cancelled or closed meanwhile: the server does not want to know.
+            return
+
+
+def _details(cancelled: Cancellation) -> Payloads | None:
+    info = cancelled.failure.canceled_failure_info
+    return info.details if info.HasField("details") else None

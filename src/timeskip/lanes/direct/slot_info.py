@@ -1,0 +1,20 @@
+"""What a slot of a worker is used for, as custom slot suppliers see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WorkflowSlotInfo:
+    """A workflow task. `is_sticky`: it brings only what is new to a cached run."""
+
+    workflow_type: str
+    is_sticky: bool
+
+
+@dataclass(frozen=True)
+class ActivitySlotInfo:
+    """An activity, or a local activity."""
+
+    activity_type: str

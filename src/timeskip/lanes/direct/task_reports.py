@@ -1,0 +1,194 @@
+"""Tells the server what came of workflow tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.api.common.v1 import MeteringMetadata, Payloads, WorkerVersionStamp
+from temporalio.api.enums.v1 import QueryResultType, TaskQueueKind
+from temporalio.api.query.v1 import WorkflowQueryResult
+from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    PollWorkflowTaskQueueResponse,
+    RespondQueryTaskCompletedRequest,
+    RespondQueryTaskCompletedResponse,
+    RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskCompletedResponse,
+    RespondWorkflowTaskFailedRequest,
+    RespondWorkflowTaskFailedResponse,
+)
+from temporalio.bridge.proto.workflow_activation import RemoveFromCache
+from temporalio.bridge.proto.workflow_commands import QueryResult
+
+from timeskip.lanes.direct.activity_worker import ActivityWorker
+from timeskip.lanes.direct.identity import WorkerIdentity
+from timeskip.lanes.direct.requests import Requests
+from timeskip.lanes.direct.task_outcomes import AnswerQuery, CompleteTask, FailTask, Outcome
+from timeskip.server.errors import ServiceError, StatusCode
+
+_Evict = RemoveFromCache.EvictionReason
+
+
+@dataclass
+class Report:
+    """How it went.
+
+    `dropped`: the task is over although the server has not heard of it. `eviction`: why the run is
+    to be forgotten. `reset_to`: the start of the task that the server goes back to.
+    """
+
+    reported: bool = False
+    dropped: bool = False
+    reset_to: int = 0
+    next_task: PollWorkflowTaskQueueResponse | None = None
+    eviction: _Evict.ValueType | None = None
+
+
+class TaskReports:
+    """Answers workflow tasks on behalf of one worker. `sticky_timeout` is None without a cache."""
+
+    def __init__(
+        self,
+        requests: Requests,
+        identity: WorkerIdentity,
+        activities: ActivityWorker,
+        sticky_timeout: timedelta | None,
+    ) -> None:
+        self._requests = requests
+        self._identity = identity
+        self._activities = activities
+        self._sticky: StickyExecutionAttributes | None = None
+        if sticky_timeout is not None:
+            self._sticky = StickyExecutionAttributes(
+                worker_task_queue=TaskQueue(
+                    name=identity.sticky_queue,
+                    kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY,
+                    normal_name=identity.task_queue,
+                )
+            )
+            self._sticky.schedule_to_start_timeout.FromTimedelta(sticky_timeout)
+
+    def report(self, outcome: Outcome) -> Report:
+        """Tell the server what there is to tell."""
+        if outcome is None:
+            return Report()
+        if isinstance(outcome, CompleteTask):
+            return self._complete(outcome)
+        if isinstance(outcome, AnswerQuery):
+            kind, answer, message = _answer_of(outcome.result)
+            self._answer_query(
+                RespondQueryTaskCompletedRequest(
+                    task_token=outcome.task.response.task_token,
+                    completed_type=kind,
+                    query_result=answer,
+                    error_message=message,
+                    namespace=self._identity.namespace,
+                )
+            )
+            return Report(reported=True)
+        return self._fail(outcome)
+
+    def _complete(self, done: CompleteTask) -> Report:
+        identity = self._identity
+        permits = self._activities.reserve_for(done.commands)
+        request = RespondWorkflowTaskCompletedRequest(
+            task_token=done.task.response.task_token,
+            commands=done.commands,
+            messages=done.messages,
+            identity=identity.identity,
+            namespace=identity.namespace,
+            sticky_attributes=self._sticky,
+            return_new_workflow_task=self._sticky is not None,
+            force_create_new_workflow_task=done.force_new_task,
+            worker_version_stamp=WorkerVersionStamp(build_id=identity.build_id),
+            sdk_metadata=done.sdk_metadata,
+            metering_metadata=MeteringMetadata(
+                nonfirst_local_activity_execution_attempts=done.further_local_attempts
+            ),
+            versioning_behavior=done.versioning_behavior,  # type: ignore[arg-type]
+            worker_instance_key=identity.instance_key,
+        )
+        request.capabilities.discard_speculative_workflow_task_with_events = True
+        for result in done.query_results:
+            kind, answer, message = _answer_of(result)
+            request.query_results[result.query_id].CopyFrom(
+                WorkflowQueryResult(result_type=kind, answer=answer, error_message=message)
+            )
+        try:
+            response = self._requests.ask(
+                "RespondWorkflowTaskCompleted", request, RespondWorkflowTaskCompletedResponse
+            )
+        except ServiceError as error:
+            for permit in permits:
+                permit.release()
+            return Report(reported=True, eviction=_eviction_for(error))
+        self._activities.take_eager(list(response.activity_tasks), permits)
+        return Report(
+            reported=True,
+            reset_to=max(response.reset_history_event_id, 0),
+            next_task=response.workflow_task if response.HasField("workflow_task") else None,
+        )
+
+    def _fail(self, failed: FailTask) -> Report:
+        response = failed.task.response
+        if failed.may_be_retried:
+            return Report(dropped=True)
+        failure = failed.failure.failure
+        if failed.is_query:
+            self._answer_query(
+                RespondQueryTaskCompletedRequest(
+                    task_token=response.task_token,
+                    completed_type=QueryResultType.QUERY_RESULT_TYPE_FAILED,
+                    error_message=failure.message,
+                    failure=failure,
+                    cause=failed.failure.force_cause,
+                    namespace=self._identity.namespace,
+                )
+            )
+            return Report(reported=True)
+        if response.attempt > 1:
+            # It would fail the same way again and again. Until it times out, nothing happens.
+            self._requests.abandon_workflow_task(response.workflow_execution.run_id)
+            return Report(dropped=True)
+        try:
+            self._requests.ask(
+                "RespondWorkflowTaskFailed",
+                RespondWorkflowTaskFailedRequest(
+                    task_token=response.task_token,
+                    cause=failed.cause,
+                    failure=failure,
+                    identity=self._identity.identity,
+                    namespace=self._identity.namespace,
+                    worker_version=WorkerVersionStamp(build_id=self._identity.build_id),
+                ),
+                RespondWorkflowTaskFailedResponse,
+            )
+        except ServiceError as error:
+            return Report(reported=True, eviction=_eviction_for(error))
+        return Report(reported=True)
+
+    def _answer_query(self, request: RespondQueryTaskCompletedRequest) -> None:
+        try:
+            self._requests.ask(
+                "RespondQueryTaskCompleted", request, RespondQueryTaskCompletedResponse
+            )
+        except ServiceError:
+            # Nobody waits for the answer any more; the run is as good as before.
+            return
+
+
+def _eviction_for(error: ServiceError) -> _Evict.ValueType:
+    if error.code == StatusCode.INVALID_ARGUMENT and error.message == "UnhandledCommand":
+        return _Evict.UNHANDLED_COMMAND
+    return _Evict.TASK_NOT_FOUND if error.code == StatusCode.NOT_FOUND else _Evict.FATAL
+
+
+def _answer_of(result: QueryResult) -> tuple[QueryResultType.ValueType, Payloads | None, str]:
+    """An answer to a query in the server's terms. A failure is only its message there."""
+    if result.HasField("failed"):
+        return QueryResultType.QUERY_RESULT_TYPE_FAILED, None, result.failed.message
+    answer = None
+    if result.succeeded.HasField("response"):
+        answer = Payloads(payloads=[result.succeeded.response])
+    return QueryResultType.QUERY_RESULT_TYPE_ANSWERED, answer, ""
