@@ -109,6 +109,7 @@ class Activity:
         self.request_id = ""
         self.identity = ""
         self.last_identity = ""
+        #: The build that ended the last attempt, if it said so.
         self.worker_version: WorkerVersionStamp | None = None
         self.heartbeat_details: Payloads | None = None
         self.heartbeat_time: Nanoseconds | None = None
@@ -174,6 +175,7 @@ class Activity:
         self.token = b""
         self.started_time = 0
         self.request_id = ""
+        self.worker_version = None
         self.last_identity = self.identity
 
 
@@ -204,13 +206,7 @@ class ActivityTask:
         run = activity.run
         request = poll.request
         assert isinstance(request, PollActivityTaskQueueRequest)
-        version = None
-        if request.HasField("worker_version_capabilities"):
-            capabilities = request.worker_version_capabilities
-            version = WorkerVersionStamp(
-                build_id=capabilities.build_id, use_versioning=capabilities.use_versioning
-            )
-        start(activity, run.cluster.ids.uuid(), request.identity, version)
+        start(activity, run.cluster.ids.uuid(), request.identity)
         poll.respond(task_response(activity))
         return True
 
@@ -267,15 +263,12 @@ def enqueue(activity: Activity) -> None:
     queues.add(queue, ActivityTask(activity))
 
 
-def start(
-    activity: Activity, request_id: str, identity: str, version: WorkerVersionStamp | None
-) -> None:
+def start(activity: Activity, request_id: str, identity: str) -> None:
     """A worker takes the attempt."""
     now = activity.run.cluster.clock.now()
     activity.started_time = now
     activity.request_id = request_id
     activity.identity = identity
-    activity.worker_version = version
     activity.token = tokens.activity_task(activity)
     activity.wait_for(TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START, now, 0)
     activity.wait_for(
@@ -324,8 +317,6 @@ def heartbeat(activity: Activity, details: Payloads | None) -> None:
     now = activity.run.cluster.clock.now()
     activity.heartbeat_details = details
     activity.heartbeat_time = now
-    # The real server takes the version from the heartbeat, which has none to give.
-    activity.worker_version = None
     activity.wait_for(
         TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
         now,
@@ -451,8 +442,6 @@ def pending_info(activity: Activity) -> PendingActivityInfo:
     )
     # The service does not repeat the types here.
     del info.activity_options.retry_policy.non_retryable_error_types[:]
-    if scheduled.use_workflow_build_id:
-        info.use_workflow_build_id.SetInParent()
     info.scheduled_time.FromNanoseconds(activity.scheduled_time)
     if activity.started_time:
         info.last_started_time.FromNanoseconds(activity.started_time)
@@ -471,8 +460,6 @@ def pending_info(activity: Activity) -> PendingActivityInfo:
             info.current_retry_interval.FromNanoseconds(
                 activity.scheduled_time - activity.last_attempt_complete_time
             )
-    if activity.worker_version is not None:
-        info.last_worker_version_stamp.CopyFrom(activity.worker_version)
     return info
 
 

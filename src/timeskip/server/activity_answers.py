@@ -92,7 +92,7 @@ def completed_by_id(
 ) -> RespondActivityTaskCompletedByIdResponse:
     activity = _named(cluster, request)
     if not activity.is_started:
-        activities.start(activity, "", request.identity, None)
+        activities.start(activity, "", request.identity)
     _complete(activity, request)
     return RespondActivityTaskCompletedByIdResponse()
 
@@ -197,6 +197,10 @@ def _by_token(cluster: Cluster, request: ByToken) -> Activity:
     activity = run.activities.get(token.scheduled_event_id)
     if activity is None or activity.token != request.task_token:
         raise _gone()
+    if isinstance(
+        request, RespondActivityTaskCompletedRequest | RespondActivityTaskFailedRequest
+    ) and request.HasField("worker_version"):
+        activity.worker_version = request.worker_version
     return activity
 
 

@@ -106,7 +106,7 @@ def respond_completed(
     for activity in effects.eager_activities:
         if not activity.is_pending:
             continue  # cancelled, or its run closed, by a later command of the same task
-        activities.start(activity, cluster.ids.uuid(), request.identity, run.worker_version)
+        activities.start(activity, cluster.ids.uuid(), request.identity)
         response.activity_tasks.append(activities.task_response(activity))
     if another:
         original = task.original_scheduled_time if only_heartbeat else None
