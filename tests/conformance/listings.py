@@ -87,10 +87,13 @@ async def start_shop(world: World) -> dict[str, Run]:
     return runs
 
 
-async def observe_found(world: World, query: str) -> None:
-    """Note which of the scenario's runs a filter finds, and how many."""
+async def observe_found(world: World, query: str, label: str = "") -> None:
+    """Note which of the scenario's runs a filter finds, and how many.
+
+    The label is the filter itself unless that holds run ids, which no two servers share.
+    """
     own = of_scenario(world, query)
     page = await list_runs(world, own)
-    label = query.replace(world.suffix, "")
+    label = label or query.replace(world.suffix, "")
     world.observe(label, [info.execution.workflow_id for info in page.executions])
     world.observe(f"number of {label}", (await count_runs(world, own)).count)

@@ -19,10 +19,19 @@ from temporalio.api.workflowservice.v1 import (
     ScanWorkflowExecutionsRequest,
 )
 
-from tests.conformance.commands import upsert_search_attributes
+from tests.conformance.commands import (
+    cancel_workflow,
+    complete_workflow,
+    continue_as_new,
+    fail_workflow,
+    seconds,
+    start_child,
+    upsert_search_attributes,
+)
 from tests.conformance.listings import (
     count_runs,
     list_runs,
+    observe_found,
     of_scenario,
     start_shop,
     until_listed,
@@ -64,6 +73,58 @@ async def test_a_list_follows_upserts_and_the_end(world: World) -> None:
     await world.terminate(run)
     await until_listed(world, 1, "ExecutionStatus = 'Terminated'")
     world.observe("after", (await list_runs(world, of_scenario(world))))
+
+
+@scenario("rpc:ListWorkflowExecutions")
+async def test_children_are_found_by_their_parents(world: World) -> None:
+    child, grandchild = world.unique("child"), world.unique("grandchild")
+    root = await world.start("root")
+    await world.raw.run_workflow_task(start_child(child))
+    while (task := await world.raw.poll_workflow_task()).workflow_execution.workflow_id != child:
+        await world.raw.complete_workflow_task(task)
+    await world.raw.complete_workflow_task(task, start_child(grandchild))
+    await until_listed(world, 3)
+    world.observe("all", await list_runs(world, of_scenario(world)))
+    by_root, by_parent = f"= '{root.workflow_id}'", f"= '{child}'"
+    for label, query in {
+        "of the root": f"ParentWorkflowId {by_root}",
+        "of the child": f"ParentWorkflowId {by_parent}",
+        "of the root's run": f"ParentRunId = '{root.run_id}'",
+        "of none": "ParentWorkflowId IS NULL",
+        "of any run": "ParentRunId IS NOT NULL",
+        "below the root": f"RootWorkflowId {by_root}",
+        "below the child": f"RootWorkflowId {by_parent}",
+        "below the root's run": f"RootRunId = '{root.run_id}' AND RunId != '{root.run_id}'",
+    }.items():
+        await observe_found(world, query, label)
+
+
+@scenario("rpc:ListWorkflowExecutions", "rpc:CountWorkflowExecutions")
+async def test_runs_that_ended_in_every_way(world: World) -> None:
+    await world.start("failed")
+    await world.raw.run_workflow_task(fail_workflow())
+    await world.start("cancelled")
+    await world.raw.run_workflow_task(cancel_workflow())
+    await world.start("continued")
+    await world.raw.run_workflow_task(continue_as_new())
+    await world.raw.run_workflow_task(complete_workflow())
+    await world.start("late", workflow_run_timeout=seconds(1))
+    await until_listed(world, 1, "ExecutionStatus = 'TimedOut'")
+    await until_listed(world, 5, "CloseTime IS NOT NULL")
+    for status in ("Failed", "Canceled", "ContinuedAsNew", "Completed", "TimedOut"):
+        await observe_found(world, f"ExecutionStatus = '{status}'")
+    await observe_found(world, "ExecutionStatus > 'Completed'")
+    by_status = await count_runs(world, f"{of_scenario(world)} GROUP BY ExecutionStatus")
+    world.observe("by status", by_status)
+
+
+@scenario("rpc:ListWorkflowExecutions")
+async def test_a_run_that_has_not_begun_yet(world: World) -> None:
+    await world.start("later", workflow_start_delay=seconds(3600))
+    await until_listed(world, 1)
+    info = (await list_runs(world, of_scenario(world))).executions[0]
+    delay = info.execution_time.ToNanoseconds() - info.start_time.ToNanoseconds()
+    world.observe("delay", delay // 1_000_000_000)
 
 
 @scenario(

@@ -45,6 +45,7 @@ def get_system_info(
             upsert_memo=True,
             eager_workflow_start=True,
             sdk_metadata=True,
+            count_group_by_execution_status=True,
         ),
     )
 
