@@ -28,6 +28,7 @@ from timeskip.server import (  # noqa: F401
     task_queue_info,
     termination,
     update_requests,
+    update_with_start,
     workers,
 )
 from timeskip.server.calls import Call

@@ -60,6 +60,13 @@ class Conflict:
 def start_workflow(
     cluster: Cluster, call: Call, request: StartWorkflowExecutionRequest
 ) -> StartWorkflowExecutionResponse:
+    return start(cluster, request)
+
+
+def start(
+    cluster: Cluster, request: StartWorkflowExecutionRequest
+) -> StartWorkflowExecutionResponse:
+    """Start a run, unless the id policies want the run that has the id to be used instead."""
     namespace = cluster.namespace(request.namespace)
     validate_start(request, namespace.search_attributes)
     identify(cluster, request)

@@ -93,13 +93,13 @@ def admit(run: Run, request: UpdateWorkflowExecutionRequest) -> Update:
     return update
 
 
-def response(update: Update) -> UpdateWorkflowExecutionResponse:
+def response(update: Update, *, linked: bool = True) -> UpdateWorkflowExecutionResponse:
     """How far an update has come, as the answer to the request for it."""
     return UpdateWorkflowExecutionResponse(
         update_ref=_reference(update),
         outcome=update.outcome,
         stage=update.stage,
-        link=_link(update),
+        link=_link(update) if linked else None,
     )
 
 

@@ -99,7 +99,7 @@ class Update:
                 continue
             if self.error is not None:
                 waiter.forget()
-                waiter.call.fail(self.error)
+                waiter.call.fail(waiter.refusal(self.error))
             elif self.stage >= waiter.stage:
                 waiter.forget()
                 waiter.call.respond(waiter.response(self))
@@ -108,9 +108,12 @@ class Update:
 
 
 class Waiter:
-    """A call that waits for an update to come to a stage."""
+    """A call that waits for an update to come to a stage.
 
-    __slots__ = ("call", "response", "stage", "update")
+    `response` and `refusal` make its answer of what the update has come to.
+    """
+
+    __slots__ = ("call", "refusal", "response", "stage", "update")
 
     def __init__(
         self,
@@ -118,16 +121,18 @@ class Waiter:
         update: Update,
         stage: Stage.ValueType,
         response: Callable[[Update], Message],
+        refusal: Callable[[ServiceError], ServiceError] = lambda error: error,
     ) -> None:
         self.call = call
         self.update = update
         self.stage = stage
         self.response = response
+        self.refusal = refusal
 
     def wait(self) -> Message | None:
         """The answer, if the stage is reached; otherwise the call stays open until it is."""
         if self.update.error is not None:
-            raise self.update.error
+            raise self.refusal(self.update.error)
         if self.update.stage >= self.stage:
             return self.response(self.update)
         self.update.waiters.append(self)
