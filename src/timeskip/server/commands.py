@@ -277,22 +277,27 @@ def _complete(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
     attributes = command.complete_workflow_execution_command_attributes
-    return run.close(
+    result = attributes.result if attributes.HasField("result") else None
+    next_run = next_runs.after_completion(run, result)
+    event = run.close(
         Status.WORKFLOW_EXECUTION_STATUS_COMPLETED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
         WorkflowExecutionCompletedEventAttributes(
-            result=attributes.result if attributes.HasField("result") else None,
+            result=result,
             workflow_task_completed_event_id=completed_id,
+            new_execution_run_id=next_run.run_id if next_run is not None else "",
         ),
     )
+    if next_run is not None:
+        next_run.start()
+    return event
 
 
 def _fail(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
     failure = command.fail_workflow_execution_command_attributes.failure
-    backoff, retry_state = next_runs.next_attempt(run, failure)
-    new_run_id = run.cluster.ids.uuid() if backoff is not None else ""
+    next_run, retry_state = next_runs.after_failure(run, failure)
     event = run.close(
         Status.WORKFLOW_EXECUTION_STATUS_FAILED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
@@ -300,11 +305,11 @@ def _fail(
             failure=failure,
             retry_state=retry_state,
             workflow_task_completed_event_id=completed_id,
-            new_execution_run_id=new_run_id,
+            new_execution_run_id=next_run.run_id if next_run is not None else "",
         ),
     )
-    if backoff is not None:
-        next_runs.retry(run, new_run_id, backoff, failure)
+    if next_run is not None:
+        next_run.start()
     return event
 
 

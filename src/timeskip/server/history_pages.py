@@ -9,6 +9,8 @@ from temporalio.api.enums.v1 import EventType, HistoryEventFilterType
 from temporalio.api.history.v1 import (
     History,
     HistoryEvent,
+    WorkflowExecutionCompletedEventAttributes,
+    WorkflowExecutionContinuedAsNewEventAttributes,
     WorkflowExecutionFailedEventAttributes,
     WorkflowExecutionTimedOutEventAttributes,
 )
@@ -158,30 +160,32 @@ class _Reading:
     def _followed(self, close_event: HistoryEvent) -> HistoryEvent:
         """The close event as the caller understands it.
 
-        Callers that do not know that a run which failed or timed out may have a next run are told
-        that it continued as new.
+        Callers that do not know that a run which completed, failed or timed out may have a next run
+        are told that it continued as new.
         """
         attributes = attributes_of(close_event)
         if _FOLLOWS_NEXT_RUN in self.call.features:
             return close_event
-        if isinstance(attributes, WorkflowExecutionFailedEventAttributes):
-            failure = attributes.failure
+        continued = WorkflowExecutionContinuedAsNewEventAttributes()
+        if isinstance(attributes, WorkflowExecutionCompletedEventAttributes):
+            if attributes.HasField("result"):
+                continued.last_completion_result.CopyFrom(attributes.result)
+        elif isinstance(attributes, WorkflowExecutionFailedEventAttributes):
+            continued.failure.CopyFrom(attributes.failure)
         elif isinstance(attributes, WorkflowExecutionTimedOutEventAttributes):
-            failure = retries.workflow_timeout()
+            continued.failure.CopyFrom(retries.workflow_timeout())
         else:
             return close_event
         if not attributes.new_execution_run_id:
             return close_event
-        followed = HistoryEvent(
+        continued.new_execution_run_id = attributes.new_execution_run_id
+        return HistoryEvent(
             event_id=close_event.event_id,
             event_time=close_event.event_time,
             event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
             task_id=close_event.task_id,
+            workflow_execution_continued_as_new_event_attributes=continued,
         )
-        continued = followed.workflow_execution_continued_as_new_event_attributes
-        continued.new_execution_run_id = attributes.new_execution_run_id
-        continued.failure.CopyFrom(failure)
-        return followed
 
     def _token(self, first: int) -> bytes:
         return tokens.page(self.run.run_id, first, int(self.waits))

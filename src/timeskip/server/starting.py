@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import Link
 from temporalio.api.enums.v1 import (
+    ContinueAsNewInitiator,
     EventType,
     RetryState,
     WorkflowIdConflictPolicy,
@@ -26,10 +27,10 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from timeskip.clock import SECOND, Nanoseconds
-from timeskip.server import next_runs, retries, termination, workflow_tasks
+from timeskip.server import cron, next_runs, retries, termination, workflow_tasks
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
-from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.rpcs import rpc
 from timeskip.server.run import Run
 from timeskip.server.set_fields import copy_set
@@ -183,7 +184,7 @@ def create(
 
     `family` is what the event says about a parent.
     """
-    delay = request.workflow_start_delay.ToNanoseconds()
+    delay = _first_backoff(cluster, request)
     execution_timeout = request.workflow_execution_timeout.ToNanoseconds()
     run_timeout = _cap(request.workflow_run_timeout.ToNanoseconds(), execution_timeout)
     started = WorkflowExecutionStartedEventAttributes(
@@ -198,6 +199,8 @@ def create(
     )
     if family is not None:
         started.MergeFrom(family)
+    if request.cron_schedule:
+        started.initiator = ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE
     copy_set(
         request,
         started,
@@ -227,6 +230,17 @@ def create(
         run.user_metadata = request.user_metadata
     _record(run, request)
     return run
+
+
+def _first_backoff(cluster: Cluster, request: StartRequest) -> Nanoseconds:
+    """How long a first run waits: for the time that its schedule names, or as long as asked."""
+    if not request.cron_schedule:
+        return request.workflow_start_delay.ToNanoseconds()
+    now = cluster.clock.now()
+    backoff = cron.next_backoff(request.cron_schedule, now, now)
+    if backoff is None:
+        raise invalid_argument("invalid CronSchedule.")
+    return backoff
 
 
 def begin(run: Run) -> None:
@@ -286,22 +300,20 @@ def _backoff_over(run: Run) -> None:
 def _time_out(run: Run, *, retriable: bool) -> None:
     """The run, or the whole chain of runs, has had its time."""
     failure = retries.workflow_timeout()
-    backoff, retry_state = (
-        next_runs.next_attempt(run, failure)
-        if retriable
-        else (None, RetryState.RETRY_STATE_TIMEOUT)
-    )
-    new_run_id = run.cluster.ids.uuid() if backoff is not None else ""
+    next_run, retry_state = None, RetryState.RETRY_STATE_TIMEOUT
+    if retriable:
+        next_run, retry_state = next_runs.after_failure(run, failure)
     termination.abandon_workflow_task(run)
     run.close(
         Status.WORKFLOW_EXECUTION_STATUS_TIMED_OUT,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
         WorkflowExecutionTimedOutEventAttributes(
-            retry_state=retry_state, new_execution_run_id=new_run_id
+            retry_state=retry_state,
+            new_execution_run_id=next_run.run_id if next_run is not None else "",
         ),
     )
-    if backoff is not None:
-        next_runs.retry(run, new_run_id, backoff, failure)
+    if next_run is not None:
+        next_run.start()
     run.commit()
 
 

@@ -291,7 +291,6 @@ def test_validate_command_that_is_too_large_ends_the_run(checked: Command, messa
         command(CompleteWorkflowExecutionCommandAttributes()),
         command(FailWorkflowExecutionCommandAttributes(failure=Failure())),
         command(CancelWorkflowExecutionCommandAttributes()),
-        Command(command_type=CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION),
     ],
 )
 def test_validate_command_accepts(checked: Command) -> None:

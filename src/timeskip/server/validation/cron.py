@@ -16,11 +16,11 @@ from timeskip.server.errors import invalid_argument
 _DESCRIPTORS: Final = frozenset(
     {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
 )
-_EVERY: Final = "@every "
+EVERY: Final = "@every "
 _GO_DURATION: Final = re.compile(
     r"[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII
 )
-_TIME_ZONE: Final = re.compile(r"(?:CRON_)?TZ=(\S*)\s+(.*)", re.DOTALL)
+TIME_ZONE: Final = re.compile(r"(?:CRON_)?TZ=(\S*)\s+(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ def validate_cron_schedule(schedule: str) -> None:
 
 
 def _is_readable(schedule: str) -> bool:
-    if zoned := _TIME_ZONE.fullmatch(schedule):
+    if zoned := TIME_ZONE.fullmatch(schedule):
         name, schedule = zoned[1], zoned[2].strip()
         try:
             ZoneInfo(name or "UTC")
         except (ZoneInfoNotFoundError, ValueError):
             return False
     if schedule.startswith("@"):
-        every = schedule.removeprefix(_EVERY)
+        every = schedule.removeprefix(EVERY)
         return schedule in _DESCRIPTORS or (
             every != schedule and _GO_DURATION.fullmatch(every) is not None
         )
