@@ -318,3 +318,30 @@ async def test_closed_runs_are_listed(world: World) -> None:
             if info.task_queue == world.task_queue
         ],
     )
+
+
+@scenario("rpc:ListWorkflowExecutions", "rpc:CountWorkflowExecutions")
+async def test_the_sdk_lists_and_counts(world: World) -> None:
+    await start_shop(world)
+    own = of_scenario(world)
+    async for listed in world.client.list_workflows(own, page_size=2):
+        world.observe(
+            "run",
+            {
+                "id": listed.id,
+                "type": listed.workflow_type,
+                "status": listed.status.name if listed.status else "",
+                "history length": listed.history_length,
+                "search attributes": {
+                    pair.key.name: str(pair.value)
+                    for pair in sorted(
+                        listed.typed_search_attributes, key=lambda pair: pair.key.name
+                    )
+                },
+            },
+        )
+    limited = [run.id async for run in world.client.list_workflows(own, page_size=2, limit=3)]
+    world.observe("limited", limited)
+    counted = await world.client.count_workflows(f"{own} GROUP BY ExecutionStatus")
+    world.observe("counted", counted.count)
+    world.observe("groups", [[list(group.group_values), group.count] for group in counted.groups])
