@@ -184,6 +184,13 @@ def _refuse_unsupported(asked: Sequence[Command]) -> None:
                 StatusCode.UNIMPLEMENTED,
                 f"timeskip does not carry out the command {command_name(command)} yet",
             )
+        continuing = command.continue_as_new_workflow_execution_command_attributes
+        child = command.start_child_workflow_execution_command_attributes
+        if continuing.initial_versioning_behavior or child.HasField("versioning_override"):
+            raise ServiceError(
+                StatusCode.UNIMPLEMENTED,
+                f"timeskip does not know worker versions yet, which {command_name(command)} names",
+            )
 
 
 def _open_next(
