@@ -77,8 +77,8 @@ class Run:
         self.children: dict[int, Child] = {}
         self.queries: dict[str, BufferedQuery] = {}
         self.updates: dict[str, Update] = {}
-        #: Forgotten already, but for those who wait to be told.
-        self.rejected_updates: list[Update] = []
+        #: Those that may still come further, or of which not everybody has been told.
+        self.updates_in_flight: dict[str, Update] = {}
         #: What was open when the run closed; descriptions go on showing it.
         self.left_workflow_task: WorkflowTask | None = None
         self.left_activities: list[Activity] = []

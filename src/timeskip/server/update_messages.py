@@ -20,6 +20,7 @@ from temporalio.api.history.v1 import (
 from temporalio.api.protocol.v1 import Message
 from temporalio.api.update.v1 import Acceptance, Rejection, Request, Response
 
+from timeskip.server import updates
 from timeskip.server.errors import invalid_argument
 from timeskip.server.updates import State, Update
 from timeskip.server.validation.bad_commands import BadCommand
@@ -33,7 +34,7 @@ _PROTOCOL = "temporal.api.update.v1"
 def to_worker(run: Run, sequencing_event_id: int, *, again: bool) -> list[Message]:
     """The requests that travel with a workflow task, those that were sent before only `again`."""
     messages = []
-    for update in run.updates.values():
+    for update in run.updates_in_flight.values():
         if update.state is State.ADMITTED or (again and update.state is State.SENT):
             update.state = State.SENT
             body = AnyMessage()
@@ -82,7 +83,7 @@ class Answers:
         if update is None:
             request = _request_in(body)
             assert request is not None
-            update = run.updates[message.protocol_instance_id] = Update(run, request)
+            update = updates.admit(run, request)
         if isinstance(body, Rejection):
             update.reject(body.failure)
         elif not run.is_open:

@@ -22,7 +22,7 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionResponse,
 )
 
-from timeskip.server import starting, workflow_tasks
+from timeskip.server import starting, updates, workflow_tasks
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
 from timeskip.server.errors import ServiceError, StatusCode
@@ -85,9 +85,9 @@ def admit(run: Run, request: UpdateWorkflowExecutionRequest) -> Update:
         )
     if known is not None:
         return known
-    if sum(update.is_in_flight for update in run.updates.values()) >= _UPDATES_IN_FLIGHT:
+    if len(run.updates_in_flight) >= _UPDATES_IN_FLIGHT:
         raise _too_many()
-    update = run.updates[request.request.meta.update_id] = Update(run, request.request)
+    update = updates.admit(run, request.request)
     if run.workflow_task is None:
         workflow_tasks.schedule(run, speculative=True)
     return update

@@ -85,7 +85,6 @@ class Update:
         """The worker does not take it. Who waits for it is told; nothing else is left of it."""
         self.complete(Outcome(failure=failure))
         self.run.updates.pop(self.id, None)
-        self.run.rejected_updates.append(self)
 
     def fail(self, error: ServiceError) -> None:
         self.state = State.ABORTED
@@ -150,18 +149,28 @@ class Waiter:
             self.call.respond(self.response(self.update))
 
 
+def admit(run: Run, request: Request) -> Update:
+    """Take note of a new update."""
+    update = Update(run, request)
+    run.updates[update.id] = run.updates_in_flight[update.id] = update
+    return update
+
+
 def tell(run: Run) -> None:
     """Answer everybody whose update has come far enough. A run that has closed aborts the rest."""
+    if not run.updates_in_flight:
+        return
     if not run.is_open:
         _abort(run)
-    told, run.rejected_updates = [*run.rejected_updates, *run.updates.values()], []
-    for update in told:
+    for update in [*run.updates_in_flight.values()]:
         update.tell()
+        if not update.is_in_flight:
+            del run.updates_in_flight[update.id]
 
 
 def abort_sent(run: Run) -> None:
     """The workflow task that carried updates was not accepted by the service: they are lost."""
-    for update in [each for each in run.updates.values() if each.state is State.SENT]:
+    for update in _sent(run):
         del run.updates[update.id]
         update.fail(
             ServiceError(
@@ -171,12 +180,11 @@ def abort_sent(run: Run) -> None:
                 WorkflowNotReadyFailure(),
             )
         )
-        update.tell()
 
 
 def reject_ignored(run: Run) -> None:
     """Reject the updates that a worker was sent but did not answer: it does not know updates."""
-    for update in [each for each in run.updates.values() if each.state is State.SENT]:
+    for update in _sent(run):
         update.reject(
             _server_failure(
                 "UnprocessedUpdate",
@@ -188,12 +196,16 @@ def reject_ignored(run: Run) -> None:
 
 def has_unsent(run: Run) -> bool:
     """Whether updates wait for a workflow task that carries them."""
-    return any(update.state is State.ADMITTED for update in run.updates.values())
+    return any(update.state is State.ADMITTED for update in run.updates_in_flight.values())
+
+
+def _sent(run: Run) -> list[Update]:
+    return [each for each in run.updates_in_flight.values() if each.state is State.SENT]
 
 
 def _abort(run: Run) -> None:
     followed = run.namespace.current_run(run.workflow_id) is not run
-    for update in run.updates.values():
+    for update in run.updates_in_flight.values():
         if update.state is State.ACCEPTED:
             update.complete(
                 Outcome(
