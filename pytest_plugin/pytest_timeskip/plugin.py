@@ -18,8 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("timeskip", "Temporal workflows in virtual time")
     group.addoption(
         "--timeskip-lane",
-        choices=["wire"],
-        help="How the `sim` fixture reaches the simulated service (default: wire, real gRPC).",
+        choices=["wire", "direct"],
+        help="How the `sim` fixture reaches the simulated service: wire (the default) is real gRPC, "
+        "direct is faster and runs everything on one event loop.",
     )
     group.addoption(
         "--timeskip-seed",

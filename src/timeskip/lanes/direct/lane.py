@@ -59,6 +59,7 @@ class DirectLane:
         if home.is_running():
             return False
         self.keeper.move_to(loop, threading.get_ident())
+        self.keeper.loops.watch_running_loop()
         return True
 
     def call(self, function: Callable[[], Result]) -> Result:
