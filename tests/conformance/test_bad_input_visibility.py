@@ -133,6 +133,11 @@ BAD_FILTERS = [
     "WorkflowId STARTS_WITH",
     "WorkflowId BETWEEN 'a'",
     "WorkflowId = 'x'; drop table executions",
+    "WorkflowId = 'x' 'y'",
+    "WorkflowId = 'x' AND OR WorkflowId = 'y'",
+    "ConformanceInt IN (1,)",
+    "ConformanceBool IS unknown",
+    "GROUP BY",
 ]
 
 #: The tokens are refused with a number that stands for the reason, so only the code is compared.

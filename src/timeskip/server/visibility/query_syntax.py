@@ -21,6 +21,18 @@ _NOT_CONDITIONS: Final = ("order by", "group by")
 
 _NEVER_FIRST: Final = (TokenType.AND, TokenType.OR, TokenType.EQ, TokenType.LIMIT)
 
+#: Pairs that sqlglot makes something of.
+_NEVER_NEXT: Final = (
+    (TokenType.STRING, TokenType.STRING),
+    (TokenType.COMMA, TokenType.R_PAREN),
+    (TokenType.AND, TokenType.AND),
+    (TokenType.AND, TokenType.OR),
+    (TokenType.OR, TokenType.AND),
+    (TokenType.OR, TokenType.OR),
+)
+
+_NEVER_LAST: Final = (TokenType.GROUP_BY, TokenType.ORDER_BY)
+
 #: Tokens that the real server's messages do not show.
 _SILENT: Final = frozenset("()=<>!,;+-*/")
 
@@ -87,6 +99,13 @@ def _refuse_foreign_tokens(tokens: list[Token]) -> None:
         following = tokens[index + 1] if index + 1 < len(tokens) else None
         if index == first and token.token_type in _NEVER_FIRST:
             raise _malformed_at(token)
+        if following is None:
+            if token.token_type in _NEVER_LAST:
+                raise _malformed(token.end + 1, "")
+        elif (token.token_type, following.token_type) in _NEVER_NEXT or (
+            token.token_type == TokenType.IS and following.text.upper() == "UNKNOWN"
+        ):
+            raise _malformed_at(following)
         if token.token_type == TokenType.SEMICOLON and following is not None:
             raise _malformed_at(following)
         if token.token_type == TokenType.EQ and token.text == "==":
