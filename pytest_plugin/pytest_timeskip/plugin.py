@@ -106,8 +106,10 @@ def pytest_runtest_makereport(
         report.sections.append(
             (
                 "timeskip",
-                f"virtual time {simulation.elapsed} after the start; "
-                f"reproduce with --timeskip-seed={simulation.seed}",
+                (
+                    f"virtual time {simulation.elapsed} after the start; "
+                    f"reproduce with --timeskip-seed={simulation.seed}"
+                ),
             )
         )
     return report

@@ -85,9 +85,11 @@ class Cluster:
     def next_query_due(self) -> Nanoseconds | None:
         """When a query that waits for a worker will be sent to another one, if it will."""
         dues = [task.due for task in self.query_tasks.values()]
-        for run in self.open_queries().values():
-            if run.queries and run.workflow_task is not None and run.sticky_queue:
-                dues.append(run.workflow_task.due)
+        dues.extend(
+            run.workflow_task.due
+            for run in self.open_queries().values()
+            if run.queries and run.workflow_task is not None and run.sticky_queue
+        )
         return min(
             (due.when for due in dues if due is not None and not due.cancelled), default=None
         )

@@ -67,7 +67,8 @@ def get_history_reverse(
     validate_execution(request)
     if request.next_page_token:
         run_id, last = tokens.parse_page(request.next_page_token, (str, int))
-        assert isinstance(run_id, str) and isinstance(last, int)
+        assert isinstance(run_id, str)
+        assert isinstance(last, int)
         run = _run_of_token(cluster, request, run_id)
     else:
         run = cluster.run_of(namespace, request.execution)
@@ -223,7 +224,8 @@ def _continued(
     cluster: Cluster, request: GetWorkflowExecutionHistoryRequest
 ) -> tuple[Run, int, bool]:
     run_id, first, waits = tokens.parse_page(request.next_page_token, (str, int, int))
-    assert isinstance(run_id, str) and isinstance(first, int)
+    assert isinstance(run_id, str)
+    assert isinstance(first, int)
     run = _run_of_token(cluster, request, run_id)
     return run, first, bool(waits) and request.wait_new_event
 

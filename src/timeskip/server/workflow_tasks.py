@@ -239,7 +239,8 @@ def start(
 ) -> WorkflowTask:
     """A worker takes the open task."""
     task = run.workflow_task
-    assert task is not None and not task.started_event_id
+    assert task is not None
+    assert not task.started_event_id
     if task.due is not None:
         task.due.cancel()
     clock = run.cluster.clock

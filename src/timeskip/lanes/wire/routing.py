@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -154,7 +154,8 @@ class _Method:
                     hold.resume()
                 waiter.set_result(answer)
 
-        remaining = context.time_remaining()
+        # None without a deadline, whatever its type says.
+        remaining = cast("float | None", context.time_remaining())
         call = Call(
             self._name,
             request,

@@ -51,7 +51,7 @@ _HEALTHY_SERVICES = (
 )
 
 
-class PortTaken(OSError):
+class PortTaken(OSError):  # noqa: N818 - says what is the matter
     """The port that was asked for cannot be had: it is in use, or not for everybody."""
 
 
@@ -126,7 +126,7 @@ class WireServer:
         def run() -> None:
             try:
                 future.set_result(function())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - it is the caller's
                 future.set_exception(error)
 
         self._loop.call_soon_threadsafe(run)
@@ -155,7 +155,7 @@ class WireServer:
             except RuntimeError:
                 raise PortTaken(f"cannot listen on {self.address}: the port is in use") from None
             await server.start()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - `start` raises it
             self._started.set_exception(error)
             await server.stop(None)
             return
