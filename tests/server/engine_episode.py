@@ -106,7 +106,7 @@ _LIST_FILTERS = (
 )
 
 #: How the service begins when it says that a command has failed the workflow task.
-_BAD_COMMAND = re.compile(r"Bad\w+Attributes\b|\w+DuplicateId\b|UnhandledCommand$")
+_BAD_COMMAND = re.compile(r"Bad\w+(Attributes|Message)\b|\w+DuplicateId\b|UnhandledCommand$")
 
 _OF_COMMANDS = {
     EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
