@@ -28,6 +28,7 @@ LAYERS = (
     ("timeskip.server",),
     (
         "timeskip.activity_time",
+        "timeskip.sdk_exit",
         "timeskip.coverage",
         "timeskip.errors",
         "timeskip.faults",
