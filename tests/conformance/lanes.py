@@ -101,21 +101,22 @@ async def _real_lane() -> AsyncIterator[Worlds]:
 
 
 @contextlib.asynccontextmanager
-async def _wire_lane() -> AsyncIterator[Worlds]:
+async def _our_lane(lane: Literal["wire", "direct"]) -> AsyncIterator[Worlds]:
     """A simulation for each scenario."""
 
     @contextlib.asynccontextmanager
     async def world(scenario: Scenario) -> AsyncIterator[World]:
         async with timeskip.Simulation(
-            lane="wire", clock=scenario.clock, search_attributes=SEARCH_ATTRIBUTES
+            lane=lane, clock=scenario.clock, search_attributes=SEARCH_ATTRIBUTES
         ) as simulation:
             with simulation.expect_workflow_task_failures():
-                yield World(simulation.client, "wire", simulation.sleep)
+                yield World(simulation.client, lane, simulation.sleep)
 
     yield world
 
 
 _LANES: dict[str, Callable[[], contextlib.AbstractAsyncContextManager[Worlds]]] = {
     "real": _real_lane,
-    "wire": _wire_lane,
+    "wire": lambda: _our_lane("wire"),
+    "direct": lambda: _our_lane("direct"),
 }
