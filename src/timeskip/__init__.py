@@ -3,6 +3,7 @@
 from timeskip.errors import (
     ActivityNotRegistered,
     SimulationClosed,
+    SimulationStalled,
     SimulationStuck,
     TimeskipError,
     TooManyAttempts,
@@ -10,16 +11,20 @@ from timeskip.errors import (
 )
 from timeskip.installation import install, uninstall
 from timeskip.simulation import RunRecord, Simulation
+from timeskip.stall import debugger_entered, debugger_left
 
 __all__ = [
     "ActivityNotRegistered",
     "RunRecord",
     "Simulation",
     "SimulationClosed",
+    "SimulationStalled",
     "SimulationStuck",
     "TimeskipError",
     "TooManyAttempts",
     "WorkflowTaskFailed",
+    "debugger_entered",
+    "debugger_left",
     "install",
     "uninstall",
 ]

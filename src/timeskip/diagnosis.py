@@ -1,10 +1,10 @@
-"""What a simulation says when nothing can happen any more: who waits for what, and why in vain."""
+"""What a simulation says when it makes no sense to wait any longer."""
 
 from __future__ import annotations
 
 import asyncio
-import difflib
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -12,135 +12,159 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest, QueryWorkflowResponse
 
-from timeskip.clock import datetime_of
-from timeskip.errors import SimulationStuck
+from timeskip.clock import ManualClock, datetime_of
+from timeskip.errors import SimulationStalled, SimulationStuck
 from timeskip.lanes.alarms import Alarms
-from timeskip.lanes.awaits import awaits_of
 from timeskip.lanes.quiescence import may_have_news
 from timeskip.lanes.time_keeper import TimeKeeper
-from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.server.calls import Answer, Call
 from timeskip.server.rpcs import WORKFLOW_SERVICE
+from timeskip.situation import STACK_TRACE_QUERY, Situation
+from timeskip.stall import Stall
 
 if TYPE_CHECKING:
-    from timeskip.server.activities import Activity
-    from timeskip.server.matching import TaskQueue
     from timeskip.server.run import Run
 
 #: Real seconds for which a test that is stuck may still be saved by something outside the
-#: simulation: a timer of its own, a socket.
+#: simulation: a timer of its own, a socket, a thread.
 _PATIENCE = 5.0
 _PAUSE = 0.05
 
-#: Real seconds to wait for the workflows' own stack traces.
+#: Real seconds to wait for the stack traces of workflows in other processes.
 _STACK_TRACE_SECONDS = 3.0
 
-_KINDS = {
-    TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW: "workflow task",
-    TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY: "activity task",
-}
+_SIGNALS = """\
+A workflow that waits for a signal needs one: send it before the test waits for the result, or let
+`sim.at(...)` send it at its time."""
+
+_NO_WORKERS = """\
+  none was started: use `async with sim.worker(workflows=[...], activities=[...]):`"""
 
 
 class Diagnostician:
-    """Is called when somebody waits and nothing is due."""
+    """Ends the waits of a test that would never end by themselves, and says why."""
 
-    def __init__(self, keeper: TimeKeeper, workers: WorkerRegistry, alarms: Alarms) -> None:
+    def __init__(
+        self, keeper: TimeKeeper, alarms: Alarms, situation: Situation, stall_timeout: timedelta
+    ) -> None:
         self._keeper = keeper
-        self._workers = workers
         self._alarms = alarms
+        self._situation = situation
+        self._stall_timeout = stall_timeout
         self._stuck_since: float | None = None
         self._events_seen = -1
         self._examination: asyncio.Task[None] | None = None
+
+    # -- stuck --------------------------------------------------------------------------------
 
     def stuck(self) -> None:
         """Nothing is due. End the waits, unless something outside may still bring news."""
         if self._examination is not None and not self._examination.done():
             return
-        if self._alarms.end_doomed_waits():
-            return
         now = self._keeper.loop.time()
-        events = sum(run.state_transitions for run in self._keeper.service.cluster.runs.values())
-        if self._stuck_since is None or events != self._events_seen:
-            self._stuck_since, self._events_seen = now, events
-        if now - self._stuck_since < _PATIENCE and any(
-            may_have_news(loop, _PATIENCE) for loop in self._keeper.loops.open()
-        ):
+        if self._stuck_since is None or self._alarms.events != self._events_seen:
+            self._stuck_since, self._events_seen = now, self._alarms.events
+        if now - self._stuck_since < _PATIENCE and self._may_be_saved():
             self._keeper.loop.call_later(_PAUSE, self._keeper.notice)
             return
         self._stuck_since = None
         self._examination = self._keeper.loop.create_task(self._examine())
 
+    def _may_be_saved(self) -> bool:
+        if self._waits_for_advance():  # another task of the test may do it
+            return True
+        return any(may_have_news(loop, _PATIENCE) for loop in self._keeper.loops.open())
+
+    def _waits_for_advance(self) -> bool:
+        is_manual = isinstance(self._keeper.clock, ManualClock)
+        return is_manual and self._keeper.service.next_due() is not None
+
     async def _examine(self) -> None:
-        stacks = await self._stack_traces()
-        if self._keeper.service.next_due() is not None:
+        """Look closer, which takes some time if workflows run elsewhere, and speak."""
+        stack_traces = await self._stack_traces()
+        if self._keeper.service.next_due() is not None and not self._waits_for_advance():
+            self._keeper.notice()
             return
-        self._alarms.raise_everywhere(SimulationStuck(self.describe(stacks)))
+        self._alarms.raise_everywhere(SimulationStuck(self._stuck_text(stack_traces)))
 
-    def describe(self, stacks: dict[str, str]) -> str:
-        """The whole picture. `stacks` are workflow stack traces by run id."""
-        cluster = self._keeper.service.cluster
-        lines = [
-            "the test waits for something that can no longer happen.",
-            "",
-            f"Virtual time stands at {datetime_of(self._keeper.clock.now()):%Y-%m-%d %H:%M:%S} UTC: "
-            "no timer, timeout or retry is due, and no worker has anything to do.",
-        ]
-        queues = [line for queue in cluster.queues.waiting() for line in self._unpolled(queue)]
-        if queues:
-            lines += ["", "Tasks that nobody takes:", *queues]
-        lines += ["", "Open runs:"]
-        runs = [run for run in cluster.runs.values() if run.is_open]
-        for run in runs:
-            lines += self._run(run, stacks.get(run.run_id, ""))
-        if not runs:
-            lines.append("  none")
-        lines += ["", "Workers of this process:"]
-        for worker in self._workers.workers:
-            lines.append(
-                f"  on {worker.task_queue!r}: workflows {_listed(worker.workflows)}; "
-                f"activities {_listed(worker.activities)}"
+    def _stuck_text(self, stack_traces: dict[str, str]) -> str:
+        situation = self._situation
+        if self._waits_for_advance():
+            due = self._keeper.service.next_due()
+            assert due is not None
+            why = (
+                f"The clock is manual and stands at {situation.now()}.\n"
+                f"Something is due at {datetime_of(due):%Y-%m-%d %H:%M:%S} UTC: call "
+                "`await sim.advance(...)` meanwhile, in another task."
             )
-        if not self._workers.workers:
-            lines.append("  none was started")
-        return "\n".join(lines)
+        else:
+            why = (
+                f"Virtual time stands at {situation.now()}.\n"
+                "No timer, timeout or retry is due, and no worker has anything to do."
+            )
+        runs = situation.runs(stack_traces)
+        parts = [
+            f"the test waits for {_joined(situation.waits())}, which can no longer happen.",
+            why,
+            _section("Open workflows:", runs),
+            _SIGNALS if situation.some_await_only_news() else "",
+            _section("Workers:", situation.known_workers(), _NO_WORKERS),
+        ]
+        return "\n\n".join(filter(None, parts))
 
-    def _unpolled(self, queue: TaskQueue) -> list[str]:
-        count = len(queue.tasks)
-        kind = _KINDS.get(queue.kind, "task") + ("s" if count > 1 else "")
-        waits = "wait" if count > 1 else "waits"
-        told = f"  {count} {kind} {waits} on {queue.name!r}, which no worker polls."
-        polled = sorted({worker.task_queue for worker in self._workers.workers})
-        similar = difflib.get_close_matches(queue.name, polled, 1)
-        if similar and similar[0] != queue.name:
-            told += f" Did you mean {similar[0]!r}?"
-        return [told]
+    # -- stalled ------------------------------------------------------------------------------
 
-    def _run(self, run: Run, stack: str) -> list[str]:
-        lines = [f"  {run.workflow_id!r} ({run.workflow_type}, run {run.run_id})"]
-        if run.stands_still:
-            lines.append("    given up, because it failed before as the test was told")
-        elif run.workflow_task is not None:
-            queue = run.sticky_queue or run.task_queue
-            lines.append(f"    its workflow task waits on {queue!r}")
-        for activity in run.activities.values():
-            lines.append(f"    {_activity(activity)}")
-        if run.timers:
-            lines.append(f"    timers: {', '.join(run.timers)}")
-        places = awaits_of(run.run_id)
-        if places or stack:
-            lines.append("    waits at:")
-            lines += [f"      {line}" for line in places or stack.splitlines()]
-        return lines
+    def stalled(self, stall: Stall) -> None:
+        """Nothing has come of what goes on, for as long as the test is willing to wait."""
+        self._alarms.raise_everywhere(SimulationStalled(self._stalled_text(stall)))
+        self._situation.workers.abandon_stopping()
+
+    def _stalled_text(self, stall: Stall) -> str:
+        situation = self._situation
+        number = self._stall_timeout.total_seconds()
+        seconds = f"{number:g} second" + ("s" if number != 1 else "")
+        if stall == "polling":
+            return (
+                f"for {seconds} of real time the test has asked again and again, and "
+                "nothing has happened in any workflow.\n\n"
+                f"Virtual time stands at {situation.now()}, because nobody waits for it: "
+                "`asyncio.sleep` in a test\nis real. Wait for a result, or with "
+                "`await sim.sleep(...)` or `await sim.run_until(...)`."
+            )
+        waits = _joined(situation.waits()) if stall != "stopping" else "a worker to stop"
+        if stall == "circling":
+            why = _section(
+                f"Virtual time passes and has reached {situation.now()}. What goes on:",
+                situation.rounds(),
+                "  nothing that leaves a trace",
+            )
+        else:
+            why = _section(
+                f"Virtual time stands at {situation.now()} while something real goes on:",
+                situation.work(),
+                "  nothing that could be found",
+            )
+        return (
+            f"for {seconds} of real time nothing has happened in any workflow, while the "
+            f"test waits for {waits}.\n\n{why}\n\n"
+            "If that may take so long, give the simulation a larger `stall_timeout` (in pytest's "
+            "settings:\n`timeskip_stall_timeout`)."
+        )
+
+    # -- workflows in other processes ---------------------------------------------------------
 
     async def _stack_traces(self) -> dict[str, str]:
-        """Where the workflows stand, from the workers themselves, as the `__stack_trace` query tells."""
-        cluster = self._keeper.service.cluster
-        asked: dict[str, asyncio.Future[Answer]] = {}
-        for run in list(cluster.runs.values()):
-            if awaits_of(run.run_id):
-                continue
-            if run.is_open and run.last_completed_started_id and run.workflow_task is None:
-                asked[run.run_id] = self._ask(run)
+        """Where workflows stand, as their workers answer the `__stack_trace` query."""
+        asked = {
+            run.run_id: self._ask(run)
+            for run in list(self._keeper.service.cluster.runs.values())
+            if run.is_open
+            and run.last_completed_started_id
+            and run.workflow_task is None
+            and not run.stands_still
+            and self._is_served(run)
+            and not self._situation.workers.tasks_of(run.run_id)
+        }
         if asked:
             await asyncio.wait(asked.values(), timeout=_STACK_TRACE_SECONDS)
         return {
@@ -148,6 +172,14 @@ class Diagnostician:
             for run_id, future in asked.items()
             if future.done() and not future.cancelled()
         }
+
+    def _is_served(self, run: Run) -> bool:
+        """Whether a worker waits for something to do for this workflow."""
+        names = (run.sticky_queue, run.task_queue)
+        queues = self._keeper.service.cluster.queues
+        kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        found = (queues.existing(run.namespace.name, name, kind) for name in names)
+        return any(queue is not None and queue.polls for queue in found)
 
     def _ask(self, run: Run) -> asyncio.Future[Answer]:
         future: asyncio.Future[Answer] = self._keeper.loop.create_future()
@@ -159,7 +191,7 @@ class Diagnostician:
         request = QueryWorkflowRequest(
             namespace=run.namespace.name,
             execution=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
-            query=WorkflowQuery(query_type="__stack_trace"),
+            query=WorkflowQuery(query_type=STACK_TRACE_QUERY),
         )
         self._keeper.service.handle(
             Call(
@@ -179,16 +211,10 @@ def _stack_of(answer: Answer) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _activity(activity: Activity) -> str:
-    name = activity.scheduled.activity_type.name
-    queue = activity.scheduled.task_queue.name
-    if activity.is_started:
-        return (
-            f"activity {name!r} (attempt {activity.attempt}) is with worker "
-            f"{activity.identity!r}, which has not reported its end"
-        )
-    return f"activity {name!r} waits for a worker of {queue!r}"
+def _section(title: str, lines: list[str], otherwise: str = "") -> str:
+    lines = lines or ([otherwise] if otherwise else [])
+    return "\n".join([title, *lines]) if lines else ""
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) if names else "none"
+def _joined(names: list[str]) -> str:
+    return " and ".join(names) if names else "something"

@@ -1,6 +1,7 @@
 """Every error that a test can meet because of timeskip itself.
 
-They say what happened in the workflow, never in the simulator's own words, and end with the way out.
+They say what happened in the workflow, never in the simulator's own words, and end with the way
+out.
 """
 
 from __future__ import annotations
@@ -26,15 +27,19 @@ class WorkflowTaskFailed(TimeskipError):  # noqa: N818 - named as the event of t
 
 
 class ActivityNotRegistered(TimeskipError):  # noqa: N818 - says what is the matter
-    """A workflow scheduled an activity of a type that the worker of its task queue does not know."""
+    """A workflow called an activity of a type that the worker of its task queue does not know."""
 
 
 class TooManyAttempts(TimeskipError):  # noqa: N818 - says what is the matter
-    """An activity failed so often that it seems to be retried for ever."""
+    """An activity or a workflow task failed so often that it seems to be retried for ever."""
 
 
 class SimulationStuck(TimeskipError):  # noqa: N818 - says what is the matter
     """Something waits for what can no longer happen. The message says who waits for what."""
+
+
+class SimulationStalled(TimeskipError):  # noqa: N818 - says what is the matter
+    """For a long real time nothing has come of what goes on. The message says what that is."""
 
 
 class SimulationClosed(TimeskipError):  # noqa: N818 - says what is the matter

@@ -14,9 +14,9 @@ class Portal:
     """Runs coroutines for synchronous code, all on one loop."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
-            target=self._loop.run_forever, name="timeskip-portal", daemon=True
+            target=self.loop.run_forever, name="timeskip-portal", daemon=True
         )
         self._thread.start()
 
@@ -26,7 +26,7 @@ class Portal:
         async def until_done() -> Result:
             return await awaitable
 
-        future = asyncio.run_coroutine_threadsafe(until_done(), self._loop)
+        future = asyncio.run_coroutine_threadsafe(until_done(), self.loop)
         try:
             return future.result()
         except BaseException:
@@ -36,14 +36,14 @@ class Portal:
     def stop(self) -> None:
         """Cancel what still runs and leave no thread behind."""
         self.run(self._cancel_all())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
 
     async def _cancel_all(self) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._loop.shutdown_asyncgens()
-        await self._loop.shutdown_default_executor()
+        await self.loop.shutdown_asyncgens()
+        await self.loop.shutdown_default_executor()

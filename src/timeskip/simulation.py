@@ -14,6 +14,7 @@ import temporalio.client
 import temporalio.common
 import temporalio.converter
 from google.protobuf.message import Message
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.history.v1 import History
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatRequest,
@@ -39,12 +40,15 @@ from timeskip.diagnosis import Diagnostician
 from timeskip.errors import SimulationClosed
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
+from timeskip.lanes.awaits import name_of_callable
 from timeskip.lanes.holds import Hold, enclosing_hold
 from timeskip.lanes.lane import Lane
 from timeskip.lanes.wire import WireServer
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
 from timeskip.server.calls import Answer
+from timeskip.situation import Situation
+from timeskip.stall import StallWatch
 from timeskip.workers import SimulatedWorker
 
 Result = TypeVar("Result")
@@ -102,6 +106,8 @@ class Simulation(WorkflowEnvironment):
         task_queue: The queue of `sim.worker(...)` and of `sim.task_queue`.
         search_attributes: Custom search attributes that the namespace knows.
         max_activity_attempts: After so many failures of one activity in a row the test is told.
+        stall_timeout: For how much real time the test waits for something that goes on without
+            result, such as an activity that blocks. Stops in a debugger do not count.
         data_converter, interceptors, plugins: Those of `client`, as for `Client.connect`.
     """
 
@@ -116,6 +122,7 @@ class Simulation(WorkflowEnvironment):
         task_queue: str = DEFAULT_TASK_QUEUE,
         search_attributes: Sequence[temporalio.common.SearchAttributeKey[Any]] = (),
         max_activity_attempts: int = 1000,
+        stall_timeout: timedelta = timedelta(seconds=60),
         data_converter: temporalio.converter.DataConverter = (
             temporalio.converter.DataConverter.default
         ),
@@ -132,6 +139,7 @@ class Simulation(WorkflowEnvironment):
         self._namespace = namespace
         self._search_attributes = search_attributes
         self._max_activity_attempts = max_activity_attempts
+        self._stall_timeout = stall_timeout
         self._data_converter = data_converter
         self._interceptors = interceptors
         self._plugins = plugins
@@ -152,9 +160,8 @@ class Simulation(WorkflowEnvironment):
         cluster = self._server.service.cluster
         cluster.answers_polls_at_shutdown = True
         for key in self._search_attributes:
-            cluster.namespaces[self._namespace].search_attributes[key.name] = (
-                key.indexed_value_type.value
-            )
+            kind = IndexedValueType.ValueType(key.indexed_value_type)
+            cluster.namespaces[self._namespace].search_attributes[key.name] = kind
         keeper = self._server.keeper
         keeper.workers_are_ours = True
         self._alarms = Alarms(keeper, self._max_activity_attempts)
@@ -165,9 +172,20 @@ class Simulation(WorkflowEnvironment):
         self._activity_time = ActivityTime(self._time, Attempts(keeper))
         frozen_time.show(self._time)
         keeper.on_heartbeat = self._heartbeat_answered
-        self._diagnostician = Diagnostician(keeper, self._workers, self._alarms)
-        keeper.on_stuck = self._diagnostician.stuck
+        self._situation = Situation(keeper, self._workers, self._activity_time)
+        diagnostician = Diagnostician(keeper, self._alarms, self._situation, self._stall_timeout)
+        keeper.on_stuck = diagnostician.stuck
+        keeper.on_opened = self._alarms.call_opened
+        keeper.on_abandoned = self._alarms.workflow_task_abandoned
+        self._stall_watch = StallWatch(
+            keeper,
+            self._alarms,
+            self._stall_timeout,
+            on_stall=diagnostician.stalled,
+            is_stopping=self._workers.is_stopping,
+        )
         self._client = self._connect()
+        self._stall_watch.start()
         return self
 
     def stop(self) -> None:
@@ -177,6 +195,7 @@ class Simulation(WorkflowEnvironment):
             self._portal.stop()
             self._portal = None
         if self._server is not None:
+            self._stall_watch.stop()
             frozen_time.hide(self._time)
             self._activity_time.close()
             self._server.call(
@@ -272,7 +291,7 @@ class Simulation(WorkflowEnvironment):
     async def sleep(self, duration: timedelta | float) -> None:
         """Wait until that much virtual time has passed (seconds, if it is a number)."""
         length = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
-        await self._wait(self._clock.now() + duration_nanoseconds(length))
+        await self._wait(self._clock.now() + duration_nanoseconds(length), "`sim.sleep(...)`")
 
     async def run_until(
         self, what: datetime | timedelta | Callable[[], bool | Awaitable[bool]]
@@ -283,22 +302,24 @@ class Simulation(WorkflowEnvironment):
         instant has happened. If it can never hold any more, `SimulationStuck` says why.
         """
         if isinstance(what, datetime):
-            await self._wait(nanoseconds_of(what))
+            await self._wait(nanoseconds_of(what), "`sim.run_until(...)`")
         elif isinstance(what, timedelta):
             await self.sleep(what)
         else:
             # What is going on at this instant may be all that the condition needs.
+            waiting = f"`sim.run_until({name_of_callable(what)})`"
             if not await _holds(what):
-                await self._wait(self._clock.now(), drives=True)
+                await self._wait(self._clock.now(), waiting, drives=True)
             while not await _holds(what):
-                await self._step()
+                await self._step(waiting)
 
     def at(self, when: datetime | timedelta, action: Callable[..., Any], *arguments: Any) -> None:
         """Call `action(*arguments)` at a virtual instant, and await it if it is a coroutine.
 
         `when` is an instant, or a span from now. Time stands still until the action is done, unless
-        the action itself waits for time. An exception in it is raised by whatever the test waits for.
-        Must be called from the event loop that the action shall run on.
+        the action itself waits for time. An exception in it is raised where the test waits. The
+        action runs on the event loop that is running now, or, if there is none, on the one on which
+        `run` runs coroutines.
         """
         server = self._open()
         due = (
@@ -306,7 +327,10 @@ class Simulation(WorkflowEnvironment):
             if isinstance(when, datetime)
             else (self._clock.now() + duration_nanoseconds(when))
         )
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = self.portal.loop
         server.call(lambda: self._clock.schedule(due, lambda: self._act(loop, action, arguments)))
         self._keeper.notice()
 
@@ -314,7 +338,8 @@ class Simulation(WorkflowEnvironment):
         """Move a manual clock forward, through everything that is due on the way."""
         if not isinstance(self._clock, ManualClock):
             raise ValueError("only a simulation with clock='manual' can be advanced by hand")
-        await self._wait(self._clock.now() + duration_nanoseconds(duration), drives=True)
+        target = self._clock.now() + duration_nanoseconds(duration)
+        await self._wait(target, "`sim.advance(...)`", drives=True)
 
     @contextlib.contextmanager
     def auto_time_skipping_disabled(self) -> Iterator[None]:
@@ -382,29 +407,29 @@ class Simulation(WorkflowEnvironment):
     def _connect(self) -> Client:
         server = self._open()
         return Client(
-            server.connect(self._alarms.explain, self._alarms.check),
+            server.connect(self._alarms.explain, self._alarms.before_call),
             namespace=self._namespace,
             data_converter=self._data_converter,
             interceptors=[*self._interceptors, AssertionFailures()],
             plugins=[*self._plugins, self._workers, self._activity_time],
         )
 
-    async def _step(self) -> None:
+    async def _step(self, waiting: str) -> None:
         """Wait until time has moved, and all that follows from that has happened."""
         if isinstance(self._clock, RealClock):
             # Real time never stands still so that one could look.
             await asyncio.sleep(_REAL_STEP)
             self._alarms.check()
         else:
-            await self._wait(None)
+            await self._wait(None, waiting)
 
-    async def _wait(self, until: int | None, *, drives: bool | None = None) -> None:
+    async def _wait(self, until: int | None, waiting: str, *, drives: bool | None = None) -> None:
         self._alarms.check()
         server = self._open()
         server.keeper.loops.watch_running_loop()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        hold = server.keeper.holds.take("the test waits", enclosing_hold.get())
+        hold = server.keeper.holds.take(waiting, enclosing_hold.get())
 
         def settle(error: BaseException | None) -> None:
             if done.done():
@@ -424,8 +449,9 @@ class Simulation(WorkflowEnvironment):
         try:
             await done
         finally:
-            server.call(lambda: server.keeper.forget(wait))
             hold.release()
+            with contextlib.suppress(RuntimeError):  # the simulation has ended meanwhile
+                server.call(lambda: server.keeper.forget(wait))
 
     def _act(
         self,
@@ -433,7 +459,7 @@ class Simulation(WorkflowEnvironment):
         action: Callable[..., Any],
         arguments: tuple[Any, ...],
     ) -> None:
-        hold = self._keeper.holds.take(f"{action!r} acts at this instant")
+        hold = self._keeper.holds.take(f"what was given to `sim.at`: {name_of_callable(action)}")
         try:
             loop.call_soon_threadsafe(self._start_action, loop, hold, action, arguments)
         except RuntimeError:

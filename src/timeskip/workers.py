@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import inspect
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from temporalio.worker import Worker
@@ -33,7 +35,7 @@ class SimulatedWorker:
         self._workflows = workflows
         self._activities = activities
         self._options = options
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: _ActivityThreads | None = None
         self._worker: Worker | None = None
 
     @property
@@ -43,7 +45,7 @@ class SimulatedWorker:
     async def __aenter__(self) -> Worker:
         options = dict(self._options)
         if "activity_executor" not in options and not all(map(_is_async, self._activities)):
-            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="timeskip-activity")
+            self._threads = _ActivityThreads(_THREADS, thread_name_prefix="timeskip-activity")
             options["activity_executor"] = self._threads
         self._worker = Worker(
             self._simulation.client,
@@ -61,7 +63,7 @@ class SimulatedWorker:
                 await worker.__aexit__(*exception)
         finally:
             if self._threads is not None:
-                self._threads.shutdown(wait=False)
+                self._threads.leave()
                 self._threads = None
 
     def __enter__(self) -> Worker:
@@ -70,6 +72,30 @@ class SimulatedWorker:
 
     def __exit__(self, *exception: Any) -> None:
         self._simulation.portal.run(self.__aexit__(*exception))
+
+
+class _ActivityThreads(ThreadPoolExecutor):
+    """Threads that keep nobody waiting, not even the interpreter when it ends.
+
+    An activity may block its thread for ever, and then no one can end it. The test that this
+    happens in fails; the others must go on.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        # A new thread is a daemon if the one that starts it is.
+        thread: Any = threading.current_thread()
+        daemonic, thread._daemonic = thread._daemonic, True
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            thread._daemonic = daemonic
+
+    def leave(self) -> None:
+        """Accept no more; whatever still runs is left to itself."""
+        self.shutdown(wait=False)
+        joined_at_exit: Any = concurrent.futures.thread._threads_queues
+        for thread in self._threads:
+            joined_at_exit.pop(thread, None)
 
 
 def _is_async(activity: Callable[..., Any]) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import temporalio.activity
 from temporalio.plugin import SimplePlugin
@@ -16,6 +17,7 @@ from timeskip.activity_time.attempt import Attempt
 from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
 from timeskip.activity_time.execution import Execution
 from timeskip.activity_time.interceptor import ActivityTimeInterceptor
+from timeskip.activity_time.threads import threads_of
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
 from timeskip.activity_time.virtual_time import AttemptListener, RunningAttempt, VirtualTime
 
@@ -73,6 +75,20 @@ class ActivityTime(SimplePlugin):
         attempts = [execution.attempt for execution in self._running()]
         work = {attempt.running: attempt.working_on() for attempt in attempts}
         return {running: text for running, text in work.items() if text is not None}
+
+    def running(self) -> list[RunningAttempt]:
+        """The attempts that have not ended."""
+        return [execution.attempt.running for execution in self._running()]
+
+    def task_and_threads(
+        self, running: RunningAttempt
+    ) -> tuple[asyncio.Task[Any] | None, list[int]]:
+        """What runs an attempt's code: its main task, and the ids of its threads."""
+        for execution in self._running():
+            attempt = execution.attempt
+            if attempt.running is running:
+                return attempt.waits.root, threads_of(attempt)
+        return None, []
 
     def close(self) -> None:
         """End virtual time: cancel what still runs, wake what sleeps, let go of the event loops.

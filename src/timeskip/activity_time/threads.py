@@ -70,6 +70,12 @@ _queues: WeakKeyDictionary[ThreadPoolExecutor, PoolQueue] = WeakKeyDictionary()
 _jobs_of_threads: dict[int, Job] = {}
 
 
+def threads_of(attempt: Attempt) -> list[int]:
+    """The ids of the threads that run something for an attempt right now."""
+    jobs = list(_jobs_of_threads.items())
+    return [thread for thread, job in jobs if job.attempt is attempt]
+
+
 def run_for_attempt(
     attempt: Attempt,
     run_in_executor: Callable[..., asyncio.Future[Any]],

@@ -1,58 +1,90 @@
-"""Where the workflows of this process stand: the line of each await."""
+"""Where code of this process stands: the line of each await, of workflows and of activities."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import linecache
-from collections.abc import Iterator
-from types import CodeType
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
-#: Parts of paths of code that is not the user's: what it awaits is a detail of the SDK's.
-_NOT_THEIRS = ("/temporalio/", "/asyncio/", "/timeskip/")
+import temporalio
+
+#: What code in these directories awaits is a detail of the SDK's, of Python's or of ours.
+_NOT_THEIRS = tuple(
+    str(directory) + os.sep
+    for directory in (
+        Path(temporalio.__file__ or "").parent,
+        Path(asyncio.__file__).parent,
+        Path(__file__).parents[1],
+    )
+)
+_LIBRARY = str(Path(os.__file__).parent) + os.sep
 
 
-def awaits_of(run_id: str) -> list[str]:
-    """One line for each task of the workflow, as "file:line in function: source".
+def is_users(path: str) -> bool:
+    """Whether the file is neither the SDK's nor ours, nor Python's own asyncio."""
+    return not path.startswith(_NOT_THEIRS)
 
-    Empty if the workflow is not cached by a worker of this process.
+
+def awaits_of_workflow(tasks: Iterable[asyncio.Task[Any]]) -> list[list[str]]:
+    """For each task of a workflow run that waits, its lines from the outermost await inwards.
+
+    The main task comes first.
     """
-    marker = f"run: {run_id})"
-    return [
-        line
-        for task in _all_tasks()
-        if marker in task.get_name() and not task.done()
-        for line in (_place(task),)
-        if line
-    ]
+    chains = []
+    for task in sorted(
+        tasks, key=lambda task: (not task.get_name().startswith("run "), task.get_name())
+    ):
+        chain = awaits_of_task(task)
+        if chain and chain not in chains:
+            chains.append(chain)
+    return chains
 
 
-def _all_tasks() -> Iterator[asyncio.Task[Any]]:
-    """The tasks of all event loops; a workflow is an event loop of its own."""
-    for name in ("_scheduled_tasks", "_all_tasks"):
-        tasks = getattr(asyncio.tasks, name, None)
-        if tasks is not None:
-            yield from list(tasks)
-            return
-
-
-def _place(task: asyncio.Task[Any]) -> str:
-    """The innermost await that is in the user's own code."""
-    place = ""
+def awaits_of_task(task: asyncio.Task[Any]) -> list[str]:
+    """The lines of the user's code that a task stands in, from the outermost await inwards."""
+    lines = []
     awaitable: Any = task.get_coro()
     while awaitable is not None:
         frame = getattr(awaitable, "cr_frame", None) or getattr(awaitable, "gi_frame", None)
-        if frame is not None and _is_theirs(frame.f_code):
-            place = _told(frame.f_code, frame.f_lineno)
+        if frame is not None and is_users(frame.f_code.co_filename):
+            lines.append(_told(frame.f_code, frame.f_lineno))
         awaitable = getattr(awaitable, "cr_await", None) or getattr(awaitable, "gi_yieldfrom", None)
-    return place
+    return lines
 
 
-def _is_theirs(code: CodeType) -> bool:
-    path = code.co_filename.replace("\\", "/")
-    return not any(part in path for part in _NOT_THEIRS)
+def lines_of_thread(thread_id: int) -> list[str]:
+    """The lines of the user's code that a thread stands in, from the outermost call inwards."""
+    frame: FrameType | None = sys._current_frames().get(thread_id)
+    lines = []
+    while frame is not None:
+        path = frame.f_code.co_filename
+        if is_users(path) and not path.startswith(_LIBRARY):
+            lines.append(_told(frame.f_code, frame.f_lineno))
+        frame = frame.f_back
+    return lines[::-1]
+
+
+def name_of_callable(action: Callable[..., object]) -> str:
+    """What a message calls a function that the test has handed over: its name and its place."""
+    inner = inspect.unwrap(action)
+    code = getattr(inner, "__code__", None)
+    if code is None or not is_users(code.co_filename):
+        return getattr(inner, "__qualname__", None) or repr(action)
+    return f"{code.co_name} at {_shown(code.co_filename)}:{code.co_firstlineno}"
 
 
 def _told(code: CodeType, line: int) -> str:
     source = linecache.getline(code.co_filename, line).strip()
-    return f"{code.co_filename}:{line} in {code.co_name}: {source}"
+    return f"{_shown(code.co_filename)}:{line} in {code.co_name}: {source}"
+
+
+def _shown(path: str) -> str:
+    """Relative to where the tests were started, if it lies below."""
+    here = os.getcwd() + os.sep
+    return path[len(here) :] if path.startswith(here) else path

@@ -25,6 +25,11 @@ class Hold:
         self._active = True
         self._released = False
 
+    @property
+    def is_active(self) -> bool:
+        """Whether time stands still because of it."""
+        return self._active and not self._released
+
     def park(self) -> None:
         """Let time move although the reason persists: it is time that is being waited for."""
         with self._holds.lock:
@@ -63,12 +68,13 @@ class Holds:
         self.count = 0
         self.open: dict[int, Hold] = {}
         self.changed = changed
-        self._last_id = 0
+        #: How many were ever taken.
+        self.taken = 0
 
     def take(self, reason: str, parent: Hold | None = None) -> Hold:
         with self.lock:
-            self._last_id += 1
-            hold = self.open[self._last_id] = Hold(self, self._last_id, reason, parent)
+            self.taken += 1
+            hold = self.open[self.taken] = Hold(self, self.taken, reason, parent)
             self.count += 1
         return hold
 

@@ -34,11 +34,12 @@ class Lane(Protocol):
     def connect(
         self,
         explain: Callable[[RPCError], Exception | None],
-        before_wait: Callable[[], None],
+        before_call: Callable[[bool], None],
     ) -> ServiceClient:
         """A client of the service that tells the clock what it does.
 
         `explain` turns a gRPC error that stands for an exception of the simulation into that one;
-        `before_wait` is called before a call that waits for time, and may raise.
+        `before_call` is called before every call, is told whether it waits for time, and may
+        raise.
         """
         ...

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,8 +44,12 @@ from timeskip.clock import (
 from timeskip.lanes.holds import Hold, Holds
 from timeskip.lanes.quiescence import Loops
 from timeskip.server.calls import Answer, Call
+from timeskip.server.matching import Task
 from timeskip.server.run import Run
 from timeskip.server.service import Service
+from timeskip.server.workflow_tasks import WorkflowTask
+
+_PASSED_OVER = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ class TimeKeeper:
         self._pace: tuple[Nanoseconds, float] | None = None
         #: Whether every worker lives in this process, so that none can vanish with a task.
         self.workers_are_ours = False
-        self._first_seen: dict[int, float] = {}
+        #: Since when each run's workflow task is known to be with a worker.
+        self._first_seen: dict[str, tuple[WorkflowTask, float]] = {}
         #: Runs whose open workflow task waits for local activities that are all parked.
         self.waiting_for_local_activities = service.cluster.heartbeating_runs
         #: Activities that sleep in `time.sleep` on their own event loop, so that nothing else of
@@ -113,6 +119,10 @@ class TimeKeeper:
         #: Queues at which a worker that was started in this process has not polled yet.
         self.expected_pollers: dict[str, None] = {}
         self.on_stuck: Callable[[], None] | None = None
+        #: Told of each call that is not answered at once, but for polls.
+        self.on_opened: Callable[[Call], None] | None = None
+        #: Told of each workflow task that its worker will let time out.
+        self.on_abandoned: Callable[[Run, WorkflowTask], None] | None = None
         #: Told of each heartbeat of an activity and of its answer, before the answer is sent.
         self.on_heartbeat: Callable[[Message, Answer], None] | None = None
         self.on_time_moved: Callable[[Nanoseconds], None] | None = None
@@ -120,8 +130,10 @@ class TimeKeeper:
         self.thread_id = 0
         self._considering = False
         self._timer: asyncio.TimerHandle | None = None
-        self._passed_over: set[int] = set()
-        self._grace_ends: dict[int, float] = {}
+        #: How many tasks time has jumped over, by the name and the kind of their queue.
+        self.passed_over: Counter[tuple[str, int]] = Counter()
+        #: When the grace of each waiting task ends; `_PASSED_OVER` once it has.
+        self._grace_ends: dict[Task, float] = {}
 
     def notice(self) -> None:
         """Something changed: apply the rule again soon. Safe from any thread."""
@@ -192,9 +204,21 @@ class TimeKeeper:
     def opened(self, call: Call) -> None:
         """A call stays open. If it is a poll, workers are about, and tasks deserve a new grace."""
         if call.is_task_poll:
-            self._passed_over.clear()
+            for task, end in list(self._grace_ends.items()):
+                if end == _PASSED_OVER:
+                    del self._grace_ends[task]
             self.expected_pollers.pop(call.task_queue, None)
+        elif self.on_opened is not None:
+            self.on_opened(call)
         self.notice()
+
+    def abandon(self, task: WorkflowTask) -> None:
+        """The worker that has the task is done with it. If it did not answer, it never will."""
+        if task.run.workflow_task is task:
+            task.abandoned = True
+            if self.on_abandoned is not None:
+                self.on_abandoned(task.run, task)
+            self.notice()
 
     def expect_poller(self, task_queue: str) -> None:
         """A worker has been started in this process and will poll soon. Safe from any thread."""
@@ -293,9 +317,12 @@ class TimeKeeper:
         for token in cluster.started_activities:
             if token not in self.parked:
                 return False
-        if not (self.waits or cluster.time_waits or cluster.open_queries()):
-            return False
-        return not self._gives_grace()
+        return self.is_waited_for() and not self._gives_grace()
+
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for time, or for an answer that may take some."""
+        cluster = self.service.cluster
+        return bool(self.waits or cluster.time_waits or cluster.open_queries())
 
     def _target(self) -> Nanoseconds | None:
         """Where to jump: the next due time, unless only queries wait, which no timer can answer."""
@@ -309,13 +336,10 @@ class TimeKeeper:
         """Whether a task waits for which a poll may be on its way right now."""
         now = self.loop.time()
         ends: list[float] = []
-        waiting: dict[int, float] = {}
+        waiting: dict[Task, float] = {}
         for queue in self.service.cluster.queues.waiting():
             for task in queue.tasks:
-                key = id(task)
-                if key in self._passed_over:
-                    continue
-                end = self._grace_ends.get(key)
+                end = self._grace_ends.get(task)
                 if end is None:
                     if queue.name in self.expected_pollers:
                         length = self.grace.expected
@@ -324,11 +348,12 @@ class TimeKeeper:
                     else:
                         length = self.grace.never_polled
                     end = now + length
-                waiting[key] = end
                 if end > now:
                     ends.append(end)
-                else:
-                    self._passed_over.add(key)
+                elif end != _PASSED_OVER:
+                    end = _PASSED_OVER
+                    self.passed_over[queue.name, queue.kind] += 1
+                waiting[task] = end
         self._grace_ends = waiting
         if ends:
             self._timer = self.loop.call_later(min(ends) - now, self.notice)
@@ -347,9 +372,12 @@ class TimeKeeper:
         if self.workers_are_ours:
             return False
         now = self.loop.time()
-        end = self._first_seen.setdefault(id(task), now) + task.timeout / 1e9
+        known, since = self._first_seen.get(run.run_id, (None, now))
+        if known is not task:
+            since = now
+            self._first_seen[run.run_id] = task, now
+        end = since + task.timeout / SECOND
         if now >= end:
-            del self._first_seen[id(task)]
             task.abandoned = True
             return True
         self._timer = self.loop.call_later(end - now, self.notice)

@@ -5,6 +5,8 @@ Learned through the SDK's own plugin interface: the worker is the user's, and st
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -43,13 +45,14 @@ _TEST_TOOLS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class KnownWorker:
     """A worker of this process: its queue and the types that it registered."""
 
     task_queue: str
     workflows: tuple[str, ...]
     activities: tuple[str, ...]
+    has_stopped: bool = False
 
 
 class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
@@ -57,6 +60,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
 
     def __init__(self, keeper: TimeKeeper) -> None:
         self._keeper = keeper
+        self._running: dict[Running, None] = {}
         self.workers: list[KnownWorker] = []
 
     def configure_client(self, config: ClientConfig) -> ClientConfig:
@@ -86,10 +90,53 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             "temporalio.bridge.worker.Worker", WatchedBridge(worker._bridge_worker, self._keeper)
         )
         self._keeper.expect_poller(worker.task_queue)
+        running = Running(worker, asyncio.ensure_future(next(worker)))
+        self._running[running] = None
         try:
-            await next(worker)
+            await running.until_stopped_or_abandoned()
         finally:
+            del self._running[running]
+            known.has_stopped = True
             self._keeper.expect_poller_no_more(worker.task_queue)
+            with contextlib.suppress(RuntimeError):  # the simulation has ended before
+                self._keeper.loop.call_soon_threadsafe(self._forsake_tasks, worker.task_queue)
+
+    def _forsake_tasks(self, task_queue: str) -> None:
+        """What a worker of the queue, which has stopped, took and did not answer never will be.
+
+        The SDK's core drops a workflow task that arrives just when the worker stops.
+        """
+        cluster = self._keeper.service.cluster
+        is_deserted = all(
+            worker.has_stopped for worker in self.workers if worker.task_queue == task_queue
+        )
+        for run in list(cluster.started_workflow_tasks.values()):
+            task = run.workflow_task
+            if run.task_queue != task_queue or task is None:
+                continue
+            if is_deserted or task.worker_instance_key in cluster.shut_down_workers:
+                self._keeper.abandon(task)
+        if is_deserted:
+            self._keeper.parked.update(
+                token
+                for token, activity in cluster.started_activities.items()
+                if activity.scheduled.task_queue.name == task_queue
+            )
+            self._keeper.notice()
+
+    def tasks_of(self, run_id: str) -> list[asyncio.Task[Any]]:
+        """The tasks of a workflow run, if a worker of this process has it cached."""
+        return [task for running in list(self._running) for task in running.tasks_of(run_id)]
+
+    def is_stopping(self) -> bool:
+        """Whether a worker has been told to stop and has not stopped yet. For any thread."""
+        return any(running.is_stopping for running in list(self._running))
+
+    def abandon_stopping(self) -> None:
+        """Wait no longer for workers that their activities keep from stopping. For any thread."""
+        for running in list(self._running):
+            if running.is_stopping:
+                running.abandon()
 
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
         return config
@@ -106,8 +153,52 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         return next(replayer, histories)
 
 
+class Running:
+    """A worker that runs. The SDK waits for its activities without limit, even blocked ones."""
+
+    def __init__(self, worker: Worker, task: asyncio.Future[None]) -> None:
+        self._worker = worker
+        self._task = task
+        self._loop = asyncio.get_running_loop()
+        self._abandoned = asyncio.Event()
+
+    def tasks_of(self, run_id: str) -> list[asyncio.Task[Any]]:
+        """A workflow is an event loop of its own, inside the sandbox as outside of it."""
+        workflow_worker = self._worker._workflow_worker
+        if workflow_worker is None or run_id not in workflow_worker._running_workflows:
+            return []
+        instance: Any = workflow_worker._running_workflows[run_id].instance
+        sandbox = getattr(instance, "globals_and_locals", {}).get("__temporal_in_sandbox")
+        loop = instance if sandbox is None else sandbox.instance
+        return [task for task in list(getattr(loop, "_tasks", ())) if not task.done()]
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._worker._shutdown_event.is_set()
+
+    async def until_stopped_or_abandoned(self) -> None:
+        abandoned = asyncio.ensure_future(self._abandoned.wait())
+        both: set[asyncio.Future[Any]] = {self._task, abandoned}
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # This, too, is a way to stop a worker.
+            self._task.cancel()
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            abandoned.cancel()
+        if self._task.done():
+            await self._task
+        else:
+            self._worker._shutdown_complete_event.set()
+
+    def abandon(self) -> None:
+        with contextlib.suppress(RuntimeError):  # its loop is closed, so nobody waits
+            self._loop.call_soon_threadsafe(self._abandoned.set)
+
+
 class WatchedBridge:
-    """A worker's connection to the SDK's core, watched for workflow tasks that will not be answered.
+    """A worker's connection to the SDK's core, watched for workflow tasks without an answer.
 
     The core reports only the first failure of a workflow task and lets later attempts time out. The
     service cannot tell such a task from one that is being worked on, so it is told.
@@ -124,12 +215,12 @@ class WatchedBridge:
         if not completion.HasField("failed"):
             await self._bridge.complete_workflow_activation(completion)
             return
-        run = self._keeper.service.cluster.runs.get(completion.run_id)
+        keeper = self._keeper
+        run = keeper.service.cluster.runs.get(completion.run_id)
         task = run.workflow_task if run is not None else None
         await self._bridge.complete_workflow_activation(completion)
-        if run is not None and task is not None and run.workflow_task is task:
-            task.abandoned = True
-            self._keeper.notice()
+        if task is not None:
+            keeper.loop.call_soon_threadsafe(keeper.abandon, task)
 
 
 def _workflow_name(workflow: type) -> str:
@@ -139,4 +230,4 @@ def _workflow_name(workflow: type) -> str:
 
 def _activity_name(activity: Callable[..., object]) -> str:
     definition = temporalio.activity._Definition.from_callable(activity)
-    return (definition.name if definition else None) or getattr(activity, "__name__", "?")
+    return (definition.name if definition else None) or str(getattr(activity, "__name__", "?"))

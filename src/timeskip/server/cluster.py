@@ -63,6 +63,8 @@ class Cluster:
         #: Whether a worker's open polls are answered when it shuts down, so that no task is lost on
         #: the way to a worker that is leaving. The dev server does not offer it.
         self.answers_polls_at_shutdown = False
+        #: The instance keys of workers that have shut down so.
+        self.shut_down_workers: set[str] = set()
         self.suggest_continue_as_new_events = 4 * 1024
         self.suggest_continue_as_new_bytes = 4 * 1024 * 1024
         self.observers: list[Observer] = []

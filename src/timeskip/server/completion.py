@@ -209,9 +209,10 @@ def _open_next(
         speculative=speculative,
     )
     if returned:
-        workflow_tasks.start(
+        task = workflow_tasks.start(
             run, workflow_tasks.RETURNED_TASK_REQUEST_ID, request.identity, run.worker_version
         )
+        task.worker_instance_key = request.worker_instance_key
 
 
 def _leaves_no_trace(

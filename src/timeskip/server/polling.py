@@ -73,6 +73,10 @@ def _poll(
     if call.timeout < _SHORTEST_POLL:
         raise ServiceError(StatusCode.FAILED_PRECONDITION, "Context timeout is too short.")
     validate_poll(request)
+    if request.worker_instance_key in cluster.shut_down_workers:
+        # It was on its way when the worker shut down, which would lose a task now.
+        call.respond(nothing())
+        return
     queue = cluster.queues.queue(namespace.name, request.task_queue.name, kind)
     version = (
         request.worker_version_capabilities

@@ -37,6 +37,7 @@ def shutdown_worker(
         if queue is not None:
             queue.shut_down = True
     if cluster.answers_polls_at_shutdown and request.worker_instance_key:
+        cluster.shut_down_workers.add(request.worker_instance_key)
         _end_polls(cluster, request.worker_instance_key)
     return ShutdownWorkerResponse()
 

@@ -81,6 +81,7 @@ class WorkflowTask:
         "started_event_id",
         "started_time",
         "timeout",
+        "worker_instance_key",
         "worker_version",
     )
 
@@ -105,6 +106,8 @@ class WorkflowTask:
         self.due: DueTime | None = None
         #: The worker is done with the task but will never answer: it can only time out.
         self.abandoned = False
+        #: Which worker has the task, if it told.
+        self.worker_instance_key = ""
 
     @property
     def workflow_id(self) -> str:
@@ -166,6 +169,7 @@ class WorkflowTask:
             # A worker without this run in its cache needs the whole history.
             clear_sticky(run)
         start(run, run.cluster.ids.uuid(), request.identity, version_stamp(request))
+        self.worker_instance_key = request.worker_instance_key
         response = poll_response(run, self)
         if not self.speculative:
             run.commit()

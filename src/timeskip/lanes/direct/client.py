@@ -65,12 +65,12 @@ class DirectServiceClient(_BridgeServiceClient):
         config: ConnectConfig,
         lane: DirectLane,
         explain: Callable[[RPCError], Exception | None],
-        before_wait: Callable[[], None],
+        before_call: Callable[[bool], None],
     ) -> None:
         super().__init__(config)
         self._lane = lane
         self._explain = explain
-        self._before_wait = before_wait
+        self._before_call = before_call
         self._bridge_client = cast(
             "temporalio.bridge.client.Client", DirectClient(lane, config.identity)
         )
@@ -86,8 +86,9 @@ class DirectServiceClient(_BridgeServiceClient):
         metadata: Mapping[str, str | bytes],
         timeout: timedelta | None,
     ) -> ServiceResponse:
-        if isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event:
-            self._before_wait()
+        self._before_call(
+            isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event
+        )
         keeper = self._lane.keeper
         loop = asyncio.get_running_loop()
         if not self._lane.bind(loop):

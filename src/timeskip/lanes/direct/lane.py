@@ -81,8 +81,8 @@ class DirectLane:
     def connect(
         self,
         explain: Callable[[RPCError], Exception | None],
-        before_wait: Callable[[], None],
+        before_call: Callable[[bool], None],
     ) -> ServiceClient:
         """A client that calls the service in process."""
         config = ConnectConfig(target_host="direct", identity=_IDENTITY)
-        return DirectServiceClient(config, self, explain, before_wait)
+        return DirectServiceClient(config, self, explain, before_call)

@@ -32,12 +32,12 @@ class HoldingServiceClient(_BridgeServiceClient):
         config: ConnectConfig,
         keeper: TimeKeeper,
         explain: Callable[[RPCError], Exception | None],
-        before_wait: Callable[[], None],
+        before_call: Callable[[bool], None],
     ) -> None:
         super().__init__(config)
         self._keeper = keeper
         self._explain = explain
-        self._before_wait = before_wait
+        self._before_call = before_call
 
     async def _rpc_call(
         self,
@@ -50,8 +50,9 @@ class HoldingServiceClient(_BridgeServiceClient):
         metadata: Mapping[str, str | bytes],
         timeout: timedelta | None,
     ) -> ServiceResponse:
-        if isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event:
-            self._before_wait()
+        self._before_call(
+            isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event
+        )
         self._keeper.loops.watch_running_loop()
         hold = self._keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
         try:

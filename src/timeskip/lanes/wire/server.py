@@ -107,11 +107,11 @@ class WireServer:
     def connect(
         self,
         explain: Callable[[RPCError], Exception | None],
-        before_wait: Callable[[], None],
+        before_call: Callable[[bool], None],
     ) -> ServiceClient:
         """A client that reaches the server by gRPC."""
         config = ConnectConfig(target_host=self.address, grpc_compression=GrpcCompression.NONE)
-        client = HoldingServiceClient(config, self.keeper, explain, before_wait)
+        client = HoldingServiceClient(config, self.keeper, explain, before_call)
         # On the server's own loop, so that simulations can be made without a running one.
         asyncio.run_coroutine_threadsafe(client._connected_client(), self._loop).result()
         guard_exit()

@@ -1,0 +1,136 @@
+"""What a test is told when a workflow cannot go on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from temporalio.api.failure.v1 import Failure
+
+from timeskip.lanes.awaits import is_users
+
+if TYPE_CHECKING:
+    from timeskip.server.activities import Activity
+    from timeskip.server.run import Run
+    from timeskip.server.workflow_tasks import WorkflowTask
+
+_FOR_EVER = """\
+A real server would try the task again and again, and the workflow would stand still.
+If the test is about just that, wrap it in `with sim.expect_workflow_task_failures():`."""
+
+_ONLY_TEMPORAL_ERRORS = """\
+Only Temporal's own errors fail a workflow, such as `temporalio.exceptions.ApplicationError`, and
+those that its `failure_exception_types` name. Any other is taken for a bug that will be fixed."""
+
+_DEADLOCK = """\
+A workflow must not block: no `time.sleep`, no input or output, no long computation. If it was
+stopped at a breakpoint, give its worker `debug_mode=True`, or set TEMPORAL_DEBUG=1."""
+
+_NONDETERMINISM = """\
+When the workflow's code was run again, it did something else than its history says. It was changed
+while the run was open, or it depends on chance, on the machine's time or on state of its own."""
+
+
+def similar(name: str, known: Sequence[str]) -> str:
+    """A question that helps somebody who has mistyped a name, or nothing."""
+    close = difflib.get_close_matches(name, known, 1)
+    return f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence."""
+    return ", ".join(names) if names else "none"
+
+
+def workflow_task_failed(run: Run, cause: str, failure: Failure) -> str:
+    """The workflow's own traceback, and what to do."""
+    named = f"workflow {run.workflow_id!r} ({run.workflow_type}) cannot go on"
+    known = _known_instead(failure, "Workflow class ", "available workflows:")
+    if known is not None:
+        return (
+            f"{named}: the worker of task queue {run.task_queue!r} does not know its type.\n"
+            f"Registered there: {listed(known)}.{similar(run.workflow_type, known)}\n"
+            f"Add it to the worker's `workflows=[...]`.\n\n{_FOR_EVER}"
+        )
+    paragraphs = [f"{named}: its workflow task failed ({cause}).", _traceback(failure)]
+    if "[TMPRL1101]" in failure.message:
+        paragraphs.append(_DEADLOCK)
+    elif cause == "NON_DETERMINISTIC_ERROR":
+        paragraphs.append(_NONDETERMINISM)
+    elif cause == "WORKFLOW_WORKER_UNHANDLED_FAILURE":
+        paragraphs.append(_ONLY_TEMPORAL_ERRORS)
+    return "\n\n".join([*paragraphs, _FOR_EVER])
+
+
+def workflow_task_fails_for_ever(run: Run, task: WorkflowTask) -> str:
+    """The test expects failures, but not that there will be nothing else."""
+    return (
+        f"the workflow task of {run.workflow_id!r} ({run.workflow_type}) has failed "
+        f"{task.attempt} times in a row.\n"
+        "The test expects failing workflow tasks, but waits for what can happen only if they "
+        "succeed.\nLet a worker with the right code take over before."
+    )
+
+
+def activity_unknown(run: Run, activity: Activity, failure: Failure) -> str | None:
+    """None if the failure is not that the worker does not know the activity."""
+    known = _known_instead(failure, "Activity function ", "available activities:")
+    if known is None:
+        return None
+    name = activity.scheduled.activity_type.name
+    return (
+        f"workflow {run.workflow_id!r} ({run.workflow_type}) called the activity {name!r}, which "
+        f"the worker of task queue {activity.scheduled.task_queue.name!r} does not know.\n"
+        f"Registered there: {listed(known)}.{similar(name, known)}\n"
+        "Add it to the worker's `activities=[...]`. A real server would try it again for ever."
+    )
+
+
+def activity_fails_for_ever(run: Run, activity: Activity, failure: Failure) -> str:
+    """The last failure, and how to limit the attempts."""
+    return (
+        f"the activity {activity.scheduled.activity_type.name!r} of workflow {run.workflow_id!r} "
+        f"({run.workflow_type}) has failed {activity.attempt} times in a row,\n"
+        "and its retry policy allows more, so that the test would never end. Its last failure:\n\n"
+        f"{_traceback(failure)}\n\n"
+        "Give the activity a `maximum_attempts` or a `schedule_to_close_timeout`, or the "
+        "simulation a\nlarger `max_activity_attempts`."
+    )
+
+
+def _known_instead(failure: Failure, missing: str, before_names: str) -> list[str] | None:
+    """What the worker knows instead of what it was asked for; None if it fails for other reasons.
+
+    The words are those of the SDK's worker.
+    """
+    if failure.application_failure_info.type != "NotFoundError":
+        return None
+    if not failure.message.startswith(missing):
+        return None
+    return [name.strip() for name in failure.message.partition(before_names)[2].split(",")]
+
+
+def _traceback(failure: Failure) -> str:
+    """A failure with its causes, as Python would print it."""
+    lines = []
+    if failure.HasField("cause"):
+        lines += [_traceback(failure.cause), "", "The above was the cause of:", ""]
+    trace = _users_frames(failure.stack_trace)
+    if trace:
+        lines += ["Traceback (most recent call last):", *trace]
+    kind = failure.application_failure_info.type
+    lines.append(f"{kind}: {failure.message}" if kind else failure.message)
+    return "\n".join(lines)
+
+
+def _users_frames(stack_trace: str) -> list[str]:
+    """The lines of a Python stack trace without the SDK's frames, if any others are left."""
+    frames: list[list[str]] = []
+    for line in stack_trace.splitlines():
+        if line.startswith('  File "') or not frames:
+            frames.append([])
+        if line.strip():
+            frames[-1].append(line)
+    users = [frame for frame in frames if frame and is_users(frame[0].partition('"')[2])]
+    return [line for frame in users or frames for line in frame]

@@ -1,0 +1,218 @@
+"""A simulation in words: who waits for what, and what goes on, for somebody new to all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.workflowservice.v1 import QueryWorkflowRequest
+
+from timeskip.activity_time import ActivityTime, RunningAttempt
+from timeskip.clock import datetime_of
+from timeskip.lanes.alarm_texts import listed, similar
+from timeskip.lanes.awaits import awaits_of_task, awaits_of_workflow, lines_of_thread
+from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.lanes.worker_registry import WorkerRegistry
+
+if TYPE_CHECKING:
+    from timeskip.server.activities import Activity
+    from timeskip.server.run import Run
+
+_WORKFLOW = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+_ACTIVITY = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+
+#: With which workflows in other processes are asked where they stand.
+STACK_TRACE_QUERY = "__stack_trace"
+
+#: More than anybody reads; the rest is counted.
+_MOST = 20
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Texts about one simulation, each a list of lines. To be asked for where its clock runs."""
+
+    keeper: TimeKeeper
+    workers: WorkerRegistry
+    activities: ActivityTime
+
+    def now(self) -> str:
+        """The virtual instant, for the inside of a sentence."""
+        return f"{datetime_of(self.keeper.clock.now()):%Y-%m-%d %H:%M:%S} UTC"
+
+    def waits(self) -> list[str]:
+        """What the test waits for."""
+        cluster = self.keeper.service.cluster
+        results = [
+            f"the result of workflow {run.workflow_id!r}" for run in cluster.time_waits.values()
+        ]
+        answers = [
+            f"the answer to the query {call.request.query.query_type!r} of workflow "
+            f"{run.workflow_id!r}"
+            for call, run in cluster.open_queries().items()
+            if isinstance(call.request, QueryWorkflowRequest)
+            and call.request.query.query_type != STACK_TRACE_QUERY
+        ]
+        own = [wait.hold.reason for wait in self.keeper.waits]
+        return _cut(list(dict.fromkeys([*own, *results, *answers])))
+
+    def runs(self, stack_traces: Mapping[str, str]) -> list[str]:
+        """The open workflows and where they stand.
+
+        `stack_traces`, by run id, are those of workflows in other processes.
+        """
+        lines = []
+        runs = [run for run in self.keeper.service.cluster.runs.values() if run.is_open]
+        for run in runs[:_MOST]:
+            lines += self._run(run, stack_traces.get(run.run_id, ""))
+        if len(runs) > _MOST:
+            lines.append(f"  and {len(runs) - _MOST} more")
+        return lines
+
+    def unpolled(self) -> list[str]:
+        """Tasks over which time has gone on, because no worker polls for them."""
+        return [
+            f"{count} {_KINDS[kind]}{'s' if count > 1 else ''} waited on {self._queue(queue, kind)}"
+            for (queue, kind), count in self.keeper.passed_over.items()
+            if kind in _KINDS
+        ]
+
+    def some_await_only_news(self) -> bool:
+        """Whether a workflow has done all that it could, and waits for neither task nor activity."""
+        return any(
+            run.is_open
+            and run.last_completed_started_id
+            and not (run.stands_still or run.workflow_task or run.activities)
+            for run in self.keeper.service.cluster.runs.values()
+        )
+
+    def known_workers(self) -> list[str]:
+        """The workers that were started on the simulation's client, and the types they know."""
+        return [
+            f"  on {worker.task_queue!r}: workflows {listed(worker.workflows)}; "
+            f"activities {listed(worker.activities)}{' (stopped)' if worker.has_stopped else ''}"
+            for worker in self.workers.workers
+        ]
+
+    def work(self) -> list[str]:
+        """What goes on for real, so that virtual time cannot move."""
+        holds = list(self.keeper.holds.open.values())
+        lines = [f"  {hold.reason}" for hold in holds if hold.is_active]
+        for attempt, doing in self.activities.working().items():
+            lines.append(f"  activity {_attempt(attempt)} is running: {doing}")
+            lines += [f"    {line}" for line in self._places(attempt)]
+        cluster = self.keeper.service.cluster
+        for run in cluster.started_workflow_tasks.values():
+            lines.append(f"  a workflow task of {run.workflow_id!r} is with its worker")
+        for query in cluster.started_queries.values():
+            lines.append(f"  a query of workflow {query.run.workflow_id!r} is with its worker")
+        known = {attempt.token for attempt in self.activities.running()}
+        for token, activity in cluster.started_activities.items():
+            if token not in known and token not in self.keeper.parked:
+                lines.append(f"  {_started(activity)}")
+        return _cut(lines)
+
+    def rounds(self) -> list[str]:
+        """What happens again and again without leaving a trace in a history."""
+        lines = []
+        for run in self.keeper.service.cluster.runs.values():
+            if run.is_open and run.workflow_task_attempt > 1:
+                lines.append(
+                    f"  the workflow task of {run.workflow_id!r} fails again and again "
+                    f"(attempt {run.workflow_task_attempt})"
+                )
+            for activity in run.activities.values():
+                lines += self._round(activity)
+        return _cut(lines)
+
+    def _round(self, activity: Activity) -> list[str]:
+        """An open activity, if it fails again and again or takes virtual time itself."""
+        attempts = {attempt.token: attempt for attempt in self.activities.running()}
+        attempt = attempts.get(activity.token)
+        if activity.attempt == 1 and attempt is None:
+            return []
+        name = f"{activity.scheduled.activity_type.name!r} of workflow {activity.run.workflow_id!r}"
+        failure = activity.last_failure
+        goes_on = (
+            "goes on and on"
+            if failure is None
+            else f"fails again and again (attempt {activity.attempt}): {failure.message}"
+        )
+        places = [] if attempt is None else self._places(attempt)
+        return [f"  activity {name} {goes_on}", *(f"    {line}" for line in places)]
+
+    def _places(self, attempt: RunningAttempt) -> list[str]:
+        task, threads = self.activities.task_and_threads(attempt)
+        chains = [awaits_of_task(task)] if task is not None else []
+        chains += map(lines_of_thread, threads)
+        return [line for chain in chains for line in indented(chain)]
+
+    def _run(self, run: Run, stack_trace: str) -> list[str]:
+        named = f"  {run.workflow_id!r} ({run.workflow_type})"
+        if run.stands_still:
+            return [f"{named} was given up when the test was told that it cannot go on"]
+        told = []
+        if run.workflow_task is not None and not run.workflow_task.started_event_id:
+            told.append(f"its next workflow task waits on {self._queue(run.task_queue, _WORKFLOW)}")
+        told += [self._activity(activity) for activity in run.activities.values()]
+        places = [line for chain in self._awaits(run) for line in indented(chain)]
+        places = places or [line for line in stack_trace.splitlines() if line.strip()]
+        if places:
+            told += ["it stands at", *(f"  {line}" for line in places)]
+        return [named, *(f"    {line}" for line in told)]
+
+    def _awaits(self, run: Run) -> list[list[str]]:
+        return awaits_of_workflow(self.workers.tasks_of(run.run_id))
+
+    def _activity(self, activity: Activity) -> str:
+        if activity.is_started:
+            return _started(activity)
+        name = activity.scheduled.activity_type.name
+        queue = self._queue(activity.scheduled.task_queue.name, _ACTIVITY)
+        return f"its activity {name!r} waits on {queue}"
+
+    def _queue(self, name: str, kind: int) -> str:
+        """A task queue with the reason why nobody takes its tasks, if there is one."""
+        workers = [worker for worker in self.workers.workers if worker.task_queue == name]
+        running = [worker for worker in workers if not worker.has_stopped]
+        told = f"task queue {name!r}"
+        if running:
+            types, said = (
+                (running[0].workflows, "workflows")
+                if kind == _WORKFLOW
+                else (running[0].activities, "activities")
+            )
+            return told if types else f"{told}, whose worker was started without {said}"
+        if workers:
+            return f"{told}, whose worker has stopped"
+        polled = [worker.task_queue for worker in self.workers.workers if not worker.has_stopped]
+        return f"{told}, which no worker polls.{similar(name, polled)}"
+
+
+def indented(chain: list[str]) -> list[str]:
+    """Lines of code, each called by the one before."""
+    return ["  " * depth + line for depth, line in enumerate(chain)]
+
+
+def _cut(lines: list[str]) -> list[str]:
+    if len(lines) <= _MOST:
+        return lines
+    return [*lines[:_MOST], f"  and {len(lines) - _MOST} more"]
+
+
+_KINDS: dict[int, str] = {_WORKFLOW: "workflow task", _ACTIVITY: "activity task"}
+
+
+def _attempt(attempt: RunningAttempt) -> str:
+    return (
+        f"{attempt.activity_type!r} of workflow {attempt.workflow_id!r} (attempt {attempt.number})"
+    )
+
+
+def _started(activity: Activity) -> str:
+    return (
+        f"activity {activity.scheduled.activity_type.name!r} (attempt {activity.attempt}) is with "
+        f"worker {activity.identity!r}, which has not reported its end"
+    )

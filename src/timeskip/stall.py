@@ -1,0 +1,120 @@
+"""Notices that for a long real time nothing has come of what goes on in a simulation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Literal
+
+from timeskip.clock import RealClock
+from timeskip.lanes.alarms import Alarms
+from timeskip.lanes.time_keeper import TimeKeeper
+
+#: The longest real time between two looks, in seconds.
+_LONGEST_TICK = 1.0
+
+#: "waiting": for a workflow, and something real goes on. "circling": for a workflow, and virtual
+#: time passes without an event. "polling": the test asks again and again while time stands still.
+#: "stopping": a worker cannot stop.
+Stall = Literal["waiting", "circling", "polling", "stopping"]
+
+#: So many looks are enough once there has been a stall.
+_FEW = 3
+
+_debuggers = 0
+
+
+def debugger_entered() -> None:
+    """A debugger has stopped this process: until `debugger_left`, nothing takes too long."""
+    global _debuggers
+    _debuggers += 1
+
+
+def debugger_left() -> None:
+    """The process goes on."""
+    global _debuggers
+    _debuggers = max(_debuggers - 1, 0)
+
+
+class StallWatch:
+    """A thread that looks on while a test waits.
+
+    Real time is counted in looks rather than measured, and a look counts only if all event loops
+    have answered since the one before. So neither a debugger that stops one of them or all threads,
+    nor a machine that was asleep, makes a stall.
+    """
+
+    def __init__(
+        self,
+        keeper: TimeKeeper,
+        alarms: Alarms,
+        timeout: timedelta,
+        *,
+        on_stall: Callable[[Stall], None],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._keeper = keeper
+        self._alarms = alarms
+        self._on_stall = on_stall
+        self._is_stopping = is_stopping
+        self._tick = min(timeout.total_seconds() / 10, _LONGEST_TICK)
+        self._looks = round(timeout.total_seconds() / self._tick)
+        self._silent: set[asyncio.AbstractEventLoop] = set()
+        self._events = -1
+        self._began = 0
+        self._calls = 0
+        self._waiting = 0
+        self._polling = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="timeskip-stall", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._tick):
+            if not (_debuggers or any(loop.is_running() for loop in list(self._silent))):
+                self._ask()
+
+    def _ask(self) -> None:
+        loops = [self._keeper.loop, *self._keeper.loops.open()]
+        self._silent = {loop for loop in loops if loop.is_running()}
+        for loop in list(self._silent):
+            with contextlib.suppress(RuntimeError):  # closed meanwhile
+                loop.call_soon_threadsafe(self._silent.discard, loop)
+        with contextlib.suppress(RuntimeError):
+            self._keeper.loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        keeper = self._keeper
+        calls, self._calls = keeper.holds.taken - self._calls, keeper.holds.taken
+        if self._alarms.events != self._events or isinstance(keeper.clock, RealClock):
+            self._events = self._alarms.events
+            self._began = keeper.clock.now()
+            self._waiting = self._polling = 0
+        elif not keeper.skips:
+            self._waiting = 0
+        elif keeper.is_waited_for():
+            self._waiting += 1
+            if self._waiting >= self._looks:
+                self._stalled("circling" if keeper.clock.now() > self._began else "waiting")
+        elif self._is_stopping():
+            self._waiting += 1
+            if self._waiting >= self._looks:
+                self._stalled("stopping")
+        elif calls:
+            self._polling += 1
+            if self._polling >= self._looks:
+                self._stalled("polling")
+
+    def _stalled(self, stall: Stall) -> None:
+        self._waiting = self._polling = 0
+        self._looks = min(self._looks, _FEW)
+        self._on_stall(stall)
