@@ -22,6 +22,7 @@ def _all_named(
         raise click.BadParameter("a namespace needs a name")
     return namespaces
 
+
 #: Workers are processes of their own here, which take a while to start. A client may well have begun
 #: to wait before them; time must not have run away by the time they are there.
 _GRACE = Grace(never_polled=10.0)

@@ -195,9 +195,7 @@ class ActivityTask:
     @property
     def is_stale(self) -> bool:
         activity = self.activity
-        return (
-            not activity.is_pending or activity.is_started or activity.attempt != self.attempt
-        )
+        return not activity.is_pending or activity.is_started or activity.attempt != self.attempt
 
     def dispatch(self, poll: Call) -> bool:
         if self.is_stale:

@@ -22,11 +22,11 @@ class Call:
     __slots__ = (
         "_deliver",
         "features",
-        "task_queue",
         "on_cancel",
         "on_expiry",
         "request",
         "rpc",
+        "task_queue",
         "timeout",
     )
 
