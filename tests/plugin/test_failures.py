@@ -1,0 +1,79 @@
+"""What a developer reads when a test fails: the workflow's own trouble, soon, with the way out."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_a_bug_in_the_workflow_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from workflows import Broken
+
+        async def test_broken(sim):
+            async with sim.worker(workflows=[Broken]):
+                await sim.client.execute_workflow(Broken.run, id="b", task_queue=sim.task_queue)
+        """
+    )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*WorkflowTaskFailed*", "*RuntimeError: a bug in the workflow*"])
+
+
+def test_a_wait_without_end_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from workflows import Waiter
+
+        async def test_waits(sim):
+            async with sim.worker(workflows=[Waiter]):
+                await sim.client.execute_workflow(Waiter.run, id="w", task_queue=sim.task_queue)
+        """
+    )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*SimulationStuck*", "*wait_condition*"])
+
+
+def test_trouble_that_nobody_waited_for_fails_the_test_at_its_end(
+    project: pytest.Pytester,
+) -> None:
+    project.makepyfile(
+        """
+        import asyncio
+        from temporalio import workflow
+
+        ran = []
+
+        @workflow.defn(sandboxed=False)
+        class Broken:
+            @workflow.run
+            async def run(self) -> None:
+                ran.append(True)
+                raise RuntimeError("unseen so far")
+
+        async def test_looks_away(sim):
+            async with sim.worker(workflows=[Broken]):
+                await sim.client.start_workflow(Broken.run, id="b", task_queue=sim.task_queue)
+                while not ran:
+                    await asyncio.sleep(0)
+        """
+    )
+    result = project.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*WorkflowTaskFailed*", "*RuntimeError: unseen so far*"])
+
+
+def test_a_failure_says_how_to_have_it_again(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        async def test_fails(sim):
+            await sim.sleep(90)
+            assert sim.seed == 0
+        """
+    )
+    result = project.runpytest_subprocess("--timeskip-seed=7")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*virtual time 0:01:30 after the start; reproduce with --timeskip-seed=7*"]
+    )
