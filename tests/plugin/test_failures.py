@@ -77,3 +77,77 @@ def test_a_failure_says_how_to_have_it_again(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         ["*virtual time 0:01:30 after the start; reproduce with --timeskip-seed=7*"]
     )
+
+
+def test_an_unregistered_workflow_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from workflows import Sleeper, Waiter
+
+        async def test_forgets(sim):
+            async with sim.worker(workflows=[Sleeper]):
+                await sim.client.execute_workflow(Waiter.run, id="w", task_queue=sim.task_queue)
+        """
+    )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*workflow 'w' (Waiter) cannot go on*", "*Registered there: Sleeper.*"]
+    )
+
+
+def test_an_unregistered_activity_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from datetime import timedelta
+        from temporalio import activity, workflow
+
+        @activity.defn
+        async def ship() -> None: ...
+
+        @activity.defn
+        async def charge() -> None: ...
+
+        @workflow.defn(sandboxed=False)
+        class Order:
+            @workflow.run
+            async def run(self) -> None:
+                await workflow.execute_activity(
+                    charge, start_to_close_timeout=timedelta(seconds=1)
+                )
+
+        async def test_forgets(sim):
+            async with sim.worker(workflows=[Order], activities=[ship]):
+                await sim.client.execute_workflow(Order.run, id="o", task_queue=sim.task_queue)
+        """
+    )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ActivityNotRegistered*'charge'*"])
+
+
+def test_nondeterminism_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import asyncio
+        from temporalio import workflow
+
+        runs = []
+
+        @workflow.defn(sandboxed=False)
+        class Fickle:
+            @workflow.run
+            async def run(self) -> None:
+                runs.append(True)
+                if len(runs) == 1:
+                    await asyncio.sleep(10)
+                await workflow.wait_condition(lambda: False)
+
+        async def test_replays(sim):
+            async with sim.worker(workflows=[Fickle], max_cached_workflows=0):
+                await sim.client.execute_workflow(Fickle.run, id="f", task_queue=sim.task_queue)
+        """
+    )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*WorkflowTaskFailed*NON_DETERMINISTIC_ERROR*"])
