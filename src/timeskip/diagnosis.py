@@ -53,6 +53,7 @@ class Diagnostician:
         self._stall_timeout = stall_timeout
         self._stuck_since: float | None = None
         self._events_seen = -1
+        self._has_told_of_stall = False
         self._examination: asyncio.Task[None] | None = None
 
     # -- stuck --------------------------------------------------------------------------------
@@ -82,7 +83,9 @@ class Diagnostician:
     async def _examine(self) -> None:
         """Look closer, which takes some time if workflows run elsewhere, and speak."""
         stack_traces = await self._stack_traces()
-        if self._keeper.service.next_due() is not None and not self._waits_for_advance():
+        has_due = self._keeper.service.next_due() is not None and not self._waits_for_advance()
+        if has_due or self._keeper.holds.count or not self._keeper.is_waited_for():
+            # Things have changed meanwhile.
             self._keeper.notice()
             return
         self._alarms.raise_everywhere(SimulationStuck(self._stuck_text(stack_traces)))
@@ -116,7 +119,10 @@ class Diagnostician:
 
     def stalled(self, stall: Stall) -> None:
         """Nothing has come of what goes on, for as long as the test is willing to wait."""
-        self._alarms.raise_everywhere(SimulationStalled(self._stalled_text(stall)))
+        if stall != "stopping" or not self._has_told_of_stall:
+            # That a worker cannot stop follows from what kept the test waiting before.
+            self._alarms.raise_everywhere(SimulationStalled(self._stalled_text(stall)))
+        self._has_told_of_stall = True
         self._situation.workers.abandon_stopping()
 
     def _stalled_text(self, stall: Stall) -> str:

@@ -15,7 +15,7 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextvars import Context
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -24,7 +24,7 @@ from timeskip.activity_time.attempt import Attempt, current_attempt
 from timeskip.activity_time.cancellation import uninterrupted
 from timeskip.activity_time.held_elsewhere import is_held_elsewhere
 from timeskip.activity_time.thread_sleep import nanoseconds
-from timeskip.activity_time.threads import run_for_attempt
+from timeskip.activity_time.threads import OWN_THREADS, run_for_attempt
 from timeskip.activity_time.timers import VirtualTimerHandle
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
 
@@ -140,16 +140,11 @@ class AttemptLoop(asyncio.AbstractEventLoop):
             executor = self._default_pool()
         return run_for_attempt(attempt, super().run_in_executor, executor, func, args)
 
-    def _default_pool(self) -> Executor | None:
-        """The pool that None stands for. asyncio makes it late, and just like this."""
-        try:
-            pool = cast("Executor | None", vars(self)["_default_executor"])
-        except KeyError:  # another kind of loop, which tells nobody
-            return None
-        if pool is None:
-            pool = ThreadPoolExecutor(thread_name_prefix="asyncio")
-            self.set_default_executor(pool)
-        return pool
+    def _default_pool(self) -> Executor:
+        """The pool that None stands for: one that somebody has set, or threads of our own."""
+        pool = vars(self).get("_default_executor")
+        is_asyncios = getattr(pool, "_thread_name_prefix", "") == "asyncio"
+        return OWN_THREADS if pool is None or is_asyncios else cast(Executor, pool)
 
     async def create_connection(self, *args: Any, **options: Any) -> Any:
         attempt = _watched(None)

@@ -14,7 +14,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -79,13 +79,13 @@ def threads_of(attempt: Attempt) -> list[int]:
 def run_for_attempt(
     attempt: Attempt,
     run_in_executor: Callable[..., asyncio.Future[Any]],
-    executor: Executor | None,
+    executor: Executor,
     call: Callable[..., Any],
     args: tuple[Any, ...],
 ) -> asyncio.Future[Any]:
     """What `loop.run_in_executor` does for an attempt; `run_in_executor` is the loop's own."""
     job = Job(attempt)
-    if executor is not None and not isinstance(executor, ThreadPoolExecutor):
+    if not isinstance(executor, ThreadPoolExecutor | ThreadForEachCall):
         # Another process, as a rule: out of reach, and real work to its end.
         job.awake()
         future = run_in_executor(executor, call, *args)
@@ -105,8 +105,34 @@ def run_for_attempt(
     return future
 
 
-def _queue_of(executor: ThreadPoolExecutor | None) -> PoolQueue:
-    if executor is None:
+class ThreadForEachCall(Executor):
+    """What `asyncio.to_thread` uses in an activity.
+
+    A call that blocks for ever keeps nobody waiting here: not the event loop, which waits for its
+    default executor when it is closed, and not the interpreter.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Begin the call."""
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - it is the caller's
+                future.set_exception(error)
+
+        threading.Thread(target=run, name="timeskip-activity", daemon=True).start()
+        return future
+
+
+OWN_THREADS = ThreadForEachCall()
+
+
+def _queue_of(executor: ThreadPoolExecutor | ThreadForEachCall) -> PoolQueue:
+    if isinstance(executor, ThreadForEachCall):
         return PoolQueue(1)
     if executor not in _queues:
         _queues[executor] = PoolQueue(executor._max_workers)

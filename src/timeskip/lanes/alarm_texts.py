@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from temporalio.api.failure.v1 import Failure
 
-from timeskip.lanes.awaits import is_users
+from timeskip.lanes.awaits import is_library, is_users
 
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
@@ -53,8 +53,10 @@ def workflow_task_failed(run: Run, cause: str, failure: Failure) -> str:
             f"Registered there: {listed(known)}.{similar(run.workflow_type, known)}\n"
             f"Add it to the worker's `workflows=[...]`.\n\n{_FOR_EVER}"
         )
-    paragraphs = [f"{named}: its workflow task failed ({cause}).", _traceback(failure)]
-    if "[TMPRL1101]" in failure.message:
+    is_deadlock = "[TMPRL1101]" in failure.message
+    told = _stack(failure) if is_deadlock else _traceback(failure)
+    paragraphs = [f"{named}: its workflow task failed ({cause}).", told]
+    if is_deadlock:
         paragraphs.append(_DEADLOCK)
     elif cause == "NON_DETERMINISTIC_ERROR":
         paragraphs.append(_NONDETERMINISM)
@@ -116,21 +118,33 @@ def _traceback(failure: Failure) -> str:
     lines = []
     if failure.HasField("cause"):
         lines += [_traceback(failure.cause), "", "The above was the cause of:", ""]
-    trace = _users_frames(failure.stack_trace)
-    if trace:
-        lines += ["Traceback (most recent call last):", *trace]
+    frames = _frames(failure)
+    # The SDK's own are shown only if there are no others.
+    users = [frame for frame in frames if is_users(_path(frame))] or frames
+    if users:
+        lines.append("Traceback (most recent call last):")
     kind = failure.application_failure_info.type
-    lines.append(f"{kind}: {failure.message}" if kind else failure.message)
-    return "\n".join(lines)
+    words = f"{kind}: {failure.message}" if kind else failure.message
+    return "\n".join([*lines, *(line for frame in users for line in frame), words])
 
 
-def _users_frames(stack_trace: str) -> list[str]:
-    """The lines of a Python stack trace without the SDK's frames, if any others are left."""
+def _stack(failure: Failure) -> str:
+    """Where a thread was when the SDK lost patience with it. That stack is upside down."""
+    frames = [frame for frame in _frames(failure) if is_users(_path(frame))]
+    users = [frame for frame in reversed(frames) if not is_library(_path(frame))]
+    return "\n".join([failure.message, *(line for frame in users for line in frame)])
+
+
+def _frames(failure: Failure) -> list[list[str]]:
+    """The lines of a Python stack trace, for each frame."""
     frames: list[list[str]] = []
-    for line in stack_trace.splitlines():
+    for line in failure.stack_trace.splitlines():
         if line.startswith('  File "') or not frames:
             frames.append([])
         if line.strip():
             frames[-1].append(line)
-    users = [frame for frame in frames if frame and is_users(frame[0].partition('"')[2])]
-    return [line for frame in users or frames for line in frame]
+    return [frame for frame in frames if frame]
+
+
+def _path(frame: list[str]) -> str:
+    return frame[0].partition('"')[2]

@@ -31,6 +31,11 @@ def is_users(path: str) -> bool:
     return not path.startswith(_NOT_THEIRS)
 
 
+def is_library(path: str) -> bool:
+    """Whether the file belongs to Python's library, or to no module at all."""
+    return path.startswith((_LIBRARY, "<"))
+
+
 def awaits_of_workflow(tasks: Iterable[asyncio.Task[Any]]) -> list[list[str]]:
     """For each task of a workflow run that waits, its lines from the outermost await inwards.
 
@@ -64,7 +69,7 @@ def lines_of_thread(thread_id: int) -> list[str]:
     lines = []
     while frame is not None:
         path = frame.f_code.co_filename
-        if is_users(path) and not path.startswith(_LIBRARY):
+        if is_users(path) and not is_library(path):
             lines.append(_told(frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return lines[::-1]

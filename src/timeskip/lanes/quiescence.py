@@ -118,7 +118,13 @@ def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:
 
     A timer, a socket or pipe, a thread of `asyncio.to_thread`. A loop that does not tell has none.
     """
-    return _next_timer(loop) < within or _watches_files(loop) or _has_busy_threads(loop)
+    # In this order: a thread is busy until it has woken the loop.
+    return (
+        _has_busy_threads(loop)
+        or bool(getattr(loop, "_ready", ()))
+        or _next_timer(loop) < within
+        or _watches_files(loop)
+    )
 
 
 def _next_timer(loop: asyncio.AbstractEventLoop) -> float:
