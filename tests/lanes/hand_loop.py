@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 
-class _Timer:
+class _Handle:
+    """Something that will be done, at `when` at the earliest, unless it is cancelled."""
+
     def __init__(self, when: float, action: Callable[[], object]) -> None:
         self.when = when
         self.action = action
@@ -23,8 +25,8 @@ class HandLoop:
 
     def __init__(self) -> None:
         self._now = 100.0
-        self._soon: deque[Callable[[], object]] = deque()
-        self._later: list[_Timer] = []
+        self._soon: deque[_Handle] = deque()
+        self._later: list[_Handle] = []
         self._closed = False
 
     @property
@@ -36,8 +38,10 @@ class HandLoop:
         """Do what is ready now, and what follows from it; how many things that was."""
         done = 0
         while self._soon:
-            self._soon.popleft()()
-            done += 1
+            handle = self._soon.popleft()
+            if not handle.cancelled:
+                handle.action()
+                done += 1
         return done
 
     def pass_time(self, seconds: float) -> None:
@@ -54,15 +58,17 @@ class HandLoop:
     def time(self) -> float:
         return self._now
 
-    def call_soon(self, callback: Callable[..., object], *args: Any) -> None:
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> _Handle:
         if self._closed:
             raise RuntimeError("Event loop is closed")
-        self._soon.append(lambda: callback(*args))
+        handle = _Handle(self._now, lambda: callback(*args))
+        self._soon.append(handle)
+        return handle
 
     call_soon_threadsafe = call_soon
 
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> _Timer:
-        timer = _Timer(self._now + delay, lambda: callback(*args))
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> _Handle:
+        timer = _Handle(self._now + delay, lambda: callback(*args))
         self._later.append(timer)
         return timer
 
@@ -72,6 +78,6 @@ class HandLoop:
     def is_closed(self) -> bool:
         return self._closed
 
-    def _next_timer(self) -> _Timer | None:
+    def _next_timer(self) -> _Handle | None:
         self._later = [timer for timer in self._later if not timer.cancelled]
         return min(self._later, key=lambda timer: timer.when, default=None)

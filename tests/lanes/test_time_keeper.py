@@ -436,6 +436,20 @@ def test_change_after_the_end_is_harmless(desk: Desk) -> None:
     desk.keeper.notice()
 
 
+def test_nothing_is_left_on_a_loop_that_time_has_moved_away_from(desk: Desk) -> None:
+    desk.worker.start()
+    desk.sleep(3)
+    desk.look()
+    desk.keeper.notice()
+    other = HandLoop()
+    desk.keeper.move_to(other.as_loop, thread_id=0)
+    desk.loop.pass_time(60)
+    assert desk.elapsed == 0
+    desk.keeper.notice()
+    other.pass_time(0.06)
+    assert desk.elapsed == 3
+
+
 @pytest.mark.parametrize(
     "change",
     [

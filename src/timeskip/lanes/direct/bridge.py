@@ -20,8 +20,11 @@ from temporalio.bridge.proto import (
 from temporalio.bridge.proto.activity_task import ActivityTask
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
-from temporalio.bridge.temporal_sdk_bridge import PollShutdownError
-from temporalio.bridge.worker import FixedSizeSlotSupplier, SlotSupplier, WorkerConfig
+from temporalio.bridge.worker import (
+    FixedSizeSlotSupplier,
+    SlotSupplier,
+    WorkerConfig,
+)
 
 from timeskip.clock import SECOND
 from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWorker
@@ -79,14 +82,14 @@ class DirectBridge:
         self._start()
         activation = await self._workflows.next_activation()
         if activation is None:
-            raise PollShutdownError
+            raise temporalio.bridge.worker.PollShutdownError  # type: ignore[attr-defined]
         return activation
 
     async def poll_activity_task(self) -> ActivityTask:
         self._start()
         task = await self._activities.next_task()
         if task is None:
-            raise PollShutdownError
+            raise temporalio.bridge.worker.PollShutdownError  # type: ignore[attr-defined]
         return task
 
     async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
