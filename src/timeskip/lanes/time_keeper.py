@@ -129,6 +129,7 @@ class TimeKeeper:
         #: The thread that runs the loop; 0 until it is known.
         self.thread_id = 0
         self._considering = False
+        self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         #: How many tasks time has jumped over, by the name and the kind of their queue.
         self.passed_over: Counter[tuple[str, int]] = Counter()
@@ -142,10 +143,10 @@ class TimeKeeper:
         self._considering = True
         if threading.get_ident() == self.thread_id:
             # Waking the loop from its own thread would cost two system calls for nothing.
-            self.loop.call_soon(self._consider)
+            self._soon = self.loop.call_soon(self._consider)
             return
         try:
-            self.loop.call_soon_threadsafe(self._consider)
+            self._soon = self.loop.call_soon_threadsafe(self._consider)
         except RuntimeError:
             # The loop is closed: the simulation has ended, and so has its time.
             self._considering = False
@@ -155,6 +156,9 @@ class TimeKeeper:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         self.loop = loop
         self.thread_id = thread_id
         self.loops.move_to(loop)
