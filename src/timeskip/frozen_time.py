@@ -63,6 +63,9 @@ def hide(clock: ShownClock) -> None:
     """Show this clock's time no longer. Harmless if it is not shown."""
     global _shown
     _shown = tuple(other for other in _shown if other is not clock)
+    if _shown_here.get() is clock:
+        # Or the context, which may live as long as the program, would keep the whole simulation.
+        _shown_here.set(None)
 
 
 def install() -> None:
