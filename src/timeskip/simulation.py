@@ -47,6 +47,7 @@ from timeskip.lanes.wire import WireServer
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
 from timeskip.server.calls import Answer
+from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.situation import Situation
 from timeskip.stall import StallWatch
 from timeskip.workers import SimulatedWorker
@@ -145,6 +146,7 @@ class Simulation(WorkflowEnvironment):
         self._plugins = plugins
         self._server: Lane | None = None
         self._portal: Portal | None = None
+        self._given_workers: list[SimulatedWorker] = []
         self._actions: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -184,28 +186,34 @@ class Simulation(WorkflowEnvironment):
             on_stall=diagnostician.stalled,
             is_stopping=self._workers.is_stopping,
         )
-        self._client = self._connect()
         self._stall_watch.start()
+        try:
+            self._client = self._connect()
+        except BaseException:  # a plugin of the user's
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:
-        """End the service. Whoever still waits gets `SimulationClosed`."""
+        """End the service, and workers that a synchronous test has left running.
+
+        Whoever still waits gets `SimulationClosed`.
+        """
         self._closed = True
-        if self._portal is not None:
-            self._portal.stop()
-            self._portal = None
-        if self._server is not None:
-            self._stall_watch.stop()
-            frozen_time.hide(self._time)
-            self._activity_time.close()
-            self._server.call(
-                lambda: self._keeper.fail_waits(SimulationClosed("the simulation has ended"))
-            )
-            self._server.stop()
-            self._server = None
+        with contextlib.ExitStack() as parts:
+            parts.callback(self._stop_service)
+            if self._portal is not None:
+                parts.callback(self._stop_portal)
+                for worker in self._workers_on(self._portal.loop):
+                    parts.push(worker)
 
     async def shutdown(self) -> None:
-        self.stop()
+        """The same, from an event loop: workers that were left running on it end as well."""
+        try:
+            for worker in self._workers_on(asyncio.get_running_loop()):
+                await worker.__aexit__(None, None, None)
+        finally:
+            self.stop()
 
     def __enter__(self) -> Simulation:
         return self.start()
@@ -217,7 +225,7 @@ class Simulation(WorkflowEnvironment):
         return self.start()
 
     async def __aexit__(self, *exception: object) -> None:
-        self.stop()
+        await self.shutdown()
 
     # -- client and workers -------------------------------------------------------------------
 
@@ -240,13 +248,15 @@ class Simulation(WorkflowEnvironment):
         `options` are those of `Worker`. Synchronous activities get a thread pool unless
         `activity_executor` is given.
         """
-        return SimulatedWorker(
+        worker = SimulatedWorker(
             self,
             task_queue=self.task_queue if task_queue is None else task_queue,
             workflows=workflows,
             activities=activities,
             options=options,
         )
+        self._given_workers.append(worker)
+        return worker
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -486,6 +496,31 @@ class Simulation(WorkflowEnvironment):
         task = loop.create_task(act())
         self._actions.add(task)
         task.add_done_callback(self._actions.discard)
+
+    def _workers_on(self, loop: asyncio.AbstractEventLoop) -> list[SimulatedWorker]:
+        """The workers of `worker()` that run on this loop."""
+        return [worker for worker in self._given_workers if worker.loop is loop]
+
+    def _stop_portal(self) -> None:
+        portal, self._portal = self._portal, None
+        if portal is not None:
+            portal.stop()
+
+    def _stop_service(self) -> None:
+        if self._server is not None:
+            self._stall_watch.stop()
+            frozen_time.hide(self._time)
+            self._activity_time.close()
+            self._server.call(self._end_calls)
+            self._server.stop()
+            self._server = None
+
+    def _end_calls(self) -> None:
+        """Tell everybody who waits for news of the service that there will be none."""
+        told = "the simulation has ended"
+        self._alarms.end_waits(SimulationClosed(told))
+        # To this the SDK's workers do not try again for minutes, but give up.
+        self._open().service.close(ServiceError(StatusCode.PERMISSION_DENIED, told))
 
     def _heartbeat_answered(self, request: Message, answer: Answer) -> None:
         assert isinstance(request, RecordActivityTaskHeartbeatRequest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures.thread
 import inspect
 import threading
@@ -37,6 +38,8 @@ class SimulatedWorker:
         self._options = options
         self._threads: _ActivityThreads | None = None
         self._worker: Worker | None = None
+        #: The event loop that it runs on, between entry and exit.
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def task_queue(self) -> str:
@@ -54,9 +57,11 @@ class SimulatedWorker:
             activities=self._activities,
             **options,
         )
+        self.loop = asyncio.get_running_loop()
         return await self._worker.__aenter__()
 
     async def __aexit__(self, *exception: Any) -> None:
+        self.loop = None
         worker, self._worker = self._worker, None
         try:
             if worker is not None:

@@ -104,7 +104,7 @@ class Alarms:
         cluster = self._keeper.service.cluster
         run = cluster.time_waits.get(call) or cluster.open_queries().get(call)
         if run is not None and run.run_id in self._given_up:
-            self._keeper.loop.call_soon(self._end_waits, self._given_up[run.run_id], run)
+            self._keeper.loop.call_soon(self.end_waits, self._given_up[run.run_id], run)
 
     def _give_up(self, run: Run, error: TimeskipError) -> None:
         """The run is not tried again: that would go on for ever, and time with it."""
@@ -119,7 +119,7 @@ class Alarms:
         """End all waits with `error`, as soon as the service has finished what it is doing."""
         if self._pending is None:
             self._pending = error
-        self._keeper.loop.call_soon(self._end_waits, error)
+        self._keeper.loop.call_soon(self.end_waits, error)
 
     def check(self) -> None:
         """Raise what went off while nobody was waiting."""
@@ -142,7 +142,8 @@ class Alarms:
                 return _copy(self._raised[int(info.metadata["index"])])
         return None
 
-    def _end_waits(self, error: Exception, only: Run | None = None) -> None:
+    def end_waits(self, error: Exception, only: Run | None = None) -> None:
+        """End all waits with `error` now, or those for one run."""
         cluster = self._keeper.service.cluster
         waiting = {**cluster.time_waits, **cluster.open_queries()}
         calls = [call for call, run in waiting.items() if only is None or run is only]

@@ -50,9 +50,13 @@ class Service:
         self.cluster = Cluster(clock, seed, namespaces)
         self.cluster.close_listeners = [children.report_end, parent_close.apply]
         self.clock = clock
+        self._closed: ServiceError | None = None
 
     def handle(self, call: Call) -> None:
         """Take a call. It is answered before this returns, or whenever its answer is known."""
+        if self._closed is not None:
+            call.fail(self._closed)
+            return
         handler = HANDLERS.get(call.rpc)
         if handler is None:
             service, _, method = call.rpc.rpartition("/")
@@ -82,6 +86,17 @@ class Service:
         """The caller of an open call has gone."""
         call.cancel()
         self.cluster.queues.match()
+
+    def close(self, error: ServiceError) -> None:
+        """Answer every open call with `error`, and any that still comes."""
+        if self._closed is not None:
+            return
+        self._closed = error
+        cluster = self.cluster
+        polls = [poll for queue in cluster.queues for poll in queue.polls]
+        for call in [*polls, *cluster.time_waits, *cluster.open_queries()]:
+            call.cancel()
+            call.fail(error)
 
     def next_due(self) -> Nanoseconds | None:
         return self.clock.next_due()

@@ -23,6 +23,7 @@ from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.lanes.wire.client import HoldingServiceClient
 from timeskip.lanes.wire.routing import Routing
 from timeskip.sdk_exit import guard_exit
+from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.service import Service
 
 Result = TypeVar("Result")
@@ -43,6 +44,9 @@ _OPTIONS = (
     ("grpc.server.max_pending_requests", 1_000_000),
     ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
 )
+
+#: For the answers to travel with which open calls end. They are written at once.
+_FAREWELL_SECONDS = 0.5
 
 _HEALTHY_SERVICES = (
     "",
@@ -163,7 +167,8 @@ class WireServer:
             self.keeper.notice()
         self._started.set_result(None)
         await self._stopping.wait()
-        await server.stop(None)
+        self.service.close(ServiceError(StatusCode.UNAVAILABLE, "the server has stopped"))
+        await server.stop(_FAREWELL_SECONDS)
         # grpcio does not wait for the calls that it has cancelled; the loop must outlive them.
         calls = asyncio.all_tasks() - {asyncio.current_task()}
         if calls:
