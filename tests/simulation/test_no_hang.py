@@ -301,7 +301,7 @@ async def test_each_broken_workflow_is_told_with_its_own_bug(sim: Simulation) ->
 async def test_bug_that_nobody_waited_for_is_told_by_check(sim: Simulation) -> None:
     async with sim.worker(workflows=WORKFLOWS):
         await start(sim, FailsAtOnce.run)
-        while "WORKFLOW_TASK_FAILED" not in str(sim.runs[0].history):
+        while "WORKFLOW_TASK_FAILED" not in str(sim.runs[0].history):  # noqa: ASYNC110
             await asyncio.sleep(0)
     with pytest.raises(WorkflowTaskFailed, match="RuntimeError: oops"):
         sim.check()
@@ -629,9 +629,13 @@ async def test_action_that_never_ends_is_told(sim: Simulation) -> None:
 async def test_polling_while_time_stands_still_is_told(sim: Simulation) -> None:
     async with sim.worker(workflows=WORKFLOWS):
         handle = await start(sim, FailsLater.run)
-        with pytest.raises(SimulationStalled) as told:
-            while (await handle.describe()).close_time is None:
+
+        async def poll() -> None:
+            while (await handle.describe()).close_time is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
+
+        with pytest.raises(SimulationStalled) as told:
+            await poll()
     assert str(told.value) == (
         "for 0.4 seconds of real time the test has asked again and again, and nothing has "
         "happened in any workflow.\n"
@@ -649,7 +653,7 @@ async def test_polling_while_time_stands_still_is_told(sim: Simulation) -> None:
 async def test_use_after_the_end_is_told() -> None:
     async with Simulation() as sim:
         client = sim.client
-    with pytest.raises(SimulationClosed, match="^the simulation has ended$"):
+    with pytest.raises(SimulationClosed, match=r"^the simulation has ended$"):
         _ = sim.client
     with pytest.raises(SimulationClosed):
         await sim.sleep(1)
