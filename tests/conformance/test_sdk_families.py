@@ -116,7 +116,7 @@ async def test_sdk_an_abandoned_child_goes_on(world: World) -> None:
     async with worker(world):
         handle = await start(world, families.Leaving.run, child, ParentClosePolicy.ABANDON.value)
         await handle.result()
-        abandoned = world.client.get_workflow_handle_for(families.Shipping.run, child)
+        abandoned = world.client.get_workflow_handle(child)
         await abandoned.signal(families.Shipping.hurry, "a client")
         world.observe("child", await abandoned.result())
         await world.observe_history("parent", run_of(handle))
