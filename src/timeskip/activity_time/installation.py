@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from timeskip.activity_time import thread_sleep
+from timeskip.activity_time import thread_interruption, thread_sleep
 from timeskip.activity_time.connections import unwatch_connections, watch_connections
 
 
@@ -17,6 +17,7 @@ def install() -> None:
         thread_sleep.real_sleep = time.sleep
         time.sleep = thread_sleep.sleep
         watch_connections()
+        thread_interruption.install()
 
 
 def uninstall() -> None:
@@ -24,3 +25,4 @@ def uninstall() -> None:
     if time.sleep is thread_sleep.sleep:
         time.sleep = thread_sleep.real_sleep
         unwatch_connections()
+        thread_interruption.uninstall()
