@@ -1,17 +1,21 @@
 """Test Temporal workflows in Python: a simulated service, virtual time, faults, histories."""
 
-from timeskip.errors import (
-    ActivityNotRegistered,
-    SimulationClosed,
-    SimulationStalled,
-    SimulationStuck,
-    TimeskipError,
-    TooManyAttempts,
-    WorkflowTaskFailed,
-)
-from timeskip.installation import install, uninstall
-from timeskip.simulation import RunRecord, Simulation
-from timeskip.stall import debugger_entered, debugger_left
+from temporalio.workflow import unsafe
+
+# A workflow in a module that imports timeskip too: the SDK's sandbox would import all of this anew.
+with unsafe.imports_passed_through():
+    from timeskip.errors import (
+        ActivityNotRegistered,
+        SimulationClosed,
+        SimulationStalled,
+        SimulationStuck,
+        TimeskipError,
+        TooManyAttempts,
+        WorkflowTaskFailed,
+    )
+    from timeskip.installation import install, uninstall
+    from timeskip.simulation import RunRecord, Simulation
+    from timeskip.stall import debugger_entered, debugger_left
 
 __all__ = [
     "ActivityNotRegistered",

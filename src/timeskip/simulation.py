@@ -188,7 +188,12 @@ class Simulation(WorkflowEnvironment):
         )
         self._stall_watch.start()
         try:
-            self._client = self._connect()
+            self._client = self._connect(
+                namespace=self._namespace,
+                data_converter=self._data_converter,
+                interceptors=self._interceptors,
+                plugins=self._plugins,
+            )
         except BaseException:  # a plugin of the user's
             self.stop()
             raise
@@ -234,6 +239,13 @@ class Simulation(WorkflowEnvironment):
         """A real client of the simulated service."""
         self._open()
         return self._client
+
+    async def connect_client(self, **kwargs: Any) -> Client:
+        """Another client of the service, with options as of `temporalio.client.Client`.
+
+        Unless given, the namespace is that of `client`.
+        """
+        return self._connect(**{"namespace": self._namespace, **kwargs})
 
     def worker(
         self,
@@ -414,15 +426,23 @@ class Simulation(WorkflowEnvironment):
             )
         return self._server
 
-    def _connect(self) -> Client:
-        server = self._open()
+    def _connect(
+        self,
+        *,
+        interceptors: Sequence[temporalio.client.Interceptor] = (),
+        plugins: Sequence[temporalio.client.Plugin] = (),
+        **options: Any,
+    ) -> Client:
         return Client(
-            server.connect(self._alarms.explain, self._alarms.before_call),
-            namespace=self._namespace,
-            data_converter=self._data_converter,
-            interceptors=[*self._interceptors, AssertionFailures()],
-            plugins=[*self._plugins, self._workers, self._activity_time],
+            self._open().connect(self._alarms.explain, self._before_call),
+            interceptors=[*interceptors, AssertionFailures()],
+            plugins=[*plugins, self._workers, self._activity_time],
+            **options,
         )
+
+    def _before_call(self, waits: bool) -> None:
+        self._open()
+        self._alarms.before_call(waits)
 
     async def _step(self, waiting: str) -> None:
         """Wait until time has moved, and all that follows from that has happened."""

@@ -25,6 +25,7 @@ All methods but `notice` belong to the loop's thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -208,9 +209,7 @@ class TimeKeeper:
     def opened(self, call: Call) -> None:
         """A call stays open. If it is a poll, workers are about, and tasks deserve a new grace."""
         if call.is_task_poll:
-            for task, end in list(self._grace_ends.items()):
-                if end == _PASSED_OVER:
-                    del self._grace_ends[task]
+            self._renew_grace()
             self.expected_pollers.pop(call.task_queue, None)
         elif self.on_opened is not None:
             self.on_opened(call)
@@ -227,6 +226,8 @@ class TimeKeeper:
     def expect_poller(self, task_queue: str) -> None:
         """A worker has been started in this process and will poll soon. Safe from any thread."""
         self.expected_pollers[task_queue] = None
+        with contextlib.suppress(RuntimeError):  # the simulation has ended before
+            self.loop.call_soon_threadsafe(self._renew_grace)
 
     def expect_poller_no_more(self, task_queue: str) -> None:
         """The worker has stopped, perhaps without ever having polled."""
@@ -335,6 +336,12 @@ class TimeKeeper:
         if self.waits or self.service.cluster.time_waits or self.blocked_loops:
             return self.service.next_due()
         return self.service.cluster.next_query_due()
+
+    def _renew_grace(self) -> None:
+        """What waited in vain may be polled for after all."""
+        for task, end in list(self._grace_ends.items()):
+            if end == _PASSED_OVER:
+                del self._grace_ends[task]
 
     def _gives_grace(self) -> bool:
         """Whether a task waits for which a poll may be on its way right now."""
