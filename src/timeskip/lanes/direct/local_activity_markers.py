@@ -12,11 +12,10 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.command.v1 import RecordMarkerCommandAttributes
 from temporalio.api.common.v1 import Payload, Payloads
-from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.clock import SECOND, Nanoseconds
-from timeskip.lanes.direct import rust_text
+from timeskip.lanes.direct import event_types, rust_text
 from timeskip.lanes.direct.local_activity_results import LocalActivityResult, LocalResolution
 from timeskip.lanes.direct.local_activity_schedule import LocalSchedule
 from timeskip.lanes.direct.machines.machine import FatalError
@@ -37,7 +36,7 @@ class LocalActivityMarker:
 def is_marker(event: HistoryEvent) -> bool:
     """Whether an event records a local activity."""
     return (
-        event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED
+        event.event_type == event_types.MARKER_RECORDED
         and event.marker_recorded_event_attributes.marker_name == _MARKER_NAME
     )
 

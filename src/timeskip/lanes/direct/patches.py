@@ -10,8 +10,9 @@ from temporalio.api.command.v1 import (
     UpsertWorkflowSearchAttributesCommandAttributes,
 )
 from temporalio.api.common.v1 import Payload, Payloads, SearchAttributes
-from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
+
+from timeskip.lanes.direct import event_types
 
 MARKER_NAME = "core_patch"
 _DETAILS = "patch-data"
@@ -48,7 +49,7 @@ def upsert(patch_ids: Iterable[str]) -> UpsertWorkflowSearchAttributesCommandAtt
 
 def details_of(event: HistoryEvent) -> tuple[str, bool] | None:
     """The patch of a marker, and whether it is deprecated; None if it is no such marker."""
-    if event.event_type != EventType.EVENT_TYPE_MARKER_RECORDED:
+    if event.event_type != event_types.MARKER_RECORDED:
         return None
     attributes = event.marker_recorded_event_attributes
     if attributes.marker_name != MARKER_NAME:
@@ -68,7 +69,7 @@ def details_of(event: HistoryEvent) -> tuple[str, bool] | None:
 def is_upsert(event: HistoryEvent) -> bool:
     """Whether an event makes patches searchable."""
     return (
-        event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
+        event.event_type == event_types.UPSERTED
         and SEARCH_ATTRIBUTE
         in event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
     )

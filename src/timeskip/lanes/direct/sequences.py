@@ -13,6 +13,8 @@ from operator import attrgetter
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
+from timeskip.lanes.direct import event_types
+
 COMMAND_EVENTS = frozenset(
     {
         EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
@@ -121,22 +123,19 @@ def end_of_sequence(events: Sequence[HistoryEvent], start: int, after_id: int) -
         kind = event.event_type
         if kind in COMMAND_EVENTS:
             saw_command = saw_cause = True
-        elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+        elif kind == event_types.EXECUTION_STARTED:
             saw_cause = True
         if kind in FINAL_EVENTS:
             return index + 1
-        if kind != EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+        if kind != event_types.TASK_STARTED:
             continue
         following = _type_at(events, index + 1)
         if following in _LEADS_TO_NOTHING:
             continue
         tasks.append(index)
         after_completion = _type_at(events, index + 2)
-        if (
-            following == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-            and after_completion is not None
-        ):
-            is_heartbeat = after_completion == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED
+        if following == event_types.TASK_COMPLETED and after_completion is not None:
+            is_heartbeat = after_completion == event_types.TASK_SCHEDULED
             if saw_command or not is_heartbeat:
                 return _task_that_handled(events, tasks, events[index + 2]) + 1
         elif saw_cause:
@@ -152,7 +151,7 @@ def _task_that_handled(
     An update may have been accepted in an earlier task than the one that recorded it. A replay has
     to run its handler at that point.
     """
-    if effect.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+    if effect.event_type == event_types.UPDATE_ACCEPTED:
         accepted = effect.workflow_execution_update_accepted_event_attributes
         sequenced_at = accepted.accepted_request_sequencing_event_id
         for index in reversed(tasks):

@@ -34,6 +34,7 @@ from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 from timeskip.clock import Nanoseconds
 from timeskip.lanes.direct import (
+    event_types,
     local_activity_markers,
     patches,
     rust_text,
@@ -189,7 +190,7 @@ class WorkflowMachines:
         if portion:
             self.local_activities.task_applied()
             self._learn_flags(portion, end)
-            if portion[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+            if portion[-1].event_type == event_types.TASK_STARTED:
                 self._portion_ends_at = portion[-1].event_id
         else:
             self.replaying = False
@@ -251,13 +252,12 @@ class WorkflowMachines:
 
     def _learn_flags(self, portion: Sequence[HistoryEvent], end: int) -> None:
         """Take over the flags of the tasks in the portion, and of the one that completes next."""
-        completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
         for event in portion:
-            if event.event_type == completed:
+            if event.event_type == event_types.TASK_COMPLETED:
                 self.flags.recorded(event.workflow_task_completed_event_attributes)
         for index in range(end, len(self._events)):
             event = self._events[index]
-            if event.event_type == completed:
+            if event.event_type == event_types.TASK_COMPLETED:
                 self.flags.recorded(event.workflow_task_completed_event_attributes)
                 return
 
@@ -271,7 +271,7 @@ class WorkflowMachines:
                 )
             if self.replaying and self._is_news(event):
                 self.replaying = False
-            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:
+            if event.event_type == event_types.UPDATE_ADMITTED:
                 self._take_admitted(event)
                 skip = True
             if self._update_requests:
@@ -285,7 +285,7 @@ class WorkflowMachines:
         return (
             self.on_last_portion
             and event.event_id > self._previous_started_id
-            and event.event_type != EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+            and event.event_type != event_types.TASK_COMPLETED
             and event.event_type not in COMMAND_EVENTS
         )
 
@@ -300,7 +300,7 @@ class WorkflowMachines:
         updates = []
         for event in self._events[self._position : end]:
             kind = event.event_type
-            if kind == EventType.EVENT_TYPE_MARKER_RECORDED:
+            if kind == event_types.MARKER_RECORDED:
                 patch = patches.details_of(event)
                 if patch is not None:
                     self.patches[patch[0]] = False
@@ -309,7 +309,7 @@ class WorkflowMachines:
                     )
                 elif local_activity_markers.is_marker(event):
                     markers.append(local_activity_markers.read(event))
-            elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+            elif kind == event_types.UPDATE_ACCEPTED:
                 accepted = update_requests.of_accepted(event)
                 updates.append(self._admitted.pop(accepted.protocol_instance_id, accepted))
         self._admitted.clear()
@@ -339,7 +339,7 @@ class WorkflowMachines:
             return False
         if kind in COMMAND_EVENTS:
             return self._handle_command_event(event, following)
-        if kind == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+        if kind == event_types.TASK_STARTED:
             self._note_task_started(event)
         initial = INITIAL_EVENTS.get(kind)
         if initial is not None:
@@ -392,16 +392,16 @@ class WorkflowMachines:
 
     def _handle_event_of_its_own(self, event: HistoryEvent) -> None:
         kind = event.event_type
-        if kind == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+        if kind == event_types.TASK_SCHEDULED:
             task = WorkflowTaskMachine(self, self._portion_ends_at)
             task.handle_event(event)
             self._by_event[event.event_id] = task
-        elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+        elif kind == event_types.EXECUTION_STARTED:
             self._execution_started(event)
-        elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+        elif kind == event_types.SIGNALED:
             attributes = event.workflow_execution_signaled_event_attributes
             self.add_job(WorkflowActivationJob(signal_workflow=_signal(attributes, event.event_id)))
-        elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+        elif kind == event_types.CANCEL_REQUESTED:
             reason = event.workflow_execution_cancel_requested_event_attributes.cause
             self.add_job(WorkflowActivationJob(cancel_workflow=CancelWorkflow(reason=reason)))
         elif event.WhichOneof("attributes") is None:
