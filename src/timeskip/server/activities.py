@@ -39,7 +39,9 @@ from temporalio.api.workflowservice.v1 import (
 
 from timeskip.clock import DueTime, Nanoseconds
 from timeskip.server import retries, tokens, workflow_tasks
+from timeskip.server.applied_events import applies
 from timeskip.server.calls import Call
+from timeskip.server.history import scheduled_event_id_of
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
@@ -94,16 +96,14 @@ class Activity:
         "worker_version",
     )
 
-    def __init__(
-        self, run: Run, scheduled: ActivityTaskScheduledEventAttributes, scheduled_event_id: int
-    ) -> None:
-        now = run.cluster.clock.now()
+    def __init__(self, run: Run, event: HistoryEvent) -> None:
+        when = event.event_time.ToNanoseconds()
         self.run = run
-        self.scheduled = scheduled
-        self.scheduled_event_id = scheduled_event_id
+        self.scheduled = event.activity_task_scheduled_event_attributes
+        self.scheduled_event_id = event.event_id
         self.attempt = 1
-        self.first_scheduled_time = now
-        self.scheduled_time = now
+        self.first_scheduled_time = when
+        self.scheduled_time = when
         self.last_attempt_complete_time: Nanoseconds | None = None
         self.started_time: Nanoseconds = 0
         self.request_id = ""
@@ -231,14 +231,37 @@ def schedule(
             priority=attributes.priority if attributes.HasField("priority") else None,
         ),
     )
-    activity = Activity(run, event.activity_task_scheduled_event_attributes, event.event_id)
+    return event, run.activities[event.event_id]
+
+
+@applies(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+def _open(run: Run, event: HistoryEvent) -> None:
+    activity = Activity(run, event)
     run.activities[event.event_id] = activity
     activity.wait_for(
         TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
         activity.first_scheduled_time,
         activity.scheduled.schedule_to_close_timeout.ToNanoseconds(),
     )
-    return event, activity
+
+
+@applies(EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)
+def _note_cancellation(run: Run, event: HistoryEvent) -> None:
+    attributes = event.activity_task_cancel_requested_event_attributes
+    activity = run.activities.get(attributes.scheduled_event_id)
+    if activity is not None:
+        activity.cancel_requested = True
+        activity.cancel_request_id = event.event_id
+
+
+@applies(
+    EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+)
+def _close(run: Run, event: HistoryEvent) -> None:
+    run.activities.pop(scheduled_event_id_of(event)).forget()
 
 
 def enqueue(activity: Activity) -> None:
@@ -334,7 +357,7 @@ def complete(activity: Activity, result: Payloads | None, identity: str) -> None
             identity=identity,
         ),
     )
-    _finish(activity)
+    _tell(run)
 
 
 def fail(activity: Activity, failure: Failure, identity: str) -> None:
@@ -357,7 +380,7 @@ def fail(activity: Activity, failure: Failure, identity: str) -> None:
             retry_state=retry_state,
         ),
     )
-    _finish(activity)
+    _tell(run)
 
 
 def cancel(activity: Activity, details: Payloads | None, identity: str) -> None:
@@ -373,12 +396,12 @@ def cancel(activity: Activity, details: Payloads | None, identity: str) -> None:
             identity=identity,
         ),
     )
-    _finish(activity)
+    _tell(run)
 
 
 def request_cancel(run: Run, scheduled_event_id: int, completed_id: int, identity: str) -> bool:
     """The workflow wants an activity cancelled. True if that ended it, because no worker had it yet."""
-    event = run.add(
+    run.add(
         EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED,
         ActivityTaskCancelRequestedEventAttributes(
             scheduled_event_id=scheduled_event_id,
@@ -386,19 +409,13 @@ def request_cancel(run: Run, scheduled_event_id: int, completed_id: int, identit
         ),
     )
     activity = run.activities.get(scheduled_event_id)
-    if activity is None:
+    if activity is None or activity.is_started:
         return False
-    activity.cancel_requested = True
-    activity.cancel_request_id = event.event_id
-    if activity.is_started:
-        return False
-    activity.forget()
-    del run.activities[scheduled_event_id]
     run.add(
         EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
         ActivityTaskCanceledEventAttributes(
             details=NOT_STARTED_DETAILS,
-            latest_cancel_requested_event_id=event.event_id,
+            latest_cancel_requested_event_id=activity.cancel_request_id,
             scheduled_event_id=scheduled_event_id,
             identity=identity,
         ),
@@ -525,8 +542,6 @@ def _time_out(activity: Activity, timeout_type: TimeoutType.ValueType) -> bool:
         failure.cause.CopyFrom(activity.last_failure)
     if activity.is_started:
         _write_started(activity)
-    activity.forget()
-    del run.activities[activity.scheduled_event_id]
     run.add(
         EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
         ActivityTaskTimedOutEventAttributes(
@@ -560,9 +575,7 @@ def _write_started(activity: Activity) -> None:
     )
 
 
-def _finish(activity: Activity) -> None:
-    run = activity.run
-    activity.forget()
-    del run.activities[activity.scheduled_event_id]
+def _tell(run: Run) -> None:
+    """An activity is over: the workflow shall know."""
     workflow_tasks.schedule_if_needed(run)
     run.commit()

@@ -88,6 +88,12 @@ def attributes_of(event: HistoryEvent) -> Message:
     return attributes
 
 
+def scheduled_event_id_of(event: HistoryEvent) -> int:
+    """The id of the scheduled event of the activity whose end this event tells."""
+    scheduled_event_id: int = getattr(event, _ATTRIBUTES[event.event_type]).scheduled_event_id
+    return scheduled_event_id
+
+
 class History:
     """Events with dense ids from 1, and the events that wait for the open workflow task to close."""
 
@@ -174,8 +180,7 @@ class History:
         """Whether the end of an activity is waiting for the open workflow task to close."""
         return any(
             event.event_type in _RESULTS_OF_ACTIVITIES
-            and getattr(event, _ATTRIBUTES[event.event_type]).scheduled_event_id
-            == scheduled_event_id
+            and scheduled_event_id_of(event) == scheduled_event_id
             for event in self._buffer
         )
 

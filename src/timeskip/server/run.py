@@ -20,6 +20,7 @@ from temporalio.api.workflow.v1 import ResetPoints
 
 from timeskip.clock import DueTime, Nanoseconds
 from timeskip.server import updates, workflow_tasks
+from timeskip.server.applied_events import apply
 from timeskip.server.history import History
 
 if TYPE_CHECKING:
@@ -118,7 +119,9 @@ class Run:
 
     def add(self, event_type: EventType.ValueType, attributes: Message) -> HistoryEvent:
         """Add an event at the current time."""
-        return self.history.add(event_type, self.cluster.clock.now(), attributes)
+        event = self.history.add(event_type, self.cluster.clock.now(), attributes)
+        apply(self, event)
+        return event
 
     def commit(self) -> None:
         """End a change: settle the buffer unless a worker holds the workflow task, and tell the news."""
