@@ -370,7 +370,7 @@ class Simulation(WorkflowEnvironment):
         `sleep` and `run_until` skip time all the same, as in the SDK's own environment.
         """
         server = self._open()
-        already = not self._keeper.skips
+        already = not self._keeper.may_skip
         server.call(lambda: self._keeper.set_skipping(False))
         try:
             yield

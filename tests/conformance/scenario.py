@@ -21,7 +21,10 @@ def options(message: str, *fields: str) -> tuple[str, ...]:
 
 
 def scenario(
-    *proves: str, differs: str = "", clock: Literal["real", "virtual"] = "real"
+    *proves: str,
+    differs: str = "",
+    clock: Literal["real", "virtual"] = "real",
+    real: Literal["dev server", "test server"] = "dev server",
 ) -> pytest.MarkDecorator:
     """Mark an `async def` test of one argument, `world`, as a scenario.
 
@@ -34,5 +37,7 @@ def scenario(
             same.
         clock: The clock of our lanes. A scenario that holds tasks in its own hands needs the real
             one: for the virtual clock such a task is work, and time stands still.
+        real: The real server. The test server is only for what the dev server does not have; it
+            has one clock for everybody, so each scenario gets one of its own.
     """
-    return pytest.mark.scenario(*proves, differs=differs, clock=clock)
+    return pytest.mark.scenario(*proves, differs=differs, clock=clock, real=real)

@@ -147,6 +147,8 @@ class Alarms:
         cluster = self._keeper.service.cluster
         waiting = {**cluster.time_waits, **cluster.open_queries()}
         calls = [call for call, run in waiting.items() if only is None or run is only]
+        if only is None:
+            calls += cluster.sleeping_calls
         if self._pending is error and (calls or self._keeper.waits):
             self._pending = None
         self._raised.append(error)

@@ -104,8 +104,10 @@ class TimeKeeper:
         self.loops = Loops(loop, self._move)
         self.waits: dict[Wait, None] = {}
         self.parked: set[bytes] = set()
-        #: Whether time jumps for whoever waits.
-        self._skips = not isinstance(clock, ManualClock)
+        #: Whether time may jump for whoever waits, unless clients hold locks on it.
+        self.may_skip = not isinstance(clock, ManualClock)
+        self._skips = self.may_skip
+        service.cluster.time_locks.on_change = self._update_skipping
         #: While virtual time keeps the machine's pace: an instant of each that belong together.
         self._pace: tuple[Nanoseconds, float] | None = None
         #: Whether every worker lives in this process, so that none can vanish with a task.
@@ -176,8 +178,20 @@ class TimeKeeper:
             return
         if self._pace is not None:
             self._keep_pace()
-        self._skips = skips
-        self._pace = None if skips else (self.clock.now(), self.loop.time())
+        self.may_skip = skips
+        self._update_skipping()
+
+    def catch_up(self) -> None:
+        """Let time be what it has to be now, if it keeps the machine's pace."""
+        if self._pace is not None and not self._is_driven():
+            self._keep_pace()
+
+    def _update_skipping(self) -> None:
+        """Take into account whether time is to jump, and whether clients hold locks on it."""
+        skips = self.may_skip and not self.service.cluster.time_locks.hold_time
+        if skips != self._skips and isinstance(self.clock, VirtualClock):
+            self._skips = skips
+            self._pace = None if skips else (self.clock.now(), self.loop.time())
         self.notice()
 
     def wait_until(
@@ -242,10 +256,10 @@ class TimeKeeper:
         if isinstance(self.clock, RealClock):
             self._follow_real_time()
             return
-        if self._pace is not None and not self._is_driven():
-            self._keep_pace()
-            if self._look_again_at_next_due(self._pace):
-                return
+        self.catch_up()
+        pace = None if self._is_driven() else self._pace
+        if pace is not None and self._look_again_at_next_due(pace):
+            return
         if self._may_move():
             if self.blocked_loops:
                 self._move()
@@ -262,7 +276,7 @@ class TimeKeeper:
                 return
             due = self._target()
             if due is None:
-                if self.on_stuck is not None:
+                if self.on_stuck is not None and self.is_waited_for():
                     self.on_stuck()
                 return
             self._jump_to(due)
@@ -322,20 +336,31 @@ class TimeKeeper:
         for token in cluster.started_activities:
             if token not in self.parked:
                 return False
-        return self.is_waited_for() and not self._gives_grace()
+        return self._is_wanted() and not self._gives_grace()
+
+    def _is_wanted(self) -> bool:
+        return self.is_waited_for() or self.service.cluster.time_locks.are_all_gone
 
     def is_waited_for(self) -> bool:
         """Whether somebody waits for time, or for an answer that may take some."""
         cluster = self.service.cluster
-        return bool(self.waits or cluster.time_waits or cluster.open_queries())
+        return bool(
+            self.waits or cluster.time_waits or cluster.sleeping_calls or cluster.open_queries()
+        )
 
     def _target(self) -> Nanoseconds | None:
         """Where to jump: the next due time, unless only queries wait, which no timer can answer."""
         if not (self._skips or self.blocked_loops or self._is_driven()):
             return None
-        if self.waits or self.service.cluster.time_waits or self.blocked_loops:
-            return self.service.next_due()
-        return self.service.cluster.next_query_due()
+        cluster = self.service.cluster
+        only_queries_wait = not (
+            self.waits
+            or cluster.time_waits
+            or cluster.sleeping_calls
+            or cluster.time_locks.are_all_gone
+            or self.blocked_loops
+        )
+        return cluster.next_query_due() if only_queries_wait else self.service.next_due()
 
     def _renew_grace(self) -> None:
         """What waited in vain may be polled for after all."""

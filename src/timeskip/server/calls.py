@@ -22,6 +22,7 @@ class Call:
     __slots__ = (
         "_deliver",
         "features",
+        "may_last",
         "on_cancel",
         "on_expiry",
         "request",
@@ -47,6 +48,8 @@ class Call:
         self.features = features
         #: The queue that a poll waits at; empty for any other call.
         self.task_queue = ""
+        #: Whether the answer may take as long as the caller waits, however long that is.
+        self.may_last = False
         self.on_expiry: Callable[[], None] | None = None
         self.on_cancel: Callable[[], None] | None = None
         self._deliver: Callable[[Answer], None] | None = deliver

@@ -15,6 +15,7 @@ from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.identifiers import Identifiers
 from timeskip.server.matching import TaskQueues
 from timeskip.server.namespaces import Namespace, system_namespace
+from timeskip.server.time_locks import TimeLocks
 from timeskip.server.transfers import Transfers
 from timeskip.server.validation.namespaces import validate_namespace
 from timeskip.server.visibility.store import VisibilityStore
@@ -53,6 +54,8 @@ class Cluster:
         self.runs: dict[str, Run] = {}
         self.visibility = VisibilityStore()
         self.time_waits: dict[Call, Run] = {}
+        self.sleeping_calls: dict[Call, None] = {}
+        self.time_locks = TimeLocks()
         self.started_workflow_tasks: dict[str, Run] = {}
         self.started_activities: dict[bytes, Activity] = {}
         #: Runs whose worker would send heartbeats for its workflow task while virtual time passes.

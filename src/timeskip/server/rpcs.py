@@ -22,6 +22,7 @@ Handler = Callable[["Cluster", Call, Any], "Message | None"]
 
 WORKFLOW_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
 OPERATOR_SERVICE = "temporal.api.operatorservice.v1.OperatorService"
+TEST_SERVICE = "temporal.api.testservice.v1.TestService"
 
 #: Handlers by the full name of the method, such as ".../StartWorkflowExecution".
 HANDLERS: dict[str, Handler] = {}

@@ -27,6 +27,7 @@ from timeskip.server import (  # noqa: F401
     system,
     task_queue_info,
     termination,
+    time_skipping,
     update_requests,
     update_with_start,
     workers,
@@ -94,7 +95,8 @@ class Service:
         self._closed = error
         cluster = self.cluster
         polls = [poll for queue in cluster.queues for poll in queue.polls]
-        for call in [*polls, *cluster.time_waits, *cluster.open_queries()]:
+        waits = [*cluster.time_waits, *cluster.sleeping_calls, *cluster.open_queries()]
+        for call in [*polls, *waits]:
             call.cancel()
             call.fail(error)
 

@@ -163,6 +163,7 @@ class _Method:
             timeout=remaining,
             features=caller.features if caller is not None else frozenset(),
         )
+        keeper.catch_up()
         keeper.service.handle(call)
         if answered:
             if self._name == _HEARTBEAT and keeper.on_heartbeat is not None:
@@ -174,7 +175,7 @@ class _Method:
             hold.park()
         keeper.opened(call)
         patience = min(
-            TASK_POLL_SECONDS if call.is_task_poll else LONG_POLL_SECONDS,
+            _patience(call),
             max(remaining - _DEADLINE_MARGIN, 0.0) if remaining is not None else float("inf"),
         )
         timer = keeper.loop.call_later(patience, _expire, keeper, call)
@@ -186,6 +187,13 @@ class _Method:
         finally:
             timer.cancel()
             keeper.notice()
+
+
+def _patience(call: Call) -> float:
+    """For how many real seconds an open call is kept."""
+    if call.may_last:
+        return float("inf")
+    return TASK_POLL_SECONDS if call.is_task_poll else LONG_POLL_SECONDS
 
 
 def _expire(keeper: TimeKeeper, call: Call) -> None:
