@@ -29,6 +29,7 @@ class ActivityReports:
     def __init__(self, requests: Requests, identity: WorkerIdentity) -> None:
         self._requests = requests
         self._identity = identity
+        self._version = WorkerVersionStamp(build_id=identity.build_id)
 
     def report(
         self,
@@ -44,6 +45,7 @@ class ActivityReports:
                 task_token=token,
                 identity=self._identity.identity,
                 namespace=self._identity.namespace,
+                worker_version=self._version,
             )
             if result.completed.HasField("result"):
                 completed.result.payloads.append(result.completed.result)
@@ -68,6 +70,7 @@ class ActivityReports:
                     details=_details(result.cancelled),
                     identity=self._identity.identity,
                     namespace=self._identity.namespace,
+                    worker_version=self._version,
                 ),
                 RespondActivityTaskCanceledResponse,
             )
@@ -88,7 +91,7 @@ class ActivityReports:
                 identity=identity.identity,
                 namespace=identity.namespace,
                 last_heartbeat_details=last_details,
-                worker_version=WorkerVersionStamp(build_id=identity.build_id),
+                worker_version=self._version,
                 cause=cause,
             ),
             RespondActivityTaskFailedResponse,

@@ -129,7 +129,10 @@ class ActivityWorker:
             return
         self._stopping = True
         self._poller.stop()
-        self._grace = self._requests.after(self._settings.grace_period, self._end_grace)
+        if self._settings.grace_period:
+            self._grace = self._requests.after(self._settings.grace_period, self._end_grace)
+        else:
+            self._end_grace()
         self._end_if_done()
 
     def workflows_have_stopped(self) -> None:

@@ -28,6 +28,7 @@ from temporalio.bridge.worker import (
 
 from timeskip.clock import SECOND
 from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWorker
+from timeskip.lanes.direct.eager_starts import EagerStarts
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
 from timeskip.lanes.direct.requests import Requests
@@ -42,8 +43,15 @@ _MILLISECOND = SECOND // 1_000
 class DirectBridge:
     """One worker. Its methods are those that the SDK's Python half calls."""
 
-    def __init__(self, requests: Requests, identity: WorkerIdentity, config: WorkerConfig) -> None:
+    def __init__(
+        self,
+        requests: Requests,
+        eager_starts: EagerStarts,
+        identity: WorkerIdentity,
+        config: WorkerConfig,
+    ) -> None:
         self._requests = requests
+        self._eager_starts = eager_starts
         self._identity = identity
         self._config = config
         self._activities = ActivityWorker(
@@ -67,6 +75,8 @@ class DirectBridge:
             self._activities,
             self._activities.local_activities,
         )
+        if config.task_types.enable_workflows:
+            eager_starts.add(identity.namespace, identity.task_queue, self._workflows)
         self._started = False
         self._stopped = False
 
@@ -111,6 +121,9 @@ class DirectBridge:
         if self._stopped:
             return
         self._stopped = True
+        if self._config.task_types.enable_workflows:
+            identity = self._identity
+            self._eager_starts.remove(identity.namespace, identity.task_queue, self._workflows)
         self._workflows.stop()
         self._activities.stop()
         self._requests.ask(

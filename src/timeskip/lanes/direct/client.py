@@ -12,8 +12,13 @@ import temporalio.bridge.client
 from google.protobuf.message import Message
 from temporalio.api.operatorservice.v1 import service_pb2 as operator_service
 from temporalio.api.testservice.v1 import service_pb2 as test_service
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
+from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryRequest,
+    StartWorkflowExecutionRequest,
+    StartWorkflowExecutionResponse,
+)
 from temporalio.api.workflowservice.v1 import service_pb2 as workflow_service
+from temporalio.bridge.proto.health.v1 import HealthCheckRequest
 from temporalio.service import (
     ConnectConfig,
     RPCError,
@@ -22,6 +27,8 @@ from temporalio.service import (
     _BridgeServiceClient,
 )
 
+from timeskip.lanes.direct import health
+from timeskip.lanes.direct.eager_starts import EagerStarts, Reservation
 from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.status import status_of
 from timeskip.server.calls import Answer, Call
@@ -48,6 +55,8 @@ _METHODS = {
     for method in descriptor.methods
 }
 
+_HEALTHY = frozenset(descriptor.full_name for descriptor in _SERVICES.values())
+
 
 class DirectClient:
     """Takes the place of the SDK's bridge client, so that workers know which lane they are on."""
@@ -55,6 +64,8 @@ class DirectClient:
     def __init__(self, lane: DirectLane, identity: str) -> None:
         self.lane = lane
         self.identity = identity
+        #: Its workers that may be given the first tasks of the workflows that it starts.
+        self.eager_starts = EagerStarts()
 
 
 class DirectServiceClient(_BridgeServiceClient):
@@ -71,9 +82,8 @@ class DirectServiceClient(_BridgeServiceClient):
         self._lane = lane
         self._explain = explain
         self._before_call = before_call
-        self._bridge_client = cast(
-            "temporalio.bridge.client.Client", DirectClient(lane, config.identity)
-        )
+        self._direct = DirectClient(lane, config.identity)
+        self._bridge_client = cast("temporalio.bridge.client.Client", self._direct)
 
     async def _rpc_call(
         self,
@@ -105,17 +115,36 @@ class DirectServiceClient(_BridgeServiceClient):
             return await asyncio.wrap_future(
                 asyncio.run_coroutine_threadsafe(elsewhere, keeper.loop)
             )
+        try:
+            if isinstance(req, HealthCheckRequest):
+                answer: Message = health.check(req, _HEALTHY)
+            else:
+                answer = await self._ask(rpc, service, req, timeout)
+        except ServiceError as error:
+            raise self._error(error) from None
+        assert isinstance(answer, resp_type)
+        return answer
+
+    async def _ask(
+        self, rpc: str, service: str, given: Message, timeout: timedelta | None
+    ) -> Message:
+        """Have the service answer on this loop; raises `ServiceError` if it refuses."""
+        keeper = self._lane.keeper
+        loop = asyncio.get_running_loop()
+        # A copy, because the service keeps what it is given and the caller may use it again.
+        request = type(given)()
+        request.CopyFrom(given)
+        room = self._room_for_first_task(request)
         hold = keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
         done: asyncio.Future[Answer] = loop.create_future()
 
         def deliver(answer: Answer) -> None:
+            if room is not None:
+                _use(room, answer)
             if not done.done():
                 hold.resume()
                 done.set_result(answer)
 
-        # A copy, because the service keeps what it is given and the caller may use it again.
-        request = type(req)()
-        request.CopyFrom(req)
         seconds = timeout.total_seconds() if timeout is not None else 1e9
         call = Call(_METHODS[service, rpc], request, deliver, timeout=seconds)
         keeper.service.handle(call)
@@ -135,11 +164,25 @@ class DirectServiceClient(_BridgeServiceClient):
                 deadline.cancel()
             hold.release()
         if isinstance(answer, ServiceError):
-            raise self._error(answer)
-        assert isinstance(answer, resp_type)
+            raise answer
         return answer
+
+    def _room_for_first_task(self, request: Message) -> Reservation | None:
+        if isinstance(request, StartWorkflowExecutionRequest):
+            return self._direct.eager_starts.reserve(request)
+        return None
 
     def _error(self, error: ServiceError) -> Exception:
         raw = status_of(error).SerializeToString() if error.details else b""
         rpc_error = RPCError(error.message, RPCStatusCode(int(error.code)), raw)
         return self._explain(rpc_error) or rpc_error
+
+
+def _use(room: Reservation, answer: Answer) -> None:
+    """Hand the workflow task that came with the answer to the worker that has room for it."""
+    if isinstance(answer, StartWorkflowExecutionResponse) and answer.HasField(
+        "eager_workflow_task"
+    ):
+        room.use(answer.eager_workflow_task)
+    else:
+        room.give_back()

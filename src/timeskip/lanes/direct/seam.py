@@ -45,6 +45,7 @@ def _create(
     strategy = config.versioning_strategy
     bridge = DirectBridge(
         Requests(keeper),
+        client.eager_starts,
         WorkerIdentity(
             namespace=config.namespace,
             task_queue=config.task_queue,

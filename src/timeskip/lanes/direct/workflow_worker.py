@@ -84,6 +84,7 @@ class WorkflowWorker:
         self._settings = settings
         self._activities = activities
         self._local_activities = local_activities
+        self._slots = slots
         self._run_settings = RunSettings(settings.fails, self._heartbeat_at)
         self._reports = TaskReports(
             requests,
@@ -129,6 +130,10 @@ class WorkflowWorker:
         if activation is None:
             self._activations.put_nowait(None)
         return activation
+
+    def try_reserve(self) -> Permit[WorkflowSlotInfo] | None:
+        """A slot for a task that comes without a poll, if there is one at once."""
+        return None if self._stopping else self._slots.try_reserve()
 
     def take(
         self, response: PollWorkflowTaskQueueResponse, permit: Permit[WorkflowSlotInfo]
