@@ -151,7 +151,7 @@ class EngineInvariants:
         assert run.children.keys() == reader.children.keys() - told
         assert reader.wishes.keys() <= told
         for child in run.children.values():
-            assert child.run is not None, "a child was never started"
+            assert child.run_id, "a child was never started"
 
     def _check_closed(self, run: Run, reader: HistoryReader) -> None:
         assert reader.closed

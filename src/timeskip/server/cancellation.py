@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import Link, WorkflowExecution
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import WorkflowExecutionCancelRequestedEventAttributes
+from temporalio.api.history.v1 import (
+    HistoryEvent,
+    WorkflowExecutionCancelRequestedEventAttributes,
+)
 from temporalio.api.workflowservice.v1 import (
     RequestCancelWorkflowExecutionRequest,
     RequestCancelWorkflowExecutionResponse,
 )
 
 from timeskip.server import workflow_tasks
+from timeskip.server.applied_events import applies
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
 from timeskip.server.rpcs import rpc
@@ -50,7 +54,6 @@ def request_cancel(
     """Ask an open run to cancel itself; `external` is the run whose wish it is, if any."""
     if run.cancel_requested:
         return
-    run.cancel_requested = True
     event = run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
         WorkflowExecutionCancelRequestedEventAttributes(
@@ -65,3 +68,8 @@ def request_cancel(
         # Even during a start delay, which this ends.
         workflow_tasks.schedule(run)
     run.commit()
+
+
+@applies(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED)
+def _note(run: Run, event: HistoryEvent) -> None:
+    run.cancel_requested = True

@@ -25,13 +25,13 @@ from temporalio.api.history.v1 import (
     StartChildWorkflowExecutionInitiatedEventAttributes,
     WorkflowExecutionStartedEventAttributes,
 )
-from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.workflow.v1 import PendingChildExecutionInfo
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 
 from timeskip.server import starting, termination, workflow_tasks
+from timeskip.server.applied_events import applies
 from timeskip.server.errors import ServiceError
-from timeskip.server.history import attributes_of
+from timeskip.server.history import attributes_of, initiated_event_id_of
 from timeskip.server.set_fields import copy_set
 
 if TYPE_CHECKING:
@@ -55,29 +55,25 @@ _GIVEN = (
 
 
 class Child:
-    """A child that its parent has asked for; `run` is its first run once it has started."""
+    """A child that its parent has asked for; `run_id` is that of its first run once it has started."""
 
-    __slots__ = ("initiated", "initiated_event_id", "namespace", "run", "user_metadata")
+    __slots__ = ("event", "initiated", "namespace", "run_id")
 
-    def __init__(
-        self,
-        initiated_event_id: int,
-        initiated: StartChildWorkflowExecutionInitiatedEventAttributes,
-        namespace: Namespace,
-        user_metadata: UserMetadata | None,
-    ) -> None:
-        self.initiated_event_id = initiated_event_id
-        self.initiated = initiated
+    def __init__(self, event: HistoryEvent, namespace: Namespace) -> None:
+        self.event = event
+        self.initiated = event.start_child_workflow_execution_initiated_event_attributes
         self.namespace = namespace
-        self.user_metadata = user_metadata
-        self.run: Run | None = None
+        self.run_id = ""
+
+    @property
+    def initiated_event_id(self) -> int:
+        return self.event.event_id
 
 
 def initiate(
     run: Run,
     attributes: StartChildWorkflowExecutionCommandAttributes,
     completed_id: int,
-    user_metadata: UserMetadata | None,
 ) -> HistoryEvent:
     """Write that a child is wanted; it starts once the workflow task is dealt with."""
     namespace = run.cluster.namespace(attributes.namespace or run.namespace.name)
@@ -96,19 +92,47 @@ def initiate(
     if not initiated.memo.fields:
         initiated.ClearField("memo")
     event = run.add(EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED, initiated)
-    child = Child(event.event_id, initiated, namespace, user_metadata)
-    run.children[event.event_id] = child
-    run.cluster.transfers.add(partial(_start, run, child))
+    start_soon(run, run.children[event.event_id])
     return event
+
+
+def start_soon(run: Run, child: Child) -> None:
+    """Start a child once the change that is being made to its parent is complete."""
+    run.cluster.transfers.add(partial(_start, run, child))
+
+
+@applies(EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED)
+def _open(run: Run, event: HistoryEvent) -> None:
+    attributes = event.start_child_workflow_execution_initiated_event_attributes
+    namespace = run.cluster.namespace(attributes.namespace)
+    run.children[event.event_id] = Child(event, namespace)
+
+
+@applies(EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED)
+def _note_start(run: Run, event: HistoryEvent) -> None:
+    attributes = event.child_workflow_execution_started_event_attributes
+    run.children[attributes.initiated_event_id].run_id = attributes.workflow_execution.run_id
+
+
+@applies(
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT,
+    EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED,
+)
+def _close(run: Run, event: HistoryEvent) -> None:
+    del run.children[initiated_event_id_of(event)]
 
 
 def report_end(run: Run, closed: HistoryEvent) -> None:
     """Tell the parent of a run that has closed, unless another run follows it."""
-    parent = run.cluster.runs.get(run.started.parent_workflow_execution.run_id)
+    parent = _open_parent(run)
     end = attributes_of(closed)
-    if parent is None or not parent.is_open or _is_followed(end):
+    if parent is None or _is_followed(end):
         return
-    child = parent.children.pop(run.started.parent_initiated_event_id, None)
+    child = parent.children.get(run.started.parent_initiated_event_id)
     if child is None:
         return
     event_type, told = _END[closed.event_type]
@@ -127,11 +151,20 @@ def report_end(run: Run, closed: HistoryEvent) -> None:
     parent.commit()
 
 
+def _open_parent(run: Run) -> Run | None:
+    """The parent, or the run that a reset has put in its place."""
+    runs = run.cluster.runs
+    parent = runs.get(run.started.parent_workflow_execution.run_id)
+    while parent is not None and not parent.is_open:
+        parent = runs.get(parent.reset_run_id)
+    return parent
+
+
 def pending_info(child: Child) -> PendingChildExecutionInfo:
     """A child that has not ended, as descriptions show it."""
     return PendingChildExecutionInfo(
         workflow_id=child.initiated.workflow_id,
-        run_id=child.run.run_id if child.run is not None else "",
+        run_id=child.run_id,
         workflow_type_name=child.initiated.workflow_type.name,
         initiated_id=child.initiated_event_id,
         parent_close_policy=child.initiated.parent_close_policy,
@@ -155,13 +188,13 @@ def _start(parent: Run, child: Child) -> None:
             return
         if decision.terminate_existing:
             termination.replace(current, run_id)
-    child.run = starting.create(
+    run = starting.create(
         parent.cluster, child.namespace, request, run_id, _as_child_of(parent, child)
     )
     if parent.is_open:  # unless it was the parent whose workflow id the child has taken
-        _report_start(parent, child, child.run)
-    starting.begin(child.run)
-    child.run.commit()
+        _report_start(parent, child, run)
+    starting.begin(run)
+    run.commit()
 
 
 def _start_request(parent: Run, child: Child) -> StartWorkflowExecutionRequest:
@@ -173,11 +206,12 @@ def _start_request(parent: Run, child: Child) -> StartWorkflowExecutionRequest:
         request_id=f"{parent.run_id}:{child.initiated_event_id}:0",
         workflow_id_reuse_policy=initiated.workflow_id_reuse_policy,
         cron_schedule=initiated.cron_schedule,
-        user_metadata=child.user_metadata,
+        user_metadata=child.event.user_metadata if child.event.HasField("user_metadata") else None,
     )
     copy_set(initiated, request, *_GIVEN)
     priority = Priority()
-    priority.CopyFrom(parent.started.priority)
+    if parent.priority is not None:
+        priority.CopyFrom(parent.priority)
     priority.MergeFrom(initiated.priority)
     if priority != Priority():
         request.priority.CopyFrom(priority)
@@ -218,7 +252,6 @@ def _report_start(parent: Run, child: Child, run: Run) -> None:
 
 
 def _report_failed_start(parent: Run, child: Child) -> None:
-    del parent.children[child.initiated_event_id]
     parent.add(
         EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED,
         StartChildWorkflowExecutionFailedEventAttributes(

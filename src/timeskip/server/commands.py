@@ -18,14 +18,20 @@ from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.history.v1 import (
     HistoryEvent,
     MarkerRecordedEventAttributes,
-    UpsertWorkflowSearchAttributesEventAttributes,
     WorkflowExecutionCanceledEventAttributes,
     WorkflowExecutionCompletedEventAttributes,
     WorkflowExecutionFailedEventAttributes,
-    WorkflowPropertiesModifiedEventAttributes,
 )
 
-from timeskip.server import activities, children, continue_as_new, external, next_runs, timers
+from timeskip.server import (
+    activities,
+    children,
+    continue_as_new,
+    external,
+    next_runs,
+    properties,
+    timers,
+)
 from timeskip.server.update_messages import Answers, Check
 from timeskip.server.validation.bad_commands import BadCommand
 from timeskip.server.validation.commands import validate_command
@@ -237,40 +243,15 @@ def _record_marker(
 def _upsert_search_attributes(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
-    upserted = command.upsert_workflow_search_attributes_command_attributes.search_attributes
-    for name, payload in upserted.indexed_fields.items():
-        if _is_nothing(payload.data, payload.metadata):
-            run.search_attributes.pop(name, None)
-        else:
-            run.search_attributes[name] = payload
-    return run.add(
-        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-        UpsertWorkflowSearchAttributesEventAttributes(
-            workflow_task_completed_event_id=completed_id, search_attributes=upserted
-        ),
-    )
+    attributes = command.upsert_workflow_search_attributes_command_attributes
+    return properties.upsert_search_attributes(run, attributes.search_attributes, completed_id)
 
 
 def _modify_properties(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
-    upserted = command.modify_workflow_properties_command_attributes.upserted_memo
-    for name, payload in upserted.fields.items():
-        if _is_nothing(payload.data, payload.metadata):
-            run.memo.pop(name, None)
-        else:
-            run.memo[name] = payload
-    return run.add(
-        EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
-        WorkflowPropertiesModifiedEventAttributes(
-            workflow_task_completed_event_id=completed_id, upserted_memo=upserted
-        ),
-    )
-
-
-def _is_nothing(data: bytes, metadata: object) -> bool:
-    """Null and the empty list take an entry away."""
-    return data in (b"", b"null", b"[]")
+    attributes = command.modify_workflow_properties_command_attributes
+    return properties.modify_memo(run, attributes.upserted_memo, completed_id)
 
 
 def _complete(
@@ -331,8 +312,7 @@ def _start_child(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
     attributes = command.start_child_workflow_execution_command_attributes
-    user_metadata = command.user_metadata if command.HasField("user_metadata") else None
-    return children.initiate(run, attributes, completed_id, user_metadata)
+    return children.initiate(run, attributes, completed_id)
 
 
 def _signal_external(

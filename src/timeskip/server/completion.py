@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from temporalio.api.command.v1 import Command
-from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType, TimeoutType
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.failure.v1 import Failure, ServerFailureInfo
@@ -85,7 +83,7 @@ def respond_completed(
         completed = run.add(
             EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, _completed_attributes(task, request)
         )
-        _remember_worker(run, task, request, completed.event_id)
+        _remember_queue(run, request)
         for command in request.commands:
             commands.carry_out(run, command, completed.event_id, request.identity, effects)
     else:
@@ -248,22 +246,6 @@ def _completed_attributes(
     return attributes
 
 
-def _remember_worker(
-    run: Run,
-    task: WorkflowTask,
-    request: RespondWorkflowTaskCompletedRequest,
-    completed_event_id: int,
-) -> None:
-    """Keep what later tasks and descriptions need of the worker that answered."""
-    run.last_completed_started_id = task.started_event_id
-    _remember_queue(run, request)
-    run.worker_version = (
-        request.worker_version_stamp if request.HasField("worker_version_stamp") else None
-    )
-    _add_reset_point(run, request, completed_event_id)
-    _add_build_ids(run, request.worker_version_stamp.build_id)
-
-
 def _remember_queue(run: Run, request: RespondWorkflowTaskCompletedRequest) -> None:
     """Where the worker that answered wants to be sent the next task."""
     sticky = request.sticky_attributes
@@ -272,46 +254,6 @@ def _remember_queue(run: Run, request: RespondWorkflowTaskCompletedRequest) -> N
         run.sticky_timeout = sticky.schedule_to_start_timeout.ToNanoseconds()
     else:
         workflow_tasks.clear_sticky(run)
-
-
-def _add_reset_point(
-    run: Run, request: RespondWorkflowTaskCompletedRequest, completed_event_id: int
-) -> None:
-    """Where the run could be reset to if this worker's build turns out to be bad."""
-    build_id = request.worker_version_stamp.build_id
-    checksum = "" if build_id else request.binary_checksum
-    known = [(point.build_id, point.binary_checksum) for point in run.reset_points.points]
-    if (build_id, checksum) in known:
-        return
-    point = run.reset_points.points.add(
-        build_id=build_id,
-        binary_checksum=checksum,
-        run_id=run.run_id,
-        first_workflow_task_completed_id=completed_event_id,
-        resettable=True,
-    )
-    point.create_time.FromNanoseconds(run.cluster.clock.now())
-    if checksum:
-        checksums = [point.binary_checksum for point in run.reset_points.points]
-        run.search_attributes["BinaryChecksums"] = _keywords([*filter(None, checksums)])
-
-
-def _keywords(keywords: Sequence[str]) -> Payload:
-    """A list of keywords as the service itself writes it into search attributes."""
-    return Payload(
-        metadata={"encoding": b"json/plain", "type": b"KeywordList"},
-        data=json.dumps(keywords, separators=(",", ":")).encode(),
-    )
-
-
-def _add_build_ids(run: Run, build_id: str) -> None:
-    """The search attribute by which people find the runs that a build has touched."""
-    wanted = ["unversioned"] + ([f"unversioned:{build_id}"] if build_id else [])
-    known = run.build_ids
-    missing = [entry for entry in wanted if entry not in known]
-    if missing:
-        known.extend(missing)
-        run.search_attributes["BuildIds"] = _keywords(known)
 
 
 def _heartbeat_too_long(run: Run, task: WorkflowTask) -> None:

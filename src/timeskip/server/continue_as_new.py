@@ -38,7 +38,6 @@ _OF_THE_CHAIN = (
     "workflow_execution_expiration_time",
     "parent_workflow_execution",
     "root_workflow_execution",
-    "priority",
 )
 
 
@@ -82,6 +81,8 @@ def _started(
     if attributes.HasField("failure"):
         started.continued_failure.CopyFrom(attributes.failure)
     copy_set(before, started, *_OF_THE_CHAIN)
+    if run.priority is not None:
+        started.priority.CopyFrom(run.priority)
     backoff = next_runs.shortest_backoff(run, attributes.backoff_start_interval.ToNanoseconds())
     if backoff or attributes.HasField("backoff_start_interval"):
         started.first_workflow_task_backoff.FromNanoseconds(backoff)

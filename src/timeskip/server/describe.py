@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionResponse,
 )
 
-from timeskip.server import activities, children
+from timeskip.server import activities, children, workflow_options
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.rpcs import rpc
@@ -70,7 +70,8 @@ def execution_info(run: Run) -> WorkflowExecutionInfo:
         root_execution=children.root_execution(run),
         first_run_id=run.started.first_execution_run_id,
         most_recent_worker_version_stamp=run.worker_version,
-        priority=run.started.priority if run.started.HasField("priority") else None,
+        priority=run.priority,
+        versioning_info=workflow_options.versioning_info(run),
     )
     info.start_time.FromNanoseconds(run.start_time)
     info.execution_time.FromNanoseconds(

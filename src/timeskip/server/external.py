@@ -30,7 +30,9 @@ from temporalio.api.history.v1 import (
 )
 
 from timeskip.server import cancellation, signals, termination, workflow_tasks
+from timeskip.server.applied_events import applies
 from timeskip.server.errors import ServiceError
+from timeskip.server.history import initiated_event_id_of
 from timeskip.server.set_fields import copy_set
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def initiate_signal(
     )
     copy_set(attributes, initiated, "input", "header")
     event = run.add(EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED, initiated)
-    run.cluster.transfers.add(partial(_signal, run, event))
+    send_soon(run, event)
     return event
 
 
@@ -83,8 +85,32 @@ def initiate_cancel(
             reason=attributes.reason,
         ),
     )
-    run.cluster.transfers.add(partial(_cancel, run, event))
+    send_soon(run, event)
     return event
+
+
+def send_soon(run: Run, initiated: HistoryEvent) -> None:
+    """Signal or cancel another run once the change that is being made to this one is complete."""
+    is_signal = initiated.HasField("signal_external_workflow_execution_initiated_event_attributes")
+    run.cluster.transfers.add(partial(_signal if is_signal else _cancel, run, initiated))
+
+
+@applies(
+    EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+    EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+)
+def _open(run: Run, event: HistoryEvent) -> None:
+    run.external_requests[event.event_id] = event
+
+
+@applies(
+    EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED,
+    EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
+    EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
+    EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
+)
+def _close(run: Run, event: HistoryEvent) -> None:
+    del run.external_requests[initiated_event_id_of(event)]
 
 
 def _signal(run: Run, event: HistoryEvent) -> None:

@@ -8,6 +8,7 @@ that they refer to may be among those.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 from google.protobuf.message import Message
@@ -94,10 +95,17 @@ def scheduled_event_id_of(event: HistoryEvent) -> int:
     return scheduled_event_id
 
 
+def initiated_event_id_of(event: HistoryEvent) -> int:
+    """The id of the event with which that began which this event, of a child say, brings on."""
+    initiated_event_id: int = getattr(event, _ATTRIBUTES[event.event_type]).initiated_event_id
+    return initiated_event_id
+
+
 class History:
     """Events with dense ids from 1, and the events that wait for the open workflow task to close."""
 
     __slots__ = (
+        "_batch_ends",
         "_buffer",
         "_next_task_id",
         "_started_ids",
@@ -112,6 +120,7 @@ class History:
         self.size_bytes = 0
         self.closed = False
         self.on_append: Callable[[HistoryEvent], None] | None = None
+        self._batch_ends: list[int] = []
         self._buffer: list[HistoryEvent] = []
         self._started_ids: dict[int, int] = {}
         self._next_task_id = next_task_id
@@ -141,6 +150,24 @@ class History:
         else:
             self._buffer.append(event)
         return event
+
+    def restore(self, event: HistoryEvent) -> HistoryEvent:
+        """Append a copy of an event of another history, in which it has the same id."""
+        copy = HistoryEvent()
+        copy.CopyFrom(event)
+        self._append(copy)
+        return copy
+
+    def end_batch(self) -> None:
+        """The change that has added the last events is complete."""
+        last = len(self.events)
+        if last and not self.ends_batch(last):
+            self._batch_ends.append(last)
+
+    def ends_batch(self, event_id: int) -> bool:
+        """Whether the event is the last of those that were added by one change."""
+        at = bisect_left(self._batch_ends, event_id)
+        return at < len(self._batch_ends) and self._batch_ends[at] == event_id
 
     def flush_buffer(self) -> None:
         """Append what was buffered, in the order in which the real server does."""

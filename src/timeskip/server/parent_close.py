@@ -39,9 +39,9 @@ def apply(run: Run, closed: HistoryEvent) -> None:
 
 def _latest_run(child: Child) -> Run | None:
     """The run that the child has come to, if it has started and its id is still its own."""
-    if child.run is None:
+    if not child.run_id:
         return None
-    current = child.namespace.current_run(child.run.workflow_id)
-    if current is None or current.started.first_execution_run_id != child.run.run_id:
+    current = child.namespace.current_run(child.initiated.workflow_id)
+    if current is None or current.started.first_execution_run_id != child.run_id:
         return None
     return current

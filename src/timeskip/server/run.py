@@ -16,7 +16,7 @@ from temporalio.api.common.v1 import Payload, WorkerVersionStamp
 from temporalio.api.enums.v1 import EventType, WorkflowExecutionStatus
 from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.api.sdk.v1 import UserMetadata
-from temporalio.api.workflow.v1 import ResetPoints
+from temporalio.api.workflow.v1 import ResetPoints, VersioningOverride
 
 from timeskip.clock import DueTime, Nanoseconds
 from timeskip.server import updates, workflow_tasks
@@ -61,6 +61,9 @@ class Run:
         self.memo: dict[str, Payload] = dict(started.memo.fields)
         self.search_attributes: dict[str, Payload] = dict(started.search_attributes.indexed_fields)
         self.user_metadata: UserMetadata | None = None
+        self.priority = started.priority if started.HasField("priority") else None
+        self.versioning_override: VersioningOverride | None = None
+        self.has_versioning_info = False
 
         self.workflow_task: WorkflowTask | None = None
         self.workflow_task_attempt = 1
@@ -76,6 +79,8 @@ class Run:
         self.activities: dict[int, Activity] = {}
         self.timers: dict[str, UserTimer] = {}
         self.children: dict[int, Child] = {}
+        #: The initiated events of signals and cancels of other runs whose outcome is not known yet.
+        self.external_requests: dict[int, HistoryEvent] = {}
         self.queries: dict[str, BufferedQuery] = {}
         self.updates: dict[str, Update] = {}
         #: Those that may still come further, or of which not everybody has been told.
@@ -84,6 +89,8 @@ class Run:
         self.left_workflow_task: WorkflowTask | None = None
         self.left_activities: list[Activity] = []
 
+        #: The run that has taken its place by a reset.
+        self.reset_run_id = ""
         self.cancel_requested = False
         self.cancel_request_id = ""
         self.signal_request_ids: dict[str, None] = {}
@@ -123,11 +130,16 @@ class Run:
         apply(self, event)
         return event
 
+    def restore(self, event: HistoryEvent) -> None:
+        """Take over an event of another run, with what it changes."""
+        apply(self, self.history.restore(event))
+
     def commit(self) -> None:
         """End a change: settle the buffer unless a worker holds the workflow task, and tell the news."""
         workflow_tasks.make_normal(self)
         if not self.has_started_workflow_task:
             self.history.flush_buffer()
+        self.history.end_batch()
         self.state_transitions += 1
         updates.tell(self)
         listeners, self.on_news = self.on_news, []

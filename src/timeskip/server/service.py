@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from timeskip.clock import Clock, Nanoseconds
 
-# Importing a concept registers its RPCs.
+# Importing a concept registers its RPCs, and what its events change.
 from timeskip.server import (  # noqa: F401
     activity_answers,
     cancellation,
@@ -30,7 +30,9 @@ from timeskip.server import (  # noqa: F401
     time_skipping,
     update_requests,
     update_with_start,
+    worker_builds,
     workers,
+    workflow_options,
 )
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster

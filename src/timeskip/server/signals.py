@@ -15,6 +15,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from timeskip.server import starting, termination, workflow_tasks
+from timeskip.server.applied_events import applies
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
 from timeskip.server.rpcs import rpc
@@ -98,12 +99,12 @@ def _started_response(
 
 def _is_new(run: Run, request_id: str) -> bool:
     """A request that is sent twice signals once."""
-    if not request_id:
-        return True
-    if request_id in run.signal_request_ids:
-        return False
-    run.signal_request_ids[request_id] = None
-    return True
+    return not request_id or request_id not in run.signal_request_ids
+
+
+@applies(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
+def _remember(run: Run, event: HistoryEvent) -> None:
+    run.signal_request_ids[event.workflow_execution_signaled_event_attributes.request_id] = None
 
 
 def write(

@@ -27,7 +27,14 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from timeskip.clock import SECOND, Nanoseconds
-from timeskip.server import cron, next_runs, retries, termination, workflow_tasks
+from timeskip.server import (
+    cron,
+    next_runs,
+    retries,
+    termination,
+    workflow_options,
+    workflow_tasks,
+)
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
@@ -114,14 +121,12 @@ def attach(run: Run, request: StartWorkflowExecutionRequest) -> Link:
     """
     options = request.on_conflict_options
     if options.attach_request_id and request.request_id not in run.request_ids:
-        event = run.add(
-            EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
+        event = workflow_options.write(
+            run,
             WorkflowExecutionOptionsUpdatedEventAttributes(attached_request_id=request.request_id),
         )
-        event.worker_may_ignore = True
         if options.attach_links:
             event.links.extend(request.links)
-        run.request_ids[request.request_id] = (event.event_type, event)
         run.commit()
     if request.request_id in run.request_ids:
         return request_link(

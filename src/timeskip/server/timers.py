@@ -15,6 +15,7 @@ from temporalio.api.history.v1 import (
 
 from timeskip.clock import DueTime
 from timeskip.server import workflow_tasks
+from timeskip.server.applied_events import applies
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
@@ -32,7 +33,7 @@ class UserTimer:
 
 
 def start(run: Run, attributes: StartTimerCommandAttributes, completed_id: int) -> HistoryEvent:
-    event = run.add(
+    return run.add(
         EventType.EVENT_TYPE_TIMER_STARTED,
         TimerStartedEventAttributes(
             timer_id=attributes.timer_id,
@@ -40,19 +41,34 @@ def start(run: Run, attributes: StartTimerCommandAttributes, completed_id: int) 
             workflow_task_completed_event_id=completed_id,
         ),
     )
-    clock = run.cluster.clock
-    due = clock.schedule(
-        clock.now() + attributes.start_to_fire_timeout.ToNanoseconds(), lambda: _fire_expired(run)
+
+
+@applies(EventType.EVENT_TYPE_TIMER_STARTED)
+def _set(run: Run, event: HistoryEvent) -> None:
+    started = event.timer_started_event_attributes
+    due = run.cluster.clock.schedule(
+        event.event_time.ToNanoseconds() + started.start_to_fire_timeout.ToNanoseconds(),
+        lambda: _fire_expired(run),
     )
-    run.timers[attributes.timer_id] = UserTimer(attributes.timer_id, event.event_id, due)
-    return event
+    run.timers[started.timer_id] = UserTimer(started.timer_id, event.event_id, due)
+
+
+@applies(EventType.EVENT_TYPE_TIMER_FIRED)
+def _note_firing(run: Run, event: HistoryEvent) -> None:
+    run.timers.pop(event.timer_fired_event_attributes.timer_id).due.cancel()
+
+
+@applies(EventType.EVENT_TYPE_TIMER_CANCELED)
+def _note_cancellation(run: Run, event: HistoryEvent) -> None:
+    timer = run.timers.pop(event.timer_canceled_event_attributes.timer_id, None)
+    if timer is not None:
+        timer.due.cancel()
 
 
 def cancel(run: Run, timer_id: str, completed_id: int, identity: str) -> HistoryEvent:
     """Cancel a running timer, or one whose firing the workflow has not seen yet."""
-    timer = run.timers.pop(timer_id, None)
+    timer = run.timers.get(timer_id)
     if timer is not None:
-        timer.due.cancel()
         started_event_id = timer.started_event_id
     else:
         fired = run.history.take_buffered_timer_fired(timer_id)
@@ -78,8 +94,6 @@ def _fire_expired(run: Run) -> None:
         key=lambda timer: (timer.due.when, timer.started_event_id),
     )
     for timer in expired:
-        timer.due.cancel()
-        del run.timers[timer.timer_id]
         run.add(
             EventType.EVENT_TYPE_TIMER_FIRED,
             TimerFiredEventAttributes(

@@ -14,6 +14,7 @@ from google.protobuf.message import Message as ProtoMessage
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.history.v1 import (
+    HistoryEvent,
     WorkflowExecutionUpdateAcceptedEventAttributes,
     WorkflowExecutionUpdateCompletedEventAttributes,
 )
@@ -21,6 +22,7 @@ from temporalio.api.protocol.v1 import Message
 from temporalio.api.update.v1 import Acceptance, Rejection, Request, Response
 
 from timeskip.server import updates
+from timeskip.server.applied_events import applies
 from timeskip.server.errors import invalid_argument
 from timeskip.server.updates import State, Update
 from timeskip.server.validation.bad_commands import BadCommand
@@ -32,11 +34,16 @@ _PROTOCOL = "temporal.api.update.v1"
 
 
 def to_worker(run: Run, sequencing_event_id: int, *, again: bool) -> list[Message]:
-    """The requests that travel with a workflow task, those that were sent before only `again`."""
+    """The requests that travel with a workflow task, those that were sent before only `again`.
+
+    A request that is in the history is not told twice.
+    """
     messages = []
     for update in run.updates_in_flight.values():
         if update.state is State.ADMITTED or (again and update.state is State.SENT):
             update.state = State.SENT
+            if update.in_history:
+                continue
             body = AnyMessage()
             body.Pack(update.request)
             messages.append(
@@ -89,7 +96,7 @@ class Answers:
         elif not run.is_open:
             return
         elif isinstance(body, Acceptance):
-            event = run.add(
+            run.add(
                 EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
                 WorkflowExecutionUpdateAcceptedEventAttributes(
                     protocol_instance_id=update.id,
@@ -98,8 +105,6 @@ class Answers:
                     accepted_request=update.request,
                 ),
             )
-            update.state = State.ACCEPTED
-            update.accepted_event_id = event.event_id
         elif isinstance(body, Response):
             run.add(
                 EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
@@ -109,7 +114,28 @@ class Answers:
                     outcome=body.outcome,
                 ),
             )
-            update.complete(body.outcome)
+
+
+@applies(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED)
+def _note_admission(run: Run, event: HistoryEvent) -> None:
+    admitted = event.workflow_execution_update_admitted_event_attributes
+    updates.admit(run, admitted.request).in_history = True
+
+
+@applies(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
+def _note_acceptance(run: Run, event: HistoryEvent) -> None:
+    accepted = event.workflow_execution_update_accepted_event_attributes
+    update = run.updates.get(accepted.protocol_instance_id)
+    if update is None:
+        update = updates.admit(run, accepted.accepted_request)
+    update.state = State.ACCEPTED
+    update.accepted_event_id = event.event_id
+
+
+@applies(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED)
+def _note_completion(run: Run, event: HistoryEvent) -> None:
+    completed = event.workflow_execution_update_completed_event_attributes
+    run.updates[completed.meta.update_id].complete(completed.outcome)
 
 
 class Check:

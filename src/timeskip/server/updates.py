@@ -43,15 +43,28 @@ _UNDECIDED = (State.ADMITTED, State.SENT)
 
 
 class Update:
-    """One update. `outcome` is there once it is completed, `error` once it is aborted."""
+    """One update. `outcome` is there once it is completed, `error` once it is aborted.
 
-    __slots__ = ("accepted_event_id", "error", "outcome", "request", "run", "state", "waiters")
+    `in_history` is for one that a reset has carried over: its request is an event.
+    """
+
+    __slots__ = (
+        "accepted_event_id",
+        "error",
+        "in_history",
+        "outcome",
+        "request",
+        "run",
+        "state",
+        "waiters",
+    )
 
     def __init__(self, run: Run, request: Request) -> None:
         self.run = run
         self.request = request
         self.state = State.ADMITTED
         self.accepted_event_id = 0
+        self.in_history = False
         self.outcome: Outcome | None = None
         self.error: ServiceError | None = None
         self.waiters: list[Waiter] = []

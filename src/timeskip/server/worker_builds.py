@@ -1,0 +1,65 @@
+"""What a run remembers of the worker builds that completed its workflow tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent, WorkflowTaskCompletedEventAttributes
+
+from timeskip.server.applied_events import applies
+
+if TYPE_CHECKING:
+    from timeskip.server.run import Run
+
+
+@applies(EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+def _remember(run: Run, event: HistoryEvent) -> None:
+    completed = event.workflow_task_completed_event_attributes
+    run.last_completed_started_id = completed.started_event_id
+    run.worker_version = completed.worker_version if completed.HasField("worker_version") else None
+    _add_reset_point(run, completed, event.event_id)
+    _add_build_ids(run, completed.worker_version.build_id)
+
+
+def _add_reset_point(
+    run: Run, completed: WorkflowTaskCompletedEventAttributes, completed_event_id: int
+) -> None:
+    """Where the run could be reset to if this worker's build turns out to be bad."""
+    build_id = completed.worker_version.build_id
+    checksum = "" if build_id else completed.binary_checksum
+    known = [(point.build_id, point.binary_checksum) for point in run.reset_points.points]
+    if (build_id, checksum) in known:
+        return
+    point = run.reset_points.points.add(
+        build_id=build_id,
+        binary_checksum=checksum,
+        run_id=run.run_id,
+        first_workflow_task_completed_id=completed_event_id,
+        resettable=True,
+    )
+    point.create_time.FromNanoseconds(run.cluster.clock.now())
+    if checksum:
+        checksums = [point.binary_checksum for point in run.reset_points.points]
+        run.search_attributes["BinaryChecksums"] = _keywords([*filter(None, checksums)])
+
+
+def _add_build_ids(run: Run, build_id: str) -> None:
+    """The search attribute by which people find the runs that a build has touched."""
+    wanted = ["unversioned"] + ([f"unversioned:{build_id}"] if build_id else [])
+    known = run.build_ids
+    missing = [entry for entry in wanted if entry not in known]
+    if missing:
+        known.extend(missing)
+        run.search_attributes["BuildIds"] = _keywords(known)
+
+
+def _keywords(keywords: Sequence[str]) -> Payload:
+    """A list of keywords as the service itself writes it into search attributes."""
+    return Payload(
+        metadata={"encoding": b"json/plain", "type": b"KeywordList"},
+        data=json.dumps(keywords, separators=(",", ":")).encode(),
+    )
