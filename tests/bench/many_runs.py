@@ -20,9 +20,6 @@ from time import perf_counter
 from typing import TypeVar
 
 from google.protobuf.message import Message
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution, WorkflowType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
@@ -149,11 +146,7 @@ def _measure_apart(runs: int, signals: int) -> Cost:
 
 
 def _print(costs: list[Cost], signals: int) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("runs", justify="right", no_wrap=True)
-    for title in ("start", "signal", "listed run", "counted run"):
-        table.add_column(title, justify="right", no_wrap=True)
-        table.add_column("", justify="right", no_wrap=True)
+    print(f"{'runs':>7}{'start':>18}{'signal':>18}{'listed run':>18}{'counted run':>18}")
     first = costs[0]
     for cost in costs:
         pairs = (
@@ -162,15 +155,13 @@ def _print(costs: list[Cost], signals: int) -> None:
             (cost.list_each, first.list_each),
             (cost.count_each, first.count_each),
         )
-        cells = [
-            text for now, then in pairs for text in (f"{now * 1e6:.1f} µs", f"x{now / then:.2f}")
-        ]
-        table.add_row(f"{cost.runs:,}", *cells)
-    console = Console()
-    console.print(table)
-    console.print(f"Real time of one of each, and its multiple of the first row; {signals} signals")
-    console.print(
-        "to each run. Starts grow a little dearer because Python looks through all that is alive\nnow and then for garbage."
+        cells = "".join(f"{now * 1e6:8.1f} µs {'x':>2}{now / then:.2f}" for now, then in pairs)
+        print(f"{cost.runs:>7,}   {cells}")
+    print(
+        f"Real time of one of each, and its multiple of the first row; {signals} signals per run."
+    )
+    print(
+        "Starts grow a little dearer: Python now and then looks for garbage in all that is alive."
     )
 
 
