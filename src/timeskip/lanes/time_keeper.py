@@ -8,7 +8,7 @@ Time moves only if nothing else can happen. In the order in which they are check
    is parked in a virtual sleep;
 3. no task waits that a polling worker could take. A task in a queue that nobody polls does not stop
    time, but a worker that has just started, or is about to poll again, gets a short *real* grace;
-4. somebody waits for time: a long poll, `sim.sleep`, `sim.run_until`;
+4. somebody waits for time: a long poll, `sim.sleep`, `sim.run_until`, a worker that stops;
 5. the event loops of the tests have nothing to do (`timeskip.lanes.quiescence`).
 
 Then time jumps to the earliest due time, whatever is due happens, and the rule is applied again.
@@ -121,6 +121,8 @@ class TimeKeeper:
         self.blocked_loops = 0
         #: Queues at which a worker that was started in this process has not polled yet.
         self.expected_pollers: dict[str, None] = {}
+        #: Workers that stop, and that give time to what they still run.
+        self.stopping_workers = 0
         self.on_stuck: Callable[[], None] | None = None
         #: Told of each call that is not answered at once, but for polls.
         self.on_opened: Callable[[Call], None] | None = None
@@ -339,7 +341,11 @@ class TimeKeeper:
         return self._is_wanted() and not self._gives_grace()
 
     def _is_wanted(self) -> bool:
-        return self.is_waited_for() or self.service.cluster.time_locks.are_all_gone
+        return (
+            self.is_waited_for()
+            or self.stopping_workers > 0
+            or self.service.cluster.time_locks.are_all_gone
+        )
 
     def is_waited_for(self) -> bool:
         """Whether somebody waits for time, or for an answer that may take some."""
@@ -357,6 +363,7 @@ class TimeKeeper:
             self.waits
             or cluster.time_waits
             or cluster.sleeping_calls
+            or self.stopping_workers
             or cluster.time_locks.are_all_gone
             or self.blocked_loops
         )

@@ -36,6 +36,7 @@ from timeskip.lanes.direct.poller import Poller
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.slot_info import ActivitySlotInfo
 from timeskip.lanes.direct.slots import Permit, Slots
+from timeskip.lanes.holds import Hold
 from timeskip.server.errors import ServiceError, StatusCode
 
 #: An attempt that runs out of time is told so by its worker itself, this long after the server has
@@ -101,9 +102,11 @@ class ActivityWorker:
         self._running: dict[bytes, _RunningActivity] = {}
         self._tasks: asyncio.Queue[ActivityTask | None] = asyncio.Queue()
         self._stopping = False
+        self._stopped = False
         self._grace_is_over = False
         self._workflows_stopped = False
         self._grace: DueTime | None = None
+        self._being_told: Hold | None = None
         #: Set once, right after both have been made: they belong together.
         self.local_activities: LocalActivities | None = None
         self._poller = Poller(
@@ -128,6 +131,7 @@ class ActivityWorker:
         if self._stopping:
             return
         self._stopping = True
+        self._requests.worker_stops(1)
         self._poller.stop()
         if self._settings.grace_period:
             self._grace = self._requests.after(self._settings.grace_period, self._end_grace)
@@ -179,10 +183,17 @@ class ActivityWorker:
 
     def dispatch(self, task: ActivityTask) -> None:
         """Give a task to the activities' code."""
+        if self._being_told is None and task.HasField("cancel"):
+            # Who sleeps in virtual time must hear of it before time moves on.
+            self._being_told = self._requests.hold_time("an activity is told to stop")
         self._tasks.put_nowait(task)
 
     async def next_task(self) -> ActivityTask | None:
         """The next start or cancel for the activities' code; None once the worker has stopped."""
+        if self._being_told is not None and self._tasks.empty():
+            # Whoever asks for the next task has dealt with those before.
+            self._being_told.release()
+            self._being_told = None
         task = await self._tasks.get()
         if task is None:
             self._tasks.put_nowait(None)
@@ -339,11 +350,14 @@ class ActivityWorker:
         local = self.local_activities
         if (
             self._stopping
+            and not self._stopped
             and not self._running
             and (local is None or (self._workflows_stopped and local.is_idle))
         ):
+            self._stopped = True
             if self._grace is not None:
                 self._grace.cancel()
+            self._requests.worker_stops(-1)
             self._tasks.put_nowait(None)
 
 

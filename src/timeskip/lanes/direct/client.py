@@ -115,26 +115,35 @@ class DirectServiceClient(_BridgeServiceClient):
             return await asyncio.wrap_future(
                 asyncio.run_coroutine_threadsafe(elsewhere, keeper.loop)
             )
+        # A copy, because the service keeps what it is given and the caller may use it again.
+        request = type(req)()
+        request.CopyFrom(req)
         try:
-            if isinstance(req, HealthCheckRequest):
-                answer: Message = health.check(req, _HEALTHY)
+            if isinstance(request, HealthCheckRequest):
+                answer: Message = health.check(request, _HEALTHY)
             else:
-                answer = await self._ask(rpc, service, req, timeout)
+                # As in the SDK's core, calls that are not to be repeated are sent as they are.
+                room = self._room_for_first_task(request) if retry else None
+                answer = await self._ask(rpc, service, request, timeout, room)
         except ServiceError as error:
             raise self._error(error) from None
         assert isinstance(answer, resp_type)
         return answer
 
     async def _ask(
-        self, rpc: str, service: str, given: Message, timeout: timedelta | None
+        self,
+        rpc: str,
+        service: str,
+        request: Message,
+        timeout: timedelta | None,
+        room: Reservation | None,
     ) -> Message:
-        """Have the service answer on this loop; raises `ServiceError` if it refuses."""
+        """Have the service answer on this loop; raises `ServiceError` if it refuses.
+
+        `room` is for the workflow task that may come with the answer.
+        """
         keeper = self._lane.keeper
         loop = asyncio.get_running_loop()
-        # A copy, because the service keeps what it is given and the caller may use it again.
-        request = type(given)()
-        request.CopyFrom(given)
-        room = self._room_for_first_task(request)
         hold = keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
         done: asyncio.Future[Answer] = loop.create_future()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from google.protobuf.message import Message
 
@@ -72,6 +72,11 @@ class Requests:
     def hold_time(self, reason: str) -> Hold:
         """Let no time pass until the hold is released."""
         return self._keeper.holds.take(reason)
+
+    def worker_stops(self, change: Literal[1, -1]) -> None:
+        """A worker begins to wait for what it still runs, or has no need to any more."""
+        self._keeper.stopping_workers += change
+        self._keeper.notice()
 
     def run_waits_for_time(self, run_id: str, waits: bool) -> None:
         """Whether the run's open workflow task waits for nothing that a worker of it does now."""

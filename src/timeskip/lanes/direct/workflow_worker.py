@@ -271,8 +271,9 @@ class WorkflowWorker:
 
     def _do(self, run: CachedRun, step: Step) -> None:
         if isinstance(step, WorkflowActivation):
-            if run.machines.local_activities.outstanding:
-                # Those may wait for time, but what the workflow does now must not.
+            if run.task is None or run.machines.local_activities.outstanding:
+                # For the service nobody works on a task, or its task waits for time. The workflow's
+                # code does something now all the same.
                 self._holds[run.run_id] = self._requests.hold_time("a workflow is activated")
             self._activations.put_nowait(step)
         elif isinstance(step, AnswerByItself):
