@@ -284,6 +284,18 @@ def enqueue(activity: Activity) -> None:
     queues.add(queue, ActivityTask(activity))
 
 
+def schedule_anew(activity: Activity) -> None:
+    """Offer the first attempt again: a reset has brought the activity back."""
+    now = activity.run.cluster.clock.now()
+    activity.first_scheduled_time = activity.scheduled_time = now
+    activity.wait_for(
+        TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
+        now,
+        activity.scheduled.schedule_to_close_timeout.ToNanoseconds(),
+    )
+    enqueue(activity)
+
+
 def start(activity: Activity, request_id: str, identity: str) -> None:
     """A worker takes the attempt."""
     now = activity.run.cluster.clock.now()

@@ -35,7 +35,6 @@ _TOLD = (
 #: What every run of a chain has in common.
 _OF_THE_CHAIN = (
     "workflow_execution_timeout",
-    "workflow_execution_expiration_time",
     "parent_workflow_execution",
     "root_workflow_execution",
 )

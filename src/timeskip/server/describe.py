@@ -110,14 +110,18 @@ def _config(run: Run) -> WorkflowExecutionConfig:
 
 
 def _extended_info(run: Run) -> WorkflowExecutionExtendedInfo:
-    extended = WorkflowExecutionExtendedInfo(cancel_requested=run.cancel_requested)
-    extended.original_start_time.FromNanoseconds(run.start_time)
+    extended = WorkflowExecutionExtendedInfo(
+        cancel_requested=run.cancel_requested, reset_run_id=run.reset_run_id
+    )
+    extended.original_start_time.CopyFrom(run.history.events[0].event_time)
+    if run.last_reset_time is not None:
+        extended.last_reset_time.FromNanoseconds(run.last_reset_time)
     if run.run_timeout_due is not None:
         extended.run_expiration_time.FromNanoseconds(run.run_timeout_due.when)
     else:
         extended.run_expiration_time.CopyFrom(GO_ZERO_TIME)
-    if run.started.HasField("workflow_execution_expiration_time"):
-        extended.execution_expiration_time.CopyFrom(run.started.workflow_execution_expiration_time)
+    if run.execution_expiration is not None:
+        extended.execution_expiration_time.FromNanoseconds(run.execution_expiration)
     for request_id, (event_type, event) in run.request_ids.items():
         info = extended.request_id_infos[request_id]
         info.event_type = event_type

@@ -8,7 +8,7 @@ that they refer to may be among those.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 
 from google.protobuf.message import Message
@@ -151,12 +151,14 @@ class History:
             self._buffer.append(event)
         return event
 
-    def restore(self, event: HistoryEvent) -> HistoryEvent:
-        """Append a copy of an event of another history, in which it has the same id."""
-        copy = HistoryEvent()
-        copy.CopyFrom(event)
-        self._append(copy)
-        return copy
+    def take_over(self, other: History, last: int) -> list[HistoryEvent]:
+        """Begin with copies of another history's events up to the event `last`, and return them."""
+        for event in other.events[:last]:
+            copy = HistoryEvent()
+            copy.CopyFrom(event)
+            self._append(copy)
+        self._batch_ends = other._batch_ends[: bisect_right(other._batch_ends, last)]
+        return [*self.events]
 
     def end_batch(self) -> None:
         """The change that has added the last events is complete."""

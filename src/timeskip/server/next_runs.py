@@ -56,11 +56,12 @@ def _next_attempt(run: Run, failure: Failure) -> tuple[Nanoseconds | None, Retry
     """When the run's retry policy lets the next run begin, if it does."""
     if not run.started.HasField("retry_policy"):
         return None, RetryState.RETRY_STATE_RETRY_POLICY_NOT_SET
-    expiration = None
-    if run.started.HasField("workflow_execution_expiration_time"):
-        expiration = run.started.workflow_execution_expiration_time.ToNanoseconds()
     return retries.next_attempt(
-        run.started.retry_policy, run.started.attempt, failure, run.cluster.clock.now(), expiration
+        run.started.retry_policy,
+        run.started.attempt,
+        failure,
+        run.cluster.clock.now(),
+        run.execution_expiration,
     )
 
 
@@ -118,4 +119,6 @@ def follow(run: Run, new_run_id: str, started: WorkflowExecutionStartedEventAttr
     started.prev_auto_reset_points.CopyFrom(run.reset_points)
     started.continued_execution_run_id = run.run_id
     started.original_execution_run_id = new_run_id
+    if run.execution_expiration is not None:
+        started.workflow_execution_expiration_time.FromNanoseconds(run.execution_expiration)
     return starting.start_next(run, new_run_id, started)

@@ -89,14 +89,21 @@ class Run:
         self.left_workflow_task: WorkflowTask | None = None
         self.left_activities: list[Activity] = []
 
-        #: The run that has taken its place by a reset.
+        #: The run that a reset has made of it, and when a reset has made this one.
         self.reset_run_id = ""
+        self.last_reset_time: Nanoseconds | None = None
+        #: It ends only for a reset to take its place: that is no news for its parent or children.
+        self.gives_way = False
         self.cancel_requested = False
         self.cancel_request_id = ""
         self.signal_request_ids: dict[str, None] = {}
         #: What came of start requests; the event has no id while it is buffered.
         self.request_ids: dict[str, tuple[EventType.ValueType, HistoryEvent]] = {}
         self.run_timeout_due: DueTime | None = None
+        #: When the chain of runs that it belongs to has to be over.
+        self.execution_expiration: Nanoseconds | None = None
+        if started.HasField("workflow_execution_expiration_time"):
+            self.execution_expiration = started.workflow_execution_expiration_time.ToNanoseconds()
         self.execution_timeout_due: DueTime | None = None
         self.backoff_due: DueTime | None = None
         #: Given up by the simulation: nothing of it is offered to workers any more.
@@ -130,9 +137,10 @@ class Run:
         apply(self, event)
         return event
 
-    def restore(self, event: HistoryEvent) -> None:
-        """Take over an event of another run, with what it changes."""
-        apply(self, self.history.restore(event))
+    def take_over(self, base: Run, last: int) -> None:
+        """Begin with the events of another run up to the event `last`, and all that they change."""
+        for event in self.history.take_over(base.history, last):
+            apply(self, event)
 
     def commit(self) -> None:
         """End a change: settle the buffer unless a worker holds the workflow task, and tell the news."""
@@ -170,6 +178,7 @@ class Run:
         if self.workflow_task is not None:
             self.workflow_task.forget()
         self.left_workflow_task, self.workflow_task = self.workflow_task, None
-        for listener in self.cluster.close_listeners:
-            self.cluster.transfers.add(partial(listener, self, event))
+        if not self.gives_way:
+            for listener in self.cluster.close_listeners:
+                self.cluster.transfers.add(partial(listener, self, event))
         return event

@@ -21,6 +21,7 @@ from timeskip.server import (  # noqa: F401
     parent_close,
     polling,
     queries,
+    reset,
     search_attribute_registry,
     signals,
     starting,

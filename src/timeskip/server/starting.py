@@ -269,6 +269,22 @@ def start_next(run: Run, new_run_id: str, started: WorkflowExecutionStartedEvent
     return new_run
 
 
+def rebuild(base: Run, last: int, run_id: str) -> Run:
+    """A run whose history begins as that of `base`, up to the event `last`, with what was open then.
+
+    Its timeouts begin anew. Nothing of it is offered to workers yet.
+    """
+    run = Run(base.cluster, base.namespace, base.workflow_id, run_id, base.started, base.request_id)
+    run.user_metadata = base.user_metadata
+    run.last_reset_time = run.start_time
+    run.take_over(base, last)
+    run.request_ids[run.request_id] = base.request_ids[base.request_id]
+    _make_known(run)
+    execution_timeout = run.started.workflow_execution_timeout.ToNanoseconds()
+    _limit(run, run.start_time + execution_timeout if execution_timeout else None)
+    return run
+
+
 def _record(run: Run, request: StartRequest | None) -> None:
     """Write the first event and make the run known."""
     cluster = run.cluster
@@ -278,21 +294,32 @@ def _record(run: Run, request: StartRequest | None) -> None:
     if request is not None:
         event.links.extend(request.links)
     run.request_ids[run.request_id] = (event.event_type, event)
-    cluster.runs[run.run_id] = run
-    run.namespace.runs_of.setdefault(run.workflow_id, []).append(run)
     for observer in cluster.observers:
         observer.event_recorded(run, event)
+    _make_known(run)
+    _limit(run, run.execution_expiration)
+
+
+def _make_known(run: Run) -> None:
+    cluster = run.cluster
+    cluster.runs[run.run_id] = run
+    run.namespace.runs_of.setdefault(run.workflow_id, []).append(run)
     run.history.on_append = lambda event: cluster.recorded(run, event)
+
+
+def _limit(run: Run, expiration: Nanoseconds | None) -> None:
+    """Set the run's own timeout, and that of its chain at `expiration`."""
+    clock = run.cluster.clock
+    run.execution_expiration = expiration
     backoff = run.started.first_workflow_task_backoff.ToNanoseconds()
     run_timeout = run.started.workflow_run_timeout.ToNanoseconds()
     if run_timeout:
-        run.run_timeout_due = cluster.clock.schedule(
+        run.run_timeout_due = clock.schedule(
             run.start_time + backoff + run_timeout, lambda: _time_out(run, retriable=True)
         )
-    if run.started.HasField("workflow_execution_expiration_time"):
-        run.execution_timeout_due = cluster.clock.schedule(
-            run.started.workflow_execution_expiration_time.ToNanoseconds(),
-            lambda: _time_out(run, retriable=False),
+    if expiration is not None:
+        run.execution_timeout_due = clock.schedule(
+            expiration, lambda: _time_out(run, retriable=False)
         )
 
 

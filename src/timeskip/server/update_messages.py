@@ -102,7 +102,7 @@ class Answers:
                     protocol_instance_id=update.id,
                     accepted_request_message_id=_request_id(update),
                     accepted_request_sequencing_event_id=body.accepted_request_sequencing_event_id,
-                    accepted_request=update.request,
+                    accepted_request=None if update.in_history else update.request,
                 ),
             )
         elif isinstance(body, Response):

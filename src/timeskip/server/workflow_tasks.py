@@ -238,6 +238,17 @@ def schedule(
     return task
 
 
+def reopen(run: Run, event: HistoryEvent) -> WorkflowTask:
+    """The task whose scheduled or started event is the last that the history tells of it."""
+    started = event.workflow_task_started_event_attributes
+    scheduled_event_id = started.scheduled_event_id or event.event_id
+    task = WorkflowTask(run, scheduled_event_id, 1, _timeout_of(run, 1))
+    if started.scheduled_event_id:
+        task.started_event_id = event.event_id
+    run.workflow_task = task
+    return task
+
+
 def start(
     run: Run, request_id: str, identity: str, worker_version: WorkerVersionStamp | None
 ) -> WorkflowTask:
@@ -285,6 +296,7 @@ def close(run: Run, task: WorkflowTask) -> None:
     """The worker has answered: from here on events are written, not buffered."""
     if task.is_unwritten:
         _write(run, task)
+        run.history.end_batch()
     drop(run, task)
 
 
@@ -303,8 +315,13 @@ def fail(
     identity: str,
     *,
     binary_checksum: str = "",
+    base_run_id: str = "",
+    new_run_id: str = "",
 ) -> None:
-    """The task failed; another attempt is the caller's business."""
+    """The task failed; another attempt is the caller's business.
+
+    The run ids are those of a reset, which fails the task that it goes back to.
+    """
     if task.speculative:
         task.identity = identity
         _write(run, task)
@@ -315,6 +332,8 @@ def fail(
             cause=cause,
             identity=identity,
             binary_checksum=binary_checksum,
+            base_run_id=base_run_id,
+            new_run_id=new_run_id,
         )
         if failure is not None:
             attributes.failure.CopyFrom(failure)

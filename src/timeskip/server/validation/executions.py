@@ -14,6 +14,7 @@ from temporalio.api.workflowservice.v1 import (
     QueryWorkflowRequest,
     RequestCancelWorkflowExecutionRequest,
     ResetStickyTaskQueueRequest,
+    ResetWorkflowExecutionRequest,
     SignalWorkflowExecutionRequest,
     TerminateWorkflowExecutionRequest,
     UpdateWorkflowExecutionRequest,
@@ -34,6 +35,7 @@ ExecutionRequest = (
 WorkflowExecutionRequest = (
     DeleteWorkflowExecutionRequest
     | RequestCancelWorkflowExecutionRequest
+    | ResetWorkflowExecutionRequest
     | SignalWorkflowExecutionRequest
     | TerminateWorkflowExecutionRequest
     | UpdateWorkflowExecutionRequest
