@@ -1,8 +1,8 @@
 """Virtual, real and manual time, and the queue of everything that is due.
 
 Time is an integer of nanoseconds since the Unix epoch and never goes back. Whoever waits for time
-schedules an action; actions run in the order of (time, sequence number), so that two things due at
-one instant always happen in the order in which they were scheduled.
+schedules an action; actions run in the order of (time, rank, sequence number). Unless a simulation's
+seed gives out ranks, two things due at one instant happen in the order in which they were scheduled.
 """
 
 from __future__ import annotations
@@ -44,10 +44,13 @@ def datetime_of(moment: Nanoseconds) -> datetime:
 class DueTime:
     """Something that will happen at `when` unless it is cancelled."""
 
-    __slots__ = ("action", "sequence", "when")
+    __slots__ = ("action", "rank", "sequence", "when")
 
-    def __init__(self, when: Nanoseconds, sequence: int, action: Callable[[], None]) -> None:
+    def __init__(
+        self, when: Nanoseconds, rank: float, sequence: int, action: Callable[[], None]
+    ) -> None:
         self.when = when
+        self.rank = rank
         self.sequence = sequence
         self.action: Callable[[], None] | None = action
 
@@ -59,7 +62,7 @@ class DueTime:
         return self.action is None
 
     def __lt__(self, other: DueTime) -> bool:
-        return (self.when, self.sequence) < (other.when, other.sequence)
+        return (self.when, self.rank, self.sequence) < (other.when, other.rank, other.sequence)
 
 
 class Clock:
@@ -72,6 +75,8 @@ class Clock:
         self._now = nanoseconds_of(DEFAULT_START) if start is None else start
         self._queue: list[DueTime] = []
         self._sequence = 0
+        #: Gives out ranks; None: all are equal.
+        self.rank: Callable[[], float] | None = None
 
     def now(self) -> Nanoseconds:
         return self._now
@@ -82,10 +87,16 @@ class Clock:
             raise ValueError(f"time cannot go back from {self._now} to {when}")
         self._now = when
 
-    def schedule(self, when: Nanoseconds, action: Callable[[], None]) -> DueTime:
-        """Run `action` once time has reached `when` (nanoseconds since the epoch)."""
+    def schedule(
+        self, when: Nanoseconds, action: Callable[[], None], *, in_order: bool = False
+    ) -> DueTime:
+        """Run `action` once time has reached `when` (nanoseconds since the epoch).
+
+        `in_order`: before whatever else is due then, and in the order of scheduling.
+        """
         self._sequence += 1
-        due = DueTime(when, self._sequence, action)
+        rank = 0.0 if in_order or self.rank is None else self.rank()
+        due = DueTime(when, rank, self._sequence, action)
         heapq.heappush(self._queue, due)
         return due
 

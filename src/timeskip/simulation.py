@@ -100,7 +100,9 @@ class Simulation(WorkflowEnvironment):
     Args:
         lane: How the client reaches the service. "wire" is real gRPC on 127.0.0.1 and the SDK's own
             core. "direct" has neither: everything runs on one event loop, several times faster.
-        seed: Decides ids and every other choice that a real service leaves to chance.
+        seed: Decides ids and, in the direct lane, every other choice that a real service leaves to
+            chance: which worker gets a task, and in which order things happen that are due at one
+            instant. Seed 0 keeps to the order in which they were asked for.
         start_time: The first instant, an aware datetime; 2024-01-01 UTC unless given.
         clock: "virtual", "real" (time passes as in production) or "manual" (see `advance`).
         namespace: The namespace that `client` uses. "default" exists as well.
@@ -168,7 +170,7 @@ class Simulation(WorkflowEnvironment):
         keeper.workers_are_ours = True
         self._alarms = Alarms(keeper, self._max_activity_attempts)
         cluster.observers.append(self._alarms)
-        self._workers = WorkerRegistry(keeper)
+        self._workers = WorkerRegistry(keeper, self._server.workflow_task_executor)
         activity_time.install()
         self._time = SimulatedTime(keeper, self._clock)
         self._activity_time = ActivityTime(self._time, Attempts(keeper))
@@ -353,7 +355,11 @@ class Simulation(WorkflowEnvironment):
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = self.portal.loop
-        server.call(lambda: self._clock.schedule(due, lambda: self._act(loop, action, arguments)))
+        server.call(
+            lambda: self._clock.schedule(
+                due, lambda: self._act(loop, action, arguments), in_order=True
+            )
+        )
         self._keeper.notice()
 
     async def advance(self, duration: timedelta) -> None:
@@ -433,9 +439,10 @@ class Simulation(WorkflowEnvironment):
         plugins: Sequence[temporalio.client.Plugin] = (),
         **options: Any,
     ) -> Client:
+        server = self._open()
         return Client(
-            self._open().connect(self._alarms.explain, self._before_call),
-            interceptors=[*interceptors, AssertionFailures()],
+            server.connect(self._alarms.explain, self._before_call),
+            interceptors=[*interceptors, *server.client_interceptors, AssertionFailures()],
             plugins=[*plugins, self._workers, self._activity_time],
             **options,
         )

@@ -39,6 +39,10 @@ async def _start_wire() -> WorkflowEnvironment:
     return await Simulation(lane="wire").__aenter__()
 
 
+async def _start_direct() -> WorkflowEnvironment:
+    return await Simulation(lane="direct").__aenter__()
+
+
 JAVA = Peer("java", _start_java)
 PEERS = {
     peer.name: peer
@@ -46,5 +50,6 @@ PEERS = {
         JAVA,
         Peer("dev-server", _start_dev_server, batch=2),
         Peer("wire", _start_wire),
+        Peer("direct", _start_direct),
     )
 }

@@ -46,7 +46,7 @@ class SimulatedTime:
 
         def schedule() -> None:
             if not scheduled.cancelled:
-                scheduled.due = self._clock.schedule(due_ns, callback)
+                scheduled.due = self._clock.schedule(due_ns, callback, in_order=True)
             hold.release()
 
         if threading.get_ident() == self._keeper.thread_id:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
+from temporalio.client import Interceptor
 from temporalio.service import RPCError, ServiceClient
 
 from timeskip.lanes.time_keeper import TimeKeeper
@@ -18,6 +20,10 @@ class Lane(Protocol):
 
     service: Service
     keeper: TimeKeeper
+    workflow_task_executor: Executor | None
+    """What runs the code of workflows; None stands for the SDK's own threads."""
+    client_interceptors: Sequence[Interceptor]
+    """What clients need besides."""
 
     def start(self) -> None:
         """Begin to serve."""

@@ -208,7 +208,7 @@ class TimeKeeper:
         wait = Wait(until, wake, hold, drives)
         self.waits[wait] = None
         if until is not None:
-            wait.due = self.clock.schedule(until, lambda: self._wake(wait))
+            wait.due = self.clock.schedule(until, lambda: self._wake(wait), in_order=True)
         hold.park()
         return wait
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -45,6 +46,12 @@ _TEST_TOOLS = (
 )
 
 
+#: The SDK would read the code of every imported module to make one up, and so histories would tell
+#: which other tests have been collected.
+_BUILD_ID = "timeskip"
+_VERSIONING = ("build_id", "deployment_config", "use_worker_versioning")
+
+
 @dataclass
 class KnownWorker:
     """A worker of this process: its queue and the types that it registered."""
@@ -58,8 +65,9 @@ class KnownWorker:
 class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
     """Knows the workers of this process, and announces them to the time keeper."""
 
-    def __init__(self, keeper: TimeKeeper) -> None:
+    def __init__(self, keeper: TimeKeeper, workflow_task_executor: Executor | None) -> None:
         self._keeper = keeper
+        self._workflow_task_executor = workflow_task_executor
         self._running: dict[Running, None] = {}
         self.workers: list[KnownWorker] = []
 
@@ -76,6 +84,13 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         if isinstance(runner, SandboxedWorkflowRunner):
             restrictions = runner.restrictions.with_passthrough_modules(*_TEST_TOOLS)
             config["workflow_runner"] = dataclasses.replace(runner, restrictions=restrictions)
+        if not any(config.get(option) for option in _VERSIONING):
+            config["build_id"] = _BUILD_ID
+        if config.get("workflow_task_executor") is None:
+            # The SDK names a pool of threads, and uses it as any executor.
+            config["workflow_task_executor"] = cast(
+                "ThreadPoolExecutor | None", self._workflow_task_executor
+            )
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:

@@ -11,6 +11,7 @@ from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure, NotFoundFai
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.clock import Clock, Nanoseconds
+from timeskip.server.choices import FirstComeFirstServed
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.identifiers import Identifiers
 from timeskip.server.matching import TaskQueues
@@ -48,6 +49,7 @@ class Cluster:
     def __init__(self, clock: Clock, seed: int, namespaces: Iterable[str] = ("default",)) -> None:
         self.clock = clock
         self.ids = Identifiers(seed)
+        self.choices = FirstComeFirstServed()
         self.id = self.ids.uuid()
         self.queues = TaskQueues(self)
         self.namespaces: dict[str, Namespace] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -44,7 +45,7 @@ class PollerInfo:
 
 
 class TaskQueue:
-    """First in, first out on both sides: the oldest task goes to the poller that waited longest."""
+    """First in, first out on both sides, unless the cluster chooses otherwise."""
 
     __slots__ = ("kind", "name", "namespace", "pollers", "polls", "shut_down", "tasks")
 
@@ -123,10 +124,14 @@ class TaskQueues:
 
     def match(self) -> None:
         """Give tasks to pollers until one side of each queue is empty."""
+        choices = self._cluster.choices
         while self._matchable:
             queue = next(iter(self._matchable))
             del self._matchable[queue]
             while queue.tasks and queue.polls:
-                poll = next(iter(queue.polls))
-                if queue.tasks.popleft().dispatch(poll):
+                poll = next(islice(queue.polls, choices.one_of(len(queue.polls)), None))
+                place = choices.one_of(len(queue.tasks))
+                task = queue.tasks[place]
+                del queue.tasks[place]
+                if task.dispatch(poll):
                     queue.polls.pop(poll, None)

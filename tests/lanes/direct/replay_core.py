@@ -8,7 +8,7 @@ replay the same history with the same workflow in both and compare the verdicts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,7 +32,7 @@ from timeskip.clock import DueTime, Nanoseconds
 from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWorker
 from timeskip.lanes.direct.cached_run import CachedRun
 from timeskip.lanes.direct.identity import WorkerIdentity
-from timeskip.lanes.direct.requests import Requests, Response
+from timeskip.lanes.direct.requests import Requests, Response, Thing
 from timeskip.lanes.direct.slots import FixedSlots, Permit
 from timeskip.lanes.direct.task_reports import Report
 from timeskip.lanes.direct.workflow_worker import WorkflowSettings, WorkflowWorker
@@ -127,8 +127,11 @@ class NoService(Requests):
     def now(self) -> Nanoseconds:
         return 0
 
+    def in_any_order(self, things: Sequence[Thing]) -> list[Thing]:
+        return list(things)
+
     def at(self, when: Nanoseconds, action: Callable[[], None]) -> DueTime:
-        return DueTime(when, 0, action)
+        return DueTime(when, 0.0, 0, action)
 
     def after(self, delay: Nanoseconds, action: Callable[[], None]) -> DueTime:
         return self.at(delay, action)

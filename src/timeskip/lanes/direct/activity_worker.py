@@ -176,7 +176,7 @@ class ActivityWorker:
         permits: Sequence[Permit[ActivitySlotInfo]],
     ) -> None:
         """Take on the activities that came back, and give back the slots that are left."""
-        for task, permit in zip(tasks, permits, strict=False):
+        for task, permit in zip(self._requests.in_any_order(tasks), permits, strict=False):
             self._take(task, permit)
         for permit in permits[len(tasks) :]:
             permit.release()

@@ -29,10 +29,11 @@ from temporalio.service import (
 
 from timeskip.lanes.direct import health
 from timeskip.lanes.direct.eager_starts import EagerStarts, Reservation
+from timeskip.lanes.direct.made_up_ids import replace_request_id
 from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.status import status_of
 from timeskip.server.calls import Answer, Call
-from timeskip.server.errors import ServiceError
+from timeskip.server.errors import ServiceError, StatusCode
 
 if TYPE_CHECKING:
     from timeskip.lanes.direct.lane import DirectLane
@@ -118,6 +119,7 @@ class DirectServiceClient(_BridgeServiceClient):
         # A copy, because the service keeps what it is given and the caller may use it again.
         request = type(req)()
         request.CopyFrom(req)
+        replace_request_id(request, keeper.service.cluster.ids.uuid)
         try:
             if isinstance(request, HealthCheckRequest):
                 answer: Message = health.check(request, _HEALTHY)
@@ -144,6 +146,12 @@ class DirectServiceClient(_BridgeServiceClient):
         """
         keeper = self._lane.keeper
         loop = asyncio.get_running_loop()
+        method = _METHODS.get((service, rpc))
+        if method is None:
+            raise ServiceError(
+                StatusCode.UNIMPLEMENTED,
+                f"{rpc} of the {service} service is not implemented by timeskip",
+            )
         hold = keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
         done: asyncio.Future[Answer] = loop.create_future()
 
@@ -155,7 +163,7 @@ class DirectServiceClient(_BridgeServiceClient):
                 done.set_result(answer)
 
         seconds = timeout.total_seconds() if timeout is not None else 1e9
-        call = Call(_METHODS[service, rpc], request, deliver, timeout=seconds)
+        call = Call(method, request, deliver, timeout=seconds)
         keeper.service.handle(call)
         deadline: asyncio.TimerHandle | None = None
         if not done.done():

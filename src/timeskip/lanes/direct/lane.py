@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
 from typing import TypeVar
 
+from temporalio.client import Interceptor
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
 from timeskip.clock import Clock, VirtualClock
 from timeskip.lanes.direct import seam
+from timeskip.lanes.direct.activation_executor import ActivationExecutor
 from timeskip.lanes.direct.client import DirectServiceClient
 from timeskip.lanes.direct.loop import no_loop
+from timeskip.lanes.direct.made_up_ids import MadeUpIds
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
+from timeskip.server.choices import choices_of
 from timeskip.server.service import Service
 
 Result = TypeVar("Result")
@@ -42,6 +46,14 @@ class DirectLane:
         self.clock = clock if clock is not None else VirtualClock()
         self.service = Service(self.clock, seed=seed, namespaces=namespaces)
         self.keeper = TimeKeeper(self.service, self.clock, no_loop(), _GRACE)
+        choices = choices_of(seed)
+        self.service.cluster.choices = choices
+        self.clock.rank = choices.rank
+        self._activations = ActivationExecutor()
+        self.workflow_task_executor: Executor | None = self._activations
+        self.client_interceptors: Sequence[Interceptor] = (
+            MadeUpIds(self.service.cluster.ids.uuid),
+        )
 
     def start(self) -> None:
         """Nothing runs yet; from now on workers with a direct client get the simulated core."""
@@ -50,6 +62,7 @@ class DirectLane:
     def stop(self) -> None:
         """Nobody is served any more."""
         self.keeper.move_to(no_loop(), 0)
+        self._activations.shutdown()
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Live on `loop`, which is running, unless another one runs already; whether it does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 from google.protobuf.message import Message
@@ -15,6 +15,7 @@ from timeskip.server.errors import ServiceError
 from timeskip.server.rpcs import WORKFLOW_SERVICE
 
 Response = TypeVar("Response", bound=Message)
+Thing = TypeVar("Thing")
 
 _HEARTBEAT = "RecordActivityTaskHeartbeat"
 
@@ -68,6 +69,12 @@ class Requests:
         due = clock.schedule(max(when, clock.now()), action)
         self._keeper.notice()
         return due
+
+    def in_any_order(self, things: Sequence[Thing]) -> list[Thing]:
+        """What happens side by side, in an order of the seed's choice."""
+        left = list(things)
+        choices = self._keeper.service.cluster.choices
+        return [left.pop(choices.one_of(len(left))) for _ in things]
 
     def hold_time(self, reason: str) -> Hold:
         """Let no time pass until the hold is released."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
 from typing import TypeVar
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
+from temporalio.client import Interceptor
 from temporalio.service import ConnectConfig, GrpcCompression, RPCError, ServiceClient
 
 from timeskip.clock import Clock, RealClock, VirtualClock
@@ -81,6 +82,9 @@ class WireServer:
         self.port = port
         self._loop = asyncio.new_event_loop()
         self.keeper = TimeKeeper(self.service, self.clock, self._loop, grace)
+        #: The SDK is left as it is.
+        self.workflow_task_executor: Executor | None = None
+        self.client_interceptors: Sequence[Interceptor] = ()
         self._thread = threading.Thread(target=self._run, name="timeskip-wire", daemon=True)
         self._started: Future[None] = Future()
         self._stopping = asyncio.Event()

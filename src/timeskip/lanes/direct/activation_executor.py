@@ -1,0 +1,149 @@
+"""Runs the code of workflows on the simulation's own event loop, and interrupts it if it never ends.
+
+The SDK gives every activation to a thread, and takes their answers in the order in which the threads
+happen to end. On the loop they end in the order in which they began, which is what makes a history a
+matter of the seed alone, and no time is lost between threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from contextvars import Context
+from functools import partial
+from typing import Any, cast
+
+from temporalio.worker._workflow import _DeadlockError
+
+#: Seconds between two looks at what is running, and how many looks one activation may outlast: as
+#: many seconds as the SDK allows.
+_TICK = 0.5
+_LOOKS = 4
+
+#: Modules whose frames show that a debugger has stopped the workflow.
+_DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle")
+
+
+class _Activation:
+    """Some code of a workflow that is running."""
+
+    __slots__ = ("deadlock", "finished", "interrupting", "workflow")
+
+    def __init__(self, workflow: Any) -> None:
+        #: What the SDK keeps of a run.
+        self.workflow = workflow
+        #: What is wrong, once it was interrupted.
+        self.deadlock: Exception | None = None
+        self.finished = False
+        self.interrupting = False
+
+
+class ActivationExecutor(Executor):
+    """One for all workers of a simulation. It has a thread of its own that only watches."""
+
+    def __init__(self) -> None:
+        self._running: _Activation | None = None
+        self._ended = threading.Event()
+        self._watch: threading.Thread | None = None
+
+    def submit(
+        self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any
+    ) -> Future[Any]:
+        """Run `function` on the running loop, after all that is ready to run now.
+
+        Not at once: Python 3.14 refuses to begin a task within another one's turn.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Any] = loop.create_future()
+        call = partial(function, *arguments, **keywords)
+        # A context of its own, as a thread of its own would have.
+        loop.call_soon(
+            self._run, done, call, getattr(function, "__self__", None), context=Context()
+        )
+        # `run_in_executor` passes on what is a future of the loop's already.
+        return cast("Future[Any]", done)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the thread."""
+        self._ended.set()
+        if self._watch is not None:
+            self._watch.join()
+
+    def _run(self, done: asyncio.Future[Any], call: Callable[[], Any], workflow: Any) -> None:
+        if done.cancelled():
+            return
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._look_on, daemon=True, name="timeskip-watch")
+            self._watch.start()
+        loop = asyncio.get_running_loop()
+        activation = self._running = _Activation(workflow)
+        answer: Any = None
+        error: BaseException | None = None
+        try:
+            try:
+                answer = call()
+            finally:
+                _finish(activation)
+        except BaseException as raised:  # noqa: BLE001 - it is for the one who waits
+            error = raised
+        # The workflow's own loop has run, and has left none.
+        asyncio._set_running_loop(loop)
+        self._running = None
+        error = activation.deadlock or error
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(answer)
+
+    def _look_on(self) -> None:
+        watched: _Activation | None = None
+        looks = 0
+        while not self._ended.wait(_TICK):
+            running = self._running
+            if running is None or running is not watched:
+                watched, looks = running, 0
+                continue
+            looks += 1
+            if looks >= _LOOKS:
+                looks = 0
+                _interrupt(running)
+
+
+def _interrupt(activation: _Activation) -> None:
+    """Raise an exception in code that does not end, if it still runs."""
+    error = _DeadlockError.from_deadlocked_workflow(
+        activation.workflow.instance, round(_TICK * _LOOKS)
+    )
+    if _is_in_debugger(error):
+        return
+    activation.interrupting = True
+    if not activation.finished:
+        activation.deadlock = error
+        activation.workflow.attempt_deadlock_interruption()
+    activation.interrupting = False
+
+
+def _finish(activation: _Activation) -> None:
+    """From now on the activation is not interrupted; wait for an interruption that is on its way."""
+    activation.finished = True
+    while activation.interrupting:
+        time.sleep(0)
+    if activation.deadlock is not None:
+        # The interpreter raises it within a few instructions.
+        for _ in range(100):
+            time.sleep(0)
+
+
+def _is_in_debugger(error: _DeadlockError) -> bool:
+    traceback = error._new_tb
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] in _DEBUGGERS:
+            return True
+        traceback = traceback.tb_next
+    return False

@@ -1,0 +1,102 @@
+"""Workflows run on the loop of the direct lane; one that never yields is stopped all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.worker import UnsandboxedWorkflowRunner
+
+from timeskip import Simulation, WorkflowTaskFailed
+from timeskip.lanes.direct import activation_executor
+
+variable = contextvars.ContextVar("variable", default="unset")
+
+
+@workflow.defn
+class Circle:
+    """Never yields."""
+
+    @workflow.run
+    async def run(self) -> None:
+        while True:
+            pass
+
+
+@workflow.defn
+class Doze:
+    """Blocks for longer than a workflow may, in a call that nothing can interrupt."""
+
+    @workflow.run
+    async def run(self, seconds: float) -> None:
+        time.sleep(seconds)  # noqa: ASYNC251 - the mistake in question
+
+
+@workflow.defn
+class Where:
+    """Tells which thread it runs on before and after a sleep, and the value of a variable."""
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        before = threading.current_thread().name
+        await workflow.sleep(timedelta(days=1))
+        return [before, threading.current_thread().name, variable.get()]
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activation_executor, "_TICK", 0.02)
+
+
+@pytest.mark.usefixtures("short_patience")
+@pytest.mark.parametrize("subject", [Circle, Doze])
+def test_workflow_that_does_not_yield_fails_its_task(subject: type) -> None:
+    async def deadlock() -> None:
+        async with (
+            Simulation(lane="direct") as sim,
+            sim.worker(workflows=[Circle, Doze], workflow_runner=UnsandboxedWorkflowRunner()),
+        ):
+            await sim.client.execute_workflow(
+                subject.__name__,
+                args=[0.3] if subject is Doze else [],
+                id="deadlock",
+                task_queue=sim.task_queue,
+            )
+
+    with pytest.raises(WorkflowTaskFailed, match="Potential deadlock detected") as caught:
+        asyncio.run(deadlock())
+    # It says where the workflow was at that time.
+    assert "test_activation_executor.py" in str(caught.value)
+
+
+async def where(sim: Simulation, **options: Any) -> list[str]:
+    variable.set("the test's")
+    async with sim.worker(
+        workflows=[Where], workflow_runner=UnsandboxedWorkflowRunner(), **options
+    ):
+        return await sim.client.execute_workflow(Where.run, id="where", task_queue=sim.task_queue)
+
+
+def test_workflows_run_on_the_loop_but_not_in_the_tests_context() -> None:
+    async def run() -> list[str]:
+        async with Simulation(lane="direct") as sim:
+            return await where(sim)
+
+    here = threading.current_thread().name
+    assert asyncio.run(run()) == [here, here, "unset"]
+
+
+def test_executor_of_the_users_is_used() -> None:
+    async def run() -> list[str]:
+        async with Simulation(lane="direct") as sim:
+            with ThreadPoolExecutor(1, thread_name_prefix="users") as pool:
+                return await where(sim, workflow_task_executor=pool)
+
+    assert asyncio.run(run())[:2] == ["users_0", "users_0"]
