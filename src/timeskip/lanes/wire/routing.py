@@ -6,11 +6,8 @@ large, gets the real server's words; SDKs recognise some of these.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
@@ -21,6 +18,8 @@ from temporalio.api.workflowservice.v1 import service_pb2 as workflow_service
 
 from timeskip.lanes.holds import Hold
 from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.lanes.wire import health
+from timeskip.lanes.wire.grpc_server import Rpc
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.rpcs import WORKFLOW_SERVICE
@@ -52,11 +51,8 @@ _WORKER_METHODS = (
 
 _HEARTBEAT = f"{WORKFLOW_SERVICE}/RecordActivityTaskHeartbeat"
 
-_GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _DETAILS_METADATA = "grpc-status-details-bin"
 _TYPE_URL = "type.googleapis.com/"
-
-Behaviour = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Any]
 
 
 def served_services() -> list[ServiceDescriptor]:
@@ -70,46 +66,35 @@ def served_services() -> list[ServiceDescriptor]:
     ]
 
 
-class Routing(grpc.GenericRpcHandler):
-    """Finds the behaviour for a method, and an error worth reading for what is not one."""
+class Routing:
+    """Finds the method that a call is for, or an error worth reading."""
 
-    def __init__(self, keeper: TimeKeeper, others: frozenset[str] = frozenset()) -> None:
-        self._keeper = keeper
-        self._handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
-        self._services = set(others)
+    def __init__(self, keeper: TimeKeeper) -> None:
+        services = frozenset(service.full_name for service in served_services())
+        self._services = services | {health.SERVICE}
+        self._handlers = health.handlers(services)
         for service in served_services():
-            self._services.add(service.full_name)
             for method in service.methods:
-                self._handlers[f"/{service.full_name}/{method.name}"] = _handler(
-                    _Method(keeper, f"{service.full_name}/{method.name}", method).answer
-                )
+                name = f"{service.full_name}/{method.name}"
+                self._handlers[f"/{name}"] = _Method(keeper, name, method).handle
 
-    def service(
-        self, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        path = handler_call_details.method
-        handler = self._handlers.get(path)
+    def handle(self, rpc: Rpc, data: bytes) -> None:
+        """Answer a call, now or later."""
+        handler = self._handlers.get(rpc.method)
         if handler is not None:
-            return handler
-        service, _, method = path.lstrip("/").rpartition("/")
-        if service in self._services:
-            return _handler(_unknown(f"unknown method {method} for service {service}"))
-        return _handler(_unknown(f"unknown service {service}"))
-
-
-def _handler(behaviour: Behaviour) -> grpc.RpcMethodHandler[bytes, bytes]:
-    return grpc.unary_unary_rpc_method_handler(behaviour)
-
-
-def _unknown(message: str) -> Behaviour:
-    async def refuse(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, message)
-
-    return refuse
+            handler(rpc, data)
+            return
+        service, _, method = rpc.method.lstrip("/").rpartition("/")
+        rpc.refuse(
+            StatusCode.UNIMPLEMENTED,
+            f"unknown method {method} for service {service}"
+            if service in self._services
+            else f"unknown service {service}",
+        )
 
 
 class _Method:
-    """One RPC as grpcio sees it."""
+    """One method of Temporal's services."""
 
     def __init__(self, keeper: TimeKeeper, name: str, descriptor: Any) -> None:
         self._keeper = keeper
@@ -118,44 +103,24 @@ class _Method:
         # Workers make most calls, and nothing in the metadata of theirs matters.
         self._is_for_workers = descriptor.name.startswith(_WORKER_METHODS)
 
-    async def answer(
-        self, request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]
-    ) -> bytes:
-        answer = await self._answer(request, context)
-        if isinstance(answer, ServiceError):
-            await _abort(context, answer)
-        assert isinstance(answer, Message)
-        return answer.SerializeToString()
-
-    async def _answer(self, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> Answer:
-        if len(data) > MAX_REQUEST_BYTES:
-            return ServiceError(
-                StatusCode.RESOURCE_EXHAUSTED,
-                f"grpc: received message larger than max ({len(data)} vs. {MAX_REQUEST_BYTES})",
-            )
-        try:
-            request = self._request_type.FromString(data)
-        except DecodeError:
-            return ServiceError(
-                StatusCode.INTERNAL,
-                "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data",
-            )
+    def handle(self, rpc: Rpc, data: bytes) -> None:
+        """Have the service answer a call."""
+        request = self._decoded(data)
+        if isinstance(request, ServiceError):
+            _refuse(rpc, request)
+            return
         keeper = self._keeper
-        caller = None if self._is_for_workers else _Caller(keeper, context)
-        hold = caller.hold if caller is not None else None
+        caller = None if self._is_for_workers else _Caller(keeper, rpc)
         answered: list[Answer] = []
-        waiter: asyncio.Future[Answer] | None = None
+        open_rpc: _OpenRpc | None = None
 
         def deliver(answer: Answer) -> None:
-            if waiter is None:
+            if open_rpc is None:
                 answered.append(answer)
-            elif not waiter.done():
-                if hold is not None:
-                    hold.resume()
-                waiter.set_result(answer)
+            else:
+                open_rpc.deliver(answer)
 
-        # None without a deadline, whatever its type says.
-        remaining = cast("float | None", context.time_remaining())
+        remaining = rpc.time_remaining()
         call = Call(
             self._name,
             request,
@@ -163,41 +128,64 @@ class _Method:
             timeout=remaining,
             features=caller.features if caller is not None else frozenset(),
         )
-        keeper.catch_up()
         keeper.service.handle(call)
         if answered:
             if self._name == _HEARTBEAT and keeper.on_heartbeat is not None:
                 keeper.on_heartbeat(request, answered[0])
             keeper.notice()
-            return answered[0]
-        waiter = keeper.loop.create_future()
+            _answer(rpc, answered[0])
+        else:
+            open_rpc = _OpenRpc(keeper, rpc, call, caller.hold if caller is not None else None)
+
+    def _decoded(self, data: bytes) -> Message | ServiceError:
+        if len(data) > MAX_REQUEST_BYTES:
+            return ServiceError(
+                StatusCode.RESOURCE_EXHAUSTED,
+                f"grpc: received message larger than max ({len(data)} vs. {MAX_REQUEST_BYTES})",
+            )
+        try:
+            return self._request_type.FromString(data)
+        except DecodeError:
+            return ServiceError(
+                StatusCode.INTERNAL,
+                "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data",
+            )
+
+
+class _OpenRpc:
+    """A call that the service could not answer at once."""
+
+    def __init__(self, keeper: TimeKeeper, rpc: Rpc, call: Call, hold: Hold | None) -> None:
+        self._keeper = keeper
+        self._rpc = rpc
+        self._call = call
+        self._hold = hold
         if hold is not None:
             hold.park()
         keeper.opened(call)
+        remaining = call.timeout
         patience = min(
-            _patience(call),
+            TASK_POLL_SECONDS if call.is_task_poll else LONG_POLL_SECONDS,
             max(remaining - _DEADLINE_MARGIN, 0.0) if remaining is not None else float("inf"),
         )
-        timer = keeper.loop.call_later(patience, _expire, keeper, call)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            keeper.service.cancel(call)
-            raise
-        finally:
-            timer.cancel()
-            keeper.notice()
+        self._timer = keeper.loop.call_later(patience, keeper.service.expire, call)
+        rpc.watch(self._cancel)
 
+    def deliver(self, answer: Answer) -> None:
+        """The service has the answer. It is sent when the service is done with what it does."""
+        if self._hold is not None:
+            self._hold.resume()
+        self._timer.cancel()
+        self._keeper.loop.call_soon(self._send, answer)
 
-def _patience(call: Call) -> float:
-    """For how many real seconds an open call is kept."""
-    if call.may_last:
-        return float("inf")
-    return TASK_POLL_SECONDS if call.is_task_poll else LONG_POLL_SECONDS
+    def _send(self, answer: Answer) -> None:
+        _answer(self._rpc, answer)
+        self._keeper.notice()
 
-
-def _expire(keeper: TimeKeeper, call: Call) -> None:
-    keeper.service.expire(call)
+    def _cancel(self) -> None:
+        self._timer.cancel()
+        self._keeper.service.cancel(self._call)
+        self._keeper.notice()
 
 
 class _Caller:
@@ -205,21 +193,28 @@ class _Caller:
 
     __slots__ = ("features", "hold")
 
-    def __init__(self, keeper: TimeKeeper, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+    def __init__(self, keeper: TimeKeeper, rpc: Rpc) -> None:
         self.hold: Hold | None = None
         self.features: frozenset[str] = frozenset()
-        for key, value in context.invocation_metadata() or ():
+        for key, value in rpc.metadata:
             if key == HOLD_METADATA:
                 self.hold = keeper.holds.by_id(int(value))
             elif key == _FEATURES_METADATA:
                 self.features = frozenset(str(value).split(","))
 
 
-async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], error: ServiceError) -> None:
+def _answer(rpc: Rpc, answer: Answer) -> None:
+    if isinstance(answer, ServiceError):
+        _refuse(rpc, answer)
+    else:
+        rpc.answer(answer.SerializeToString())
+
+
+def _refuse(rpc: Rpc, error: ServiceError) -> None:
     trailing: tuple[tuple[str, bytes], ...] = ()
     if error.details:
         status = Status(code=int(error.code), message=error.message)
         for detail in error.details:
             status.details.add().Pack(detail, type_url_prefix=_TYPE_URL)
         trailing = ((_DETAILS_METADATA, status.SerializeToString()),)
-    await context.abort(_GRPC_CODES[int(error.code)], error.message, trailing)
+    rpc.refuse(error.code, error.message, trailing)

@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
 from temporalio.client import Interceptor
 from temporalio.service import ConnectConfig, GrpcCompression, RPCError, ServiceClient
 
 from timeskip.clock import Clock, RealClock, VirtualClock
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.lanes.wire.client import HoldingServiceClient
+from timeskip.lanes.wire.completion_loop import CompletionLoop
+from timeskip.lanes.wire.grpc_server import GrpcServer
 from timeskip.lanes.wire.routing import Routing
 from timeskip.sdk_exit import guard_exit
 from timeskip.server.errors import ServiceError, StatusCode
@@ -49,12 +48,6 @@ _OPTIONS = (
 #: For the answers to travel with which open calls end. They are written at once.
 _FAREWELL_SECONDS = 0.5
 
-_HEALTHY_SERVICES = (
-    "",
-    "temporal.api.workflowservice.v1.WorkflowService",
-    "temporal.api.operatorservice.v1.OperatorService",
-)
-
 
 class PortTaken(OSError):  # noqa: N818 - says what is the matter
     """The port that was asked for cannot be had: it is in use, or not for everybody."""
@@ -80,7 +73,7 @@ class WireServer:
         self.clock = clock if clock is not None else VirtualClock()
         self.service = Service(self.clock, seed=seed, namespaces=namespaces)
         self.port = port
-        self._loop = asyncio.new_event_loop()
+        self._loop = CompletionLoop()
         self.keeper = TimeKeeper(self.service, self.clock, self._loop, grace)
         #: The SDK is left as it is.
         self.workflow_task_executor: Executor | None = None
@@ -150,22 +143,16 @@ class WireServer:
             self._loop.close()
 
     async def _serve(self) -> None:
-        server = grpc.aio.server(options=_OPTIONS)
         try:
-            health_servicer = health.HealthServicer()
-            health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-            for name in _HEALTHY_SERVICES:
-                await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-            server.add_generic_rpc_handlers((Routing(self.keeper),))
             _require_free(self.port)
-            try:
-                self.port = server.add_insecure_port(self.address)
-            except RuntimeError:
-                raise PortTaken(f"cannot listen on {self.address}: the port is in use") from None
-            await server.start()
+            server = GrpcServer(self._loop, Routing(self.keeper).handle, _OPTIONS)
+            port = server.add_port(self.address)
+            if port == 0:  # somebody else was faster
+                raise PortTaken(f"cannot listen on {self.address}: the port is in use")
+            self.port = port
+            server.start()
         except BaseException as error:  # noqa: BLE001 - `start` raises it
             self._started.set_exception(error)
-            await server.stop(None)
             return
         if isinstance(self.clock, RealClock):
             self.keeper.notice()
@@ -173,10 +160,6 @@ class WireServer:
         await self._stopping.wait()
         self.service.close(ServiceError(StatusCode.UNAVAILABLE, "the server has stopped"))
         await server.stop(_FAREWELL_SECONDS)
-        # grpcio does not wait for the calls that it has cancelled; the loop must outlive them.
-        calls = asyncio.all_tasks() - {asyncio.current_task()}
-        if calls:
-            await asyncio.wait(calls)
 
 
 def _require_free(port: int) -> None:
