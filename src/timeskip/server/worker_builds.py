@@ -54,7 +54,15 @@ def _add_build_ids(run: Run, build_id: str) -> None:
     missing = [entry for entry in wanted if entry not in known]
     if missing:
         known.extend(missing)
-        run.search_attributes["BuildIds"] = _keywords(known)
+        show_build_ids(run)
+
+
+def show_build_ids(run: Run) -> None:
+    """Let the search attribute tell the builds, unless the run is told which version to take."""
+    if run.versioning_override is not None:
+        run.search_attributes.pop("BuildIds", None)
+    elif run.build_ids:
+        run.search_attributes["BuildIds"] = _keywords(run.build_ids)
 
 
 def _keywords(keywords: Sequence[str]) -> Payload:

@@ -23,6 +23,7 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionOptionsResponse,
 )
 
+from timeskip.server import worker_builds
 from timeskip.server.applied_events import applies
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
@@ -60,12 +61,13 @@ def change(
     validate_paths(mask.paths)
     before = _options(run)
     after = _merged(before, options, mask.paths)
-    if after != before:
-        has_override = after.HasField("versioning_override")
+    override = _in_newer_words(after.versioning_override)
+    if override != before.versioning_override or after.priority != before.priority:
+        has_override = override != VersioningOverride()
         write(
             run,
             WorkflowExecutionOptionsUpdatedEventAttributes(
-                versioning_override=after.versioning_override if has_override else None,
+                versioning_override=override if has_override else None,
                 unset_versioning_override=not has_override,
                 priority=after.priority if after.HasField("priority") else None,
                 identity=identity,
@@ -83,6 +85,12 @@ def write(run: Run, attributes: WorkflowExecutionOptionsUpdatedEventAttributes) 
 def refuse_pinned(run: Run, override: VersioningOverride) -> None:
     """A run can be pinned to a version that a worker of its task queue has: here none has one."""
     if override.HasField("pinned"):
+        if not override.pinned.HasField("version"):
+            raise ServiceError(
+                StatusCode.FAILED_PRECONDITION,
+                "must specify a specific pinned override version because workflow with id "
+                f"{run.workflow_id} has behavior Unspecified and is not yet pinned to any version",
+            )
         version = override.pinned.version
     elif override.HasField("one_time"):
         version = override.one_time.target_deployment_version
@@ -121,6 +129,7 @@ def _note(run: Run, event: HistoryEvent) -> None:
     elif updated.unset_versioning_override:
         run.versioning_override = None
         run.search_attributes.pop(_BEHAVIOR_ATTRIBUTE, None)
+    worker_builds.show_build_ids(run)
 
 
 def _options(run: Run) -> WorkflowExecutionOptions:
@@ -140,10 +149,13 @@ def _merged(
             setattr(after.priority, field, getattr(options.priority, field))
         elif option in ("priority", "versioning_override"):
             replace_field(options, after, option)
-    override = after.versioning_override
-    if override.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE:
-        after.versioning_override.CopyFrom(VersioningOverride(auto_upgrade=True))
     return after
+
+
+def _in_newer_words(override: VersioningOverride) -> VersioningOverride:
+    if override.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE:
+        return VersioningOverride(auto_upgrade=True)
+    return override
 
 
 def _absent(run: Run, deployment: str, build_id: str) -> ServiceError:

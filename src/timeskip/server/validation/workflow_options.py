@@ -30,10 +30,10 @@ def validate_update_options(request: UpdateWorkflowExecutionOptionsRequest) -> N
         if run_id is None:
             raise invalid_argument("RunId is not valid UUID.")
         execution.run_id = run_id
-    if not request.HasField("workflow_execution_options"):
-        raise invalid_argument("WorkflowExecutionOptions is required")
     if not request.HasField("update_mask"):
         raise invalid_argument("UpdateMask is required")
+    if not request.HasField("workflow_execution_options"):
+        raise invalid_argument("WorkflowExecutionOptions is required")
     validate_mask(request.update_mask, "error parsing UpdateMask")
     validate_options(request.workflow_execution_options)
 
