@@ -19,21 +19,23 @@ import pytest
 from tests.conformance.agreement import disagreement
 from tests.conformance.lanes import Record, Scenario, run_scenarios
 
-#: The servers that scenarios run on. CONFORMANCE_LANES may ask for others: "direct", our young lane,
-#: and "again", the real server a second time: whether a scenario allows only one history.
-LANES = os.environ.get("CONFORMANCE_LANES", "real,wire").split(",")
+#: The servers that scenarios run on. CONFORMANCE_LANES may ask for others: "again" is the real server
+#: a second time, which shows whether a scenario allows only one history.
+LANES = os.environ.get("CONFORMANCE_LANES", "real,wire,direct").split(",")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "scenario(*proves, differs, clock, real): runs on the real server and on our lanes",
+        "scenario(*proves, differs, clock, real, speaks_grpc): runs on the real server and on ours",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.definition.get_closest_marker("scenario"):
-        metafunc.parametrize("world", LANES, indirect=True)
+    marker = metafunc.definition.get_closest_marker("scenario")
+    if marker:
+        lanes = [lane for lane in LANES if lane != "direct" or not marker.kwargs["speaks_grpc"]]
+        metafunc.parametrize("world", lanes, indirect=True)
 
 
 class Records:

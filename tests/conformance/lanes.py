@@ -18,14 +18,16 @@ from tests.conformance.real_server import (
     start_real_server,
     start_test_server,
 )
+from tests.conformance.replays import require_replayable
 from tests.conformance.world import World
 
 ClockName = Literal["real", "virtual"]
 RealServer = Literal["dev server", "test server"]
 
 #: How many scenarios run at once. They mostly wait for timers of about a second, so this is more
-#: than the machine has cores, but few enough that none of them times out for want of one.
-_AT_ONCE = 12
+#: than the machine has cores, but few enough that none of them times out for want of one. The direct
+#: lane has neither threads nor sockets, and needs little of a core.
+_AT_ONCE = {"real": 12, "wire": 12, "direct": 60}
 
 #: Seconds after which a scenario is given up.
 _PATIENCE = 60
@@ -70,7 +72,7 @@ def run_scenarios(lane: str, scenarios: Sequence[Scenario]) -> dict[str, Record]
 
 
 async def _run_scenarios(lane: str, scenarios: Sequence[Scenario]) -> dict[str, Record]:
-    limit = asyncio.Semaphore(_AT_ONCE)
+    limit = asyncio.Semaphore(_AT_ONCE[lane])
 
     async def run(scenario: Scenario) -> Record:
         async with limit:
@@ -127,7 +129,10 @@ async def _our_lane(lane: Literal["wire", "direct"]) -> AsyncIterator[Worlds]:
             lane=lane, clock=scenario.clock, search_attributes=SEARCH_ATTRIBUTES
         ) as simulation:
             with simulation.expect_workflow_task_failures():
-                yield World(simulation.client, lane, simulation.sleep)
+                world = World(simulation.client, lane, simulation.sleep)
+                yield world
+            if lane == "direct" and world.workflows:
+                await require_replayable(simulation.runs, world.workflows)
 
     yield world
 

@@ -25,6 +25,7 @@ def scenario(
     differs: str = "",
     clock: Literal["real", "virtual"] = "real",
     real: Literal["dev server", "test server"] = "dev server",
+    speaks_grpc: bool = False,
 ) -> pytest.MarkDecorator:
     """Mark an `async def` test of one argument, `world`, as a scenario.
 
@@ -39,5 +40,8 @@ def scenario(
             one: for the virtual clock such a task is work, and time stands still.
         real: The real server. The test server is only for what the dev server does not have; it
             has one clock for everybody, so each scenario gets one of its own.
+        speaks_grpc: Whether it is about gRPC itself, of which the direct lane knows nothing.
     """
-    return pytest.mark.scenario(*proves, differs=differs, clock=clock, real=real)
+    return pytest.mark.scenario(
+        *proves, differs=differs, clock=clock, real=real, speaks_grpc=speaks_grpc
+    )

@@ -34,7 +34,7 @@ async def observe_call(world: World, method: str, request: bytes) -> None:
 
 
 @pytest.mark.parametrize("method", [f"/{SERVICE}/Nope", "/temporal.api.Nope/Nope"])
-@scenario()
+@scenario(speaks_grpc=True)
 async def test_unknown_method_is_refused(world: World, method: str) -> None:
     await observe_call(world, method, b"")
 
@@ -43,12 +43,12 @@ REQUESTS = {"nothing": b"", "garbage": b"\xff\xff\xff", "a field without its val
 
 
 @pytest.mark.parametrize("request_", REQUESTS)
-@scenario()
+@scenario(speaks_grpc=True)
 async def test_bytes_are_refused(world: World, request_: str) -> None:
     await observe_call(world, f"/{SERVICE}/DescribeWorkflowExecution", REQUESTS[request_])
 
 
-@scenario()
+@scenario(speaks_grpc=True)
 async def test_request_of_more_than_four_megabytes_is_refused(world: World) -> None:
     request = StartWorkflowExecutionRequest(
         namespace=world.client.namespace,
@@ -58,7 +58,7 @@ async def test_request_of_more_than_four_megabytes_is_refused(world: World) -> N
     await observe_call(world, f"/{SERVICE}/StartWorkflowExecution", request.SerializeToString())
 
 
-@scenario()
+@scenario(speaks_grpc=True)
 async def test_poll_without_a_deadline_is_refused(world: World) -> None:
     request = PollWorkflowTaskQueueRequest(
         namespace=world.client.namespace, task_queue=TaskQueue(name=world.task_queue)

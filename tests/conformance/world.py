@@ -69,6 +69,8 @@ class World:
         self.task_queue = self.unique("queue")
         self.raw = RawWorker(client, self.task_queue)
         self.observations = Observations(self.suffix, client.identity)
+        #: The workflows of its SDK workers.
+        self.workflows: set[type] = set()
 
     def unique(self, name: str) -> str:
         """This name, made unique to the scenario."""
@@ -87,6 +89,7 @@ class World:
     @asynccontextmanager
     async def worker(self, **options: Any) -> AsyncIterator[Worker]:
         """A real SDK worker on the scenario's task queue."""
+        self.workflows.update(options.get("workflows", ()))
         options.setdefault("task_queue", self.task_queue)
         options.setdefault("workflow_runner", UnsandboxedWorkflowRunner())
         async with Worker(self.client, **options) as worker:
