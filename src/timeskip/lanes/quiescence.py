@@ -69,6 +69,10 @@ class Loops:
             self._unanswered = set(asked)
         for loop in asked:
             answer = partial(self._answer, loop, self._question)
+            if loop is self._home:
+                # It is this one: to wake it would cost two system calls for nothing.
+                _when_quiet(loop, answer)
+                continue
             with contextlib.suppress(RuntimeError):  # it was closed just now
                 loop.call_soon_threadsafe(_when_quiet, loop, answer)
 

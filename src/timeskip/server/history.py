@@ -101,6 +101,11 @@ def initiated_event_id_of(event: HistoryEvent) -> int:
     return initiated_event_id
 
 
+#: To look a value up in the API's enumerations takes longer than to compare it.
+_ACTIVITY_STARTED = EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED
+_CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
+
+
 class History:
     """Events with dense ids from 1, and the events that wait for the open workflow task to close."""
 
@@ -221,10 +226,10 @@ class History:
         event.event_id = len(self.events) + 1
         event.task_id = self._next_task_id()
         kind = event.event_type
-        if kind == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+        if kind == _ACTIVITY_STARTED:
             scheduled = event.activity_task_started_event_attributes.scheduled_event_id
             self._started_ids[scheduled] = event.event_id
-        elif kind == EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED:
+        elif kind == _CHILD_STARTED:
             initiated = event.child_workflow_execution_started_event_attributes.initiated_event_id
             self._started_ids[initiated] = event.event_id
         elif kind in _RESULTS:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from timeskip.server.updates import Update
     from timeskip.server.workflow_tasks import WorkflowTask
 
+#: To look a value up in the API's enumerations takes longer than to compare it.
+_RUNNING = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
+
 
 class Run:
     """The open state of one run."""
@@ -113,7 +116,7 @@ class Run:
 
     @property
     def is_open(self) -> bool:
-        return self.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
+        return self.status == _RUNNING
 
     @property
     def workflow_type(self) -> str:

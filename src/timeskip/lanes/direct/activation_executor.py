@@ -8,6 +8,7 @@ matter of the seed alone, and no time is lost between threads.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from temporalio.worker._workflow import _DeadlockError
 #: many seconds as the SDK allows.
 _TICK = 0.5
 _LOOKS = 4
+
+_TASKS_NEST = sys.version_info < (3, 14)
 
 #: Modules whose frames show that a debugger has stopped the workflow.
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle")
@@ -52,17 +55,17 @@ class ActivationExecutor(Executor):
     def submit(
         self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any
     ) -> Future[Any]:
-        """Run `function` on the running loop, after all that is ready to run now.
-
-        Not at once: Python 3.14 refuses to begin a task within another one's turn.
-        """
+        """Run `function` on the running loop: at once, if a task may begin within another's turn."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         call = partial(function, *arguments, **keywords)
+        workflow = getattr(function, "__self__", None)
         # A context of its own, as a thread of its own would have.
-        loop.call_soon(
-            self._run, done, call, getattr(function, "__self__", None), context=Context()
-        )
+        context = Context()
+        if _TASKS_NEST:
+            context.run(self._run, done, call, workflow)
+        else:
+            loop.call_soon(self._run, done, call, workflow, context=context)
         # `run_in_executor` passes on what is a future of the loop's already.
         return cast("Future[Any]", done)
 
