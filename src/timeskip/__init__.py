@@ -14,11 +14,13 @@ with unsafe.imports_passed_through():
         WorkflowTaskFailed,
     )
     from timeskip.installation import install, uninstall
+    from timeskip.server.limits import Limits
     from timeskip.simulation import RunRecord, Simulation
     from timeskip.stall import debugger_entered, debugger_left
 
 __all__ = [
     "ActivityNotRegistered",
+    "Limits",
     "RunRecord",
     "Simulation",
     "SimulationClosed",

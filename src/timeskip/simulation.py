@@ -48,6 +48,7 @@ from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
 from timeskip.server.calls import Answer
 from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.limits import Limits
 from timeskip.situation import Situation
 from timeskip.stall import StallWatch
 from timeskip.workers import SimulatedWorker
@@ -108,6 +109,7 @@ class Simulation(WorkflowEnvironment):
         namespace: The namespace that `client` uses. "default" exists as well.
         task_queue: The queue of `sim.worker(...)` and of `sim.task_queue`.
         search_attributes: Custom search attributes that the namespace knows.
+        limits: How much a run may be, have and do; those of the real server unless given.
         max_activity_attempts: After so many failures of one activity in a row the test is told.
         stall_timeout: For how much real time the test waits for something that goes on without
             result, such as an activity that blocks. Stops in a debugger do not count.
@@ -124,6 +126,7 @@ class Simulation(WorkflowEnvironment):
         namespace: str = "default",
         task_queue: str = DEFAULT_TASK_QUEUE,
         search_attributes: Sequence[temporalio.common.SearchAttributeKey[Any]] = (),
+        limits: Limits = Limits(),  # noqa: B008 - immutable
         max_activity_attempts: int = 1000,
         stall_timeout: timedelta = timedelta(seconds=60),
         data_converter: temporalio.converter.DataConverter = (
@@ -141,6 +144,7 @@ class Simulation(WorkflowEnvironment):
         self._start_time = datetime_of(self._clock.now())
         self._namespace = namespace
         self._search_attributes = search_attributes
+        self._limits = limits
         self._max_activity_attempts = max_activity_attempts
         self._stall_timeout = stall_timeout
         self._data_converter = data_converter
@@ -162,6 +166,7 @@ class Simulation(WorkflowEnvironment):
         self._server = _LANES[self.lane](clock=self._clock, seed=self.seed, namespaces=namespaces)
         self._server.start()
         cluster = self._server.service.cluster
+        cluster.limits = self._limits
         cluster.answers_polls_at_shutdown = True
         for key in self._search_attributes:
             kind = IndexedValueType.ValueType(key.indexed_value_type)

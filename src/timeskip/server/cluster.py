@@ -14,6 +14,7 @@ from timeskip.clock import Clock, Nanoseconds
 from timeskip.server.choices import FirstComeFirstServed
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.identifiers import Identifiers
+from timeskip.server.limits import Limits
 from timeskip.server.matching import TaskQueues
 from timeskip.server.namespaces import Namespace, system_namespace
 from timeskip.server.time_locks import TimeLocks
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from timeskip.server.queries import QueryTask
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
+
+
+#: The share of its updates after which a run had better continue as new.
+_MANY_UPDATES = 0.9
 
 
 class Observer(Protocol):
@@ -70,8 +75,7 @@ class Cluster:
         self.answers_polls_at_shutdown = False
         #: The instance keys of workers that have shut down so.
         self.shut_down_workers: set[str] = set()
-        self.suggest_continue_as_new_events = 4 * 1024
-        self.suggest_continue_as_new_bytes = 4 * 1024 * 1024
+        self.limits = Limits()
         self.observers: list[Observer] = []
         self.transfers = Transfers()
         #: What has to happen elsewhere when a run has closed; given the run and its last event.
@@ -107,14 +111,19 @@ class Cluster:
 
     def reasons_to_continue_as_new(self, run: Run) -> list[SuggestContinueAsNewReason.ValueType]:
         """Why the run had better continue as new; empty as long as it need not."""
+        limits = self.limits
         reasons = []
-        if run.history.size_bytes >= self.suggest_continue_as_new_bytes:
+        if run.history.size_bytes >= limits.suggest_continue_as_new_bytes:
             reasons.append(
                 SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_HISTORY_SIZE_TOO_LARGE
             )
-        if run.history.next_event_id >= self.suggest_continue_as_new_events:
+        if run.history.next_event_id >= limits.suggest_continue_as_new_events:
             reasons.append(
                 SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_TOO_MANY_HISTORY_EVENTS
+            )
+        if len(run.updates) >= limits.updates * _MANY_UPDATES:
+            reasons.append(
+                SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_TOO_MANY_UPDATES
             )
         return reasons
 

@@ -29,6 +29,7 @@ from timeskip.server import (
     continue_as_new,
     external,
     next_runs,
+    pending_limits,
     properties,
     timers,
 )
@@ -72,6 +73,7 @@ def check(run: Run, commands: Sequence[Command], completed_id: int, messages: Ch
     for command in commands:
         _check_namespace(run, command)
         validate_command(command, run.started, namespace.name, namespace.search_attributes)
+        pending.require_room(command)
         if command.command_type == CommandType.COMMAND_TYPE_PROTOCOL_MESSAGE:
             event_id += messages.named(command.protocol_message_command_attributes.message_id)
             continue
@@ -119,11 +121,22 @@ class _Pending:
             for activity in run.activities.values()
             if not activity.cancel_requested
         }
+        self.unstarted_activities = {
+            activity.scheduled_event_id
+            for activity in run.activities.values()
+            if not activity.is_started
+        }
+        self.open = pending_limits.count_open(run)
         self.undone_timers: set[str] = set()
         self.buffered = run.history.buffered_count
 
+    def require_room(self, command: Command) -> None:
+        """Raise `BadCommand` if the run has as much open already as it may have."""
+        pending_limits.require_room(self.run, command.command_type, self.open)
+
     def add(self, command: Command, event_id: int) -> None:
         kind = command.command_type
+        self.open[kind] += 1
         if kind == CommandType.COMMAND_TYPE_START_TIMER:
             self._start_timer(command.start_timer_command_attributes.timer_id)
         elif kind == CommandType.COMMAND_TYPE_CANCEL_TIMER:
@@ -168,10 +181,13 @@ class _Pending:
             )
         self.activity_ids.add(activity_id)
         self.cancellable.add(event_id)
+        self.unstarted_activities.add(event_id)
 
     def _cancel_activity(self, scheduled_event_id: int) -> None:
         if scheduled_event_id in self.cancellable:
             self.cancellable.remove(scheduled_event_id)
+            if scheduled_event_id in self.unstarted_activities:
+                self.open[CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK] -= 1
         elif not self._is_buffered_result(scheduled_event_id):
             raise BadCommand(
                 Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,

@@ -43,5 +43,9 @@ class ServiceError(Exception):
         self.details = details
 
 
+class HistoryLimitExceeded(ServiceError):  # noqa: N818 - it is what has happened
+    """A run was to be changed, and was terminated instead: its history has grown too long."""
+
+
 def invalid_argument(message: str) -> ServiceError:
     return ServiceError(StatusCode.INVALID_ARGUMENT, message)

@@ -5,6 +5,7 @@ A run that has closed by the time its wish is carried out has it dropped, as on 
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ from temporalio.api.history.v1 import (
 
 from timeskip.server import cancellation, signals, termination, workflow_tasks
 from timeskip.server.applied_events import applies
-from timeskip.server.errors import ServiceError
+from timeskip.server.errors import HistoryLimitExceeded, ServiceError
 from timeskip.server.history import initiated_event_id_of
 from timeskip.server.set_fields import copy_set
 
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
 
 _NO_SUCH_SIGNAL_TARGET = SignalExternalWorkflowExecutionFailedCause.Value(
     "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND"
+)
+_TOO_MANY_SIGNALS = SignalExternalWorkflowExecutionFailedCause.Value(
+    "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_SIGNAL_COUNT_LIMIT_EXCEEDED"
+)
+_DELIVERED = SignalExternalWorkflowExecutionFailedCause.Value(
+    "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_UNSPECIFIED"
 )
 _NO_SUCH_CANCEL_TARGET = CancelExternalWorkflowExecutionFailedCause.Value(
     "CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND"
@@ -119,12 +126,15 @@ def _signal(run: Run, event: HistoryEvent) -> None:
     wanted = event.signal_external_workflow_execution_initiated_event_attributes
     namespace = run.cluster.namespace(wanted.namespace or run.namespace.name)
     target = _target(run, wanted)
-    if target is None or not target.is_open:
+    cause = _NO_SUCH_SIGNAL_TARGET
+    if target is not None and target.is_open:
+        cause = _deliver(run, wanted, target)
+    if cause != _DELIVERED:
         _tell(
             run,
             EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
             SignalExternalWorkflowExecutionFailedEventAttributes(
-                cause=_NO_SUCH_SIGNAL_TARGET,
+                cause=cause,
                 namespace=namespace.name,
                 namespace_id=namespace.id,
                 workflow_execution=wanted.workflow_execution,
@@ -133,17 +143,6 @@ def _signal(run: Run, event: HistoryEvent) -> None:
             ),
         )
         return
-    signals.write(
-        target,
-        wanted.signal_name,
-        wanted.input if wanted.HasField("input") else None,
-        wanted.header if wanted.HasField("header") else None,
-        termination.HISTORY_SERVICE,
-        run.cluster.ids.uuid(),
-        external=_execution(run),
-    )
-    workflow_tasks.schedule_if_needed(target)
-    target.commit()
     _tell(
         run,
         EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED,
@@ -155,6 +154,27 @@ def _signal(run: Run, event: HistoryEvent) -> None:
             control=wanted.control,
         ),
     )
+
+
+def _deliver(
+    run: Run, wanted: SignalExternalWorkflowExecutionInitiatedEventAttributes, target: Run
+) -> SignalExternalWorkflowExecutionFailedCause.ValueType:
+    """Signal the open run that is meant; why that failed, if it did."""
+    try:
+        signals.write(
+            target,
+            wanted.signal_name,
+            wanted.input if wanted.HasField("input") else None,
+            wanted.header if wanted.HasField("header") else None,
+            termination.HISTORY_SERVICE,
+            run.cluster.ids.uuid(),
+            external=_execution(run),
+        )
+        workflow_tasks.schedule_if_needed(target)
+        target.commit()
+    except ServiceError:  # or too long a history, which the real server tells just the same
+        return _TOO_MANY_SIGNALS
+    return _DELIVERED
 
 
 def _cancel(run: Run, event: HistoryEvent) -> None:
@@ -178,13 +198,14 @@ def _cancel(run: Run, event: HistoryEvent) -> None:
         )
         return
     if target.is_open:
-        cancellation.request_cancel(
-            target,
-            wanted.reason,
-            termination.HISTORY_SERVICE,
-            external=_execution(run),
-            external_initiated_event_id=event.event_id,
-        )
+        with contextlib.suppress(HistoryLimitExceeded):  # that has closed it
+            cancellation.request_cancel(
+                target,
+                wanted.reason,
+                termination.HISTORY_SERVICE,
+                external=_execution(run),
+                external_initiated_event_id=event.event_id,
+            )
     _tell(
         run,
         EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED,

@@ -113,20 +113,28 @@ class History:
         "_batch_ends",
         "_buffer",
         "_next_task_id",
+        "_settled_buffer",
+        "_settled_count",
         "_started_ids",
         "closed",
         "events",
         "on_append",
+        "settled_bytes",
         "size_bytes",
     )
 
     def __init__(self, next_task_id: Callable[[], int]) -> None:
         self.events: list[HistoryEvent] = []
         self.size_bytes = 0
+        #: The size at the end of the last change.
+        self.settled_bytes = 0
         self.closed = False
         self.on_append: Callable[[HistoryEvent], None] | None = None
         self._batch_ends: list[int] = []
         self._buffer: list[HistoryEvent] = []
+        #: The buffer at the end of the last change, and how many of its events were there by then.
+        self._settled_buffer = (self._buffer, 0)
+        self._settled_count = 0
         self._started_ids: dict[int, int] = {}
         self._next_task_id = next_task_id
 
@@ -171,6 +179,23 @@ class History:
         if last and not self.ends_batch(last):
             self._batch_ends.append(last)
 
+    def settle(self) -> None:
+        """A change of the run, of one batch or several, is complete."""
+        self.end_batch()
+        self.settled_bytes = self.size_bytes
+        self._settled_count = len(self.events)
+        self._settled_buffer = (self._buffer, len(self._buffer))
+
+    def undo_change(self) -> None:
+        """Forget all events since the run settled; what was buffered then is buffered again."""
+        if not self._settled_count:
+            return
+        del self.events[self._settled_count :]
+        del self._batch_ends[bisect_right(self._batch_ends, self._settled_count) :]
+        self.size_bytes = self.settled_bytes
+        buffer, count = self._settled_buffer
+        self._buffer = buffer[:count]
+
     def ends_batch(self, event_id: int) -> bool:
         """Whether the event is the last of those that were added by one change."""
         at = bisect_left(self._batch_ends, event_id)
@@ -191,7 +216,7 @@ class History:
                 self._append(event)
 
     def discard_buffer(self) -> None:
-        self._buffer.clear()
+        self._buffer = []
 
     def buffered_timer_fired(self, timer_id: str) -> HistoryEvent | None:
         """The buffered firing of a timer, which its cancellation may still undo."""
@@ -207,7 +232,7 @@ class History:
         """Remove the buffered firing of a timer that is being cancelled, if there is one."""
         fired = self.buffered_timer_fired(timer_id)
         if fired is not None:
-            self._buffer.remove(fired)
+            self._buffer = [event for event in self._buffer if event is not fired]
         return fired
 
     def has_buffered_result(self, scheduled_event_id: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -9,6 +10,7 @@ from temporalio.api.enums.v1 import ParentClosePolicy
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.server import cancellation, termination
+from timeskip.server.errors import HistoryLimitExceeded
 
 if TYPE_CHECKING:
     from timeskip.server.children import Child
@@ -29,12 +31,13 @@ def apply(run: Run, closed: HistoryEvent) -> None:
             )
             latest.commit()
         elif policy == ParentClosePolicy.PARENT_CLOSE_POLICY_REQUEST_CANCEL:
-            cancellation.request_cancel(
-                latest,
-                "",
-                termination.HISTORY_SERVICE,
-                external=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
-            )
+            with contextlib.suppress(HistoryLimitExceeded):  # that has ended the child as well
+                cancellation.request_cancel(
+                    latest,
+                    "",
+                    termination.HISTORY_SERVICE,
+                    external=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
+                )
 
 
 def _latest_run(child: Child) -> Run | None:

@@ -19,7 +19,7 @@ from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.workflow.v1 import ResetPoints, VersioningOverride
 
 from timeskip.clock import DueTime, Nanoseconds
-from timeskip.server import updates, workflow_tasks
+from timeskip.server import history_limits, updates, workflow_tasks
 from timeskip.server.applied_events import apply
 from timeskip.server.history import History
 
@@ -69,6 +69,8 @@ class Run:
         self.has_versioning_info = False
 
         self.workflow_task: WorkflowTask | None = None
+        #: The workflow task at the end of the last change, and its started event by then, or 0.
+        self.settled_workflow_task: tuple[WorkflowTask | None, int] = (None, 0)
         self.workflow_task_attempt = 1
         self.last_completed_started_id = 0
         self.sticky_queue = ""
@@ -99,6 +101,7 @@ class Run:
         self.gives_way = False
         self.cancel_requested = False
         self.cancel_request_id = ""
+        self.signal_count = 0
         self.signal_request_ids: dict[str, None] = {}
         #: What came of start requests; the event has no id while it is buffered.
         self.request_ids: dict[str, tuple[EventType.ValueType, HistoryEvent]] = {}
@@ -146,16 +149,26 @@ class Run:
             apply(self, event)
 
     def commit(self) -> None:
-        """End a change: settle the buffer unless a worker holds the workflow task, and tell the news."""
+        """End a change: settle the buffer unless a worker holds the workflow task, and tell the news.
+
+        Raises `HistoryLimitExceeded` if the run was terminated instead.
+        """
         workflow_tasks.make_normal(self)
+        refusal = history_limits.enforce(self) if self.is_open else None
         if not self.has_started_workflow_task:
             self.history.flush_buffer()
-        self.history.end_batch()
+        else:
+            history_limits.enforce_on_buffer(self)
+        task = self.workflow_task
+        self.settled_workflow_task = (task, task.started_event_id if task is not None else 0)
+        self.history.settle()
         self.state_transitions += 1
         updates.tell(self)
         listeners, self.on_news = self.on_news, []
         for listener in listeners:
             listener()
+        if refusal is not None:
+            raise refusal
 
     def close(
         self,

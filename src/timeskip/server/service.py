@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 from google.protobuf.message import Message
@@ -37,7 +38,7 @@ from timeskip.server import (  # noqa: F401
 )
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
-from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.errors import HistoryLimitExceeded, ServiceError, StatusCode
 from timeskip.server.rpcs import HANDLERS
 from timeskip.server.visibility import listing, open_and_closed  # noqa: F401
 
@@ -110,7 +111,8 @@ class Service:
         """Do everything that is due by now, in order; the number of things done."""
         done = 0
         while (action := self.clock.take_due()) is not None:
-            action()
+            with contextlib.suppress(HistoryLimitExceeded):  # nobody asked, so nobody is refused
+                action()
             self.cluster.transfers.carry_out()
             self.cluster.queues.match()
             done += 1

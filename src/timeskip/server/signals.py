@@ -18,6 +18,7 @@ from timeskip.server import starting, termination, workflow_tasks
 from timeskip.server.applied_events import applies
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
+from timeskip.server.errors import invalid_argument
 from timeskip.server.rpcs import rpc
 from timeskip.server.validation.signals import validate_signal, validate_signal_with_start
 
@@ -104,6 +105,7 @@ def _is_new(run: Run, request_id: str) -> bool:
 
 @applies(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
 def _remember(run: Run, event: HistoryEvent) -> None:
+    run.signal_count += 1
     run.signal_request_ids[event.workflow_execution_signaled_event_attributes.request_id] = None
 
 
@@ -117,7 +119,12 @@ def write(
     *,
     external: WorkflowExecution | None = None,
 ) -> HistoryEvent:
-    """Add a signal; `external` is the run whose signal it is, if it is a run's."""
+    """Add a signal; `external` is the run whose signal it is, if it is a run's.
+
+    Raises `ServiceError` if the run has had as many as it may have.
+    """
+    if run.signal_count >= run.cluster.limits.signals:
+        raise invalid_argument("exceeded workflow execution limit for signal events")
     return run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
         WorkflowExecutionSignaledEventAttributes(

@@ -6,8 +6,11 @@ they are carried out in the order in which they came up, one of those that the r
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
+
+from timeskip.server.errors import HistoryLimitExceeded
 
 
 class Transfers:
@@ -20,6 +23,7 @@ class Transfers:
         self._waiting.append(action)
 
     def carry_out(self) -> None:
-        """Do all that waits, and all that comes up meanwhile."""
+        """Do all that waits, and all that comes up meanwhile. Nobody is told of a run's last change."""
         while self._waiting:
-            self._waiting.popleft()()
+            with contextlib.suppress(HistoryLimitExceeded):
+                self._waiting.popleft()()

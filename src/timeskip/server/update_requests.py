@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Link, WorkflowExecution
-from temporalio.api.enums.v1 import (
-    EventType,
-    ResourceExhaustedCause,
-    ResourceExhaustedScope,
-)
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.enums.v1 import UpdateWorkflowExecutionLifecycleStage as Stage
-from temporalio.api.errordetails.v1 import ResourceExhaustedFailure, WorkflowNotReadyFailure
+from temporalio.api.errordetails.v1 import WorkflowNotReadyFailure
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.update.v1 import UpdateRef
 from temporalio.api.workflowservice.v1 import (
@@ -22,7 +18,7 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionResponse,
 )
 
-from timeskip.server import starting, updates, workflow_tasks
+from timeskip.server import starting, update_limits, updates, workflow_tasks
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
 from timeskip.server.errors import ServiceError, StatusCode
@@ -32,9 +28,6 @@ from timeskip.server.validation.updates import validate_poll_update, validate_up
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
-
-#: So many updates of one run may be under way at once.
-_UPDATES_IN_FLIGHT = 10
 
 #: From this attempt on a failing workflow task fails updates as well.
 _FAILING_ATTEMPT = 3
@@ -85,8 +78,7 @@ def admit(run: Run, request: UpdateWorkflowExecutionRequest) -> Update:
         )
     if known is not None:
         return known
-    if len(run.updates_in_flight) >= _UPDATES_IN_FLIGHT:
-        raise _too_many()
+    update_limits.require_room(run, request.request)
     update = updates.admit(run, request.request)
     if run.workflow_task is None:
         workflow_tasks.schedule(run, speculative=True)
@@ -135,15 +127,4 @@ def _link(update: Update) -> Link | None:
         run,
         update.request.request_id,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
-    )
-
-
-def _too_many() -> ServiceError:
-    return ServiceError(
-        StatusCode.RESOURCE_EXHAUSTED,
-        f"limit on number of concurrent in-flight updates has been reached ({_UPDATES_IN_FLIGHT})",
-        ResourceExhaustedFailure(
-            cause=ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT,
-            scope=ResourceExhaustedScope.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
-        ),
     )

@@ -38,6 +38,7 @@ from temporalio.api.workflowservice.v1 import (
 from timeskip.clock import SECOND, DueTime, Nanoseconds
 from timeskip.server import history_pages, queries, tokens, update_messages
 from timeskip.server.calls import Call
+from timeskip.server.errors import HistoryLimitExceeded
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
@@ -172,7 +173,10 @@ class WorkflowTask:
         self.worker_instance_key = request.worker_instance_key
         response = poll_response(run, self)
         if not self.speculative:
-            run.commit()
+            try:
+                run.commit()
+            except HistoryLimitExceeded:
+                return False
         poll.respond(response)
         return True
 
