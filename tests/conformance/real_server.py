@@ -23,6 +23,8 @@ _DYNAMIC_CONFIG = (
     'system.refreshNexusEndpointsMinWait="0s"',
     # The dev server's ten listings a second are fewer than scenarios make.
     "frontend.namespaceRPS.visibility=100000",
+    # Scenarios start more than the one batch that a namespace may have at once.
+    "frontend.MaxConcurrentBatchOperationPerNamespace=10000",
     # Otherwise a closed run is deleted after up to a minute.
     "history.transferProcessorEnsureCloseBeforeDelete=false",
 )

@@ -9,6 +9,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from timeskip.clock import SECOND, Nanoseconds
 
 if TYPE_CHECKING:
+    from timeskip.server.batch_jobs import BatchJob
     from timeskip.server.run import Run
 
 _DAY: Nanoseconds = 24 * 3600 * SECOND
@@ -45,6 +46,7 @@ class Namespace:
         self.registered = registered
         self.runs_of: dict[str, list[Run]] = {}
         self.search_attributes: dict[str, IndexedValueType.ValueType] = {}
+        self.batch_jobs: dict[str, BatchJob] = {}
 
     def current_run(self, workflow_id: str) -> Run | None:
         """The newest run of a workflow id, open or closed."""

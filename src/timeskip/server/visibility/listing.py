@@ -99,6 +99,15 @@ def listed_page(
     return shown, token_after(places[-1]) if len(places) == size else b""
 
 
+def runs_that_match(cluster: Cluster, namespace: Namespace, query: str) -> list[Run]:
+    """All runs of a namespace that a list filter finds, or INVALID_ARGUMENT."""
+    condition = _read_filter(namespace, query).condition
+    cluster.visibility.refresh(cluster.runs)
+    in_namespace = _of_namespace(namespace).both(condition)
+    places = cluster.visibility.page(in_namespace, None, len(cluster.runs))
+    return [cluster.runs[place.run_id] for place in places]
+
+
 def _filtered_page(
     cluster: Cluster,
     namespace: Namespace,

@@ -16,7 +16,7 @@ from sqlglot.parsers.mysql import MySQLParser
 
 from timeskip.server.errors import ServiceError, invalid_argument
 
-_STATEMENT: Final = "select * from table1 "
+_STATEMENT: Final = "select * from {} "
 _NOT_CONDITIONS: Final = ("order by", "group by")
 
 _NEVER_FIRST: Final = (TokenType.AND, TokenType.OR, TokenType.EQ, TokenType.LIMIT)
@@ -61,11 +61,14 @@ class _ListFilter(MySQL):
         }
 
 
-def parse_query(text: str) -> Query:
-    """Parse a list filter, or refuse it with INVALID_ARGUMENT."""
+def parse_query(text: str, table: str = "table1") -> Query:
+    """Parse a list filter, or refuse it with INVALID_ARGUMENT.
+
+    `table` has as many characters as the name that the real server's statement has for its table.
+    """
     text = text.strip()
     prefix = "" if not text or text.lower().startswith(_NOT_CONDITIONS) else "where "
-    statement = _STATEMENT + prefix + text
+    statement = _STATEMENT.format(table) + prefix + text
     dialect = _ListFilter()
     try:
         tokens = dialect.tokenize(statement)
