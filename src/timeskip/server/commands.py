@@ -51,6 +51,19 @@ CLOSING = frozenset(
 )
 
 
+_CAUSES_OF_OTHER_NAMESPACES = {
+    CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION: (
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES
+    ),
+    CommandType.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION: (
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES
+    ),
+    CommandType.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION: (
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES
+    ),
+}
+
+
 @dataclass
 class Effects:
     """The messages that commands refer to, and what carrying them out asks of the caller."""
@@ -99,14 +112,20 @@ def carry_out(
 
 
 def _check_namespace(run: Run, command: Command) -> None:
-    """To mean a namespace that does not exist is an error, but no failure of the workflow task."""
+    """Commands reach no other namespace, unless the real server is configured to let them.
+
+    To mean one that does not exist is an error, but no failure of the workflow task.
+    """
     wanted = (
         command.start_child_workflow_execution_command_attributes.namespace
         or command.signal_external_workflow_execution_command_attributes.namespace
         or command.request_cancel_external_workflow_execution_command_attributes.namespace
     )
-    if wanted:
-        run.cluster.namespace(wanted)
+    if wanted and run.cluster.namespace(wanted) is not run.namespace:
+        raise BadCommand(
+            _CAUSES_OF_OTHER_NAMESPACES[command.command_type],
+            "cross namespace commands are not allowed",
+        )
 
 
 class _Pending:
