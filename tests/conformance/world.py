@@ -91,6 +91,7 @@ class World:
         """A real SDK worker on the scenario's task queue."""
         self.workflows.update(options.get("workflows", ()))
         options.setdefault("task_queue", self.task_queue)
+        options.setdefault("build_id", "conformance")
         options.setdefault("workflow_runner", UnsandboxedWorkflowRunner())
         async with Worker(self.client, **options) as worker:
             yield worker
