@@ -27,6 +27,9 @@ def dev_server() -> Iterator[str]:
             # The dev server's ten listings a second are fewer than a session makes.
             "--dynamic-config-value",
             "frontend.namespaceRPS.visibility=100000",
+            # A batch is still running for a moment after its work is done.
+            "--dynamic-config-value",
+            "frontend.MaxConcurrentBatchOperationPerNamespace=100",
             # Otherwise lists show a deleted run for up to a minute.
             "--dynamic-config-value",
             "history.transferProcessorEnsureCloseBeforeDelete=false",

@@ -15,6 +15,8 @@ from timeskip.server.applied_events import applies
 if TYPE_CHECKING:
     from timeskip.server.run import Run
 
+_UNVERSIONED = "unversioned"
+
 
 @applies(EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
 def _remember(run: Run, event: HistoryEvent) -> None:
@@ -49,7 +51,7 @@ def _add_reset_point(
 
 def _add_build_ids(run: Run, build_id: str) -> None:
     """The search attribute by which people find the runs that a build has touched."""
-    wanted = ["unversioned"] + ([f"unversioned:{build_id}"] if build_id else [])
+    wanted = [_UNVERSIONED] + ([f"{_UNVERSIONED}:{build_id}"] if build_id else [])
     known = run.build_ids
     missing = [entry for entry in wanted if entry not in known]
     if missing:
@@ -58,11 +60,13 @@ def _add_build_ids(run: Run, build_id: str) -> None:
 
 
 def show_build_ids(run: Run) -> None:
-    """Let the search attribute tell the builds, unless the run is told which version to take."""
-    if run.versioning_override is not None:
+    """Let the search attribute tell the builds; with an override the run counts as versioned."""
+    hidden = "" if run.versioning_override is None else _UNVERSIONED
+    shown = [entry for entry in run.build_ids if entry != hidden]
+    if shown:
+        run.search_attributes["BuildIds"] = _keywords(shown)
+    else:
         run.search_attributes.pop("BuildIds", None)
-    elif run.build_ids:
-        run.search_attributes["BuildIds"] = _keywords(run.build_ids)
 
 
 def _keywords(keywords: Sequence[str]) -> Payload:
