@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,27 +16,43 @@ from tests.bench.benchmarks import (
     one_after_another,
     start_of_environment,
 )
+from tests.bench.floor import FLOOR
+from tests.bench.growth import LENGTHS, Growth, growth, print_growths
 from tests.bench.memory import Memory, measure_memory
-from tests.bench.peers import JAVA, PEERS, Peer
-from tests.bench.report import print_report, write_json
-from tests.bench.samples import Comparison
+from tests.bench.peers import DIRECT, JAVA, PEERS, Peer
+from tests.bench.pytest_overhead import LANES, Overhead, overhead, print_overheads
+from tests.bench.report import print_comparisons, print_memory, write_json
+from tests.bench.samples import Comparison, Sample
 from tests.bench.silence import servers_silenced
+
+_PARTS = ("start", "sequence", "crowds", "growth", "pytest", "memory")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
+        "--parts",
+        default=",".join(_PARTS),
+        help="what to measure, comma-separated; default %(default)s",
+    )
+    parser.add_argument(
         "--peers",
-        default="java,wire",
+        default="java,dev-server,wire,direct",
         help=f"comma-separated, of {', '.join(PEERS)}; default %(default)s",
     )
     parser.add_argument("--rounds", type=int, default=7, help="default %(default)s")
     parser.add_argument(
         "--crowds",
-        default="50,200,1000",
+        default="50,1000",
         help="how many workflows at once, comma-separated; default %(default)s",
     )
-    parser.add_argument("--crowd-rounds", type=int, default=3, help="default %(default)s")
+    parser.add_argument(
+        "--direct-crowd",
+        type=int,
+        default=10_000,
+        help="a crowd for the direct lane only, or 0; default %(default)s",
+    )
+    parser.add_argument("--crowd-rounds", type=int, default=2, help="default %(default)s")
     parser.add_argument(
         "--limit",
         type=float,
@@ -46,36 +62,75 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")
     arguments = parser.parse_args()
-    unknown = set(arguments.peers.split(",")) - set(PEERS)
-    if unknown:
-        parser.error(f"no such peer: {', '.join(sorted(unknown))}")
+    arguments.parts = _chosen(parser, "part", arguments.parts, _PARTS)
+    arguments.peers = _chosen(parser, "peer", arguments.peers, PEERS)
     return arguments
+
+
+def _chosen(
+    parser: argparse.ArgumentParser, what: str, choice: str, known: Collection[str]
+) -> list[str]:
+    names = choice.split(",")
+    unknown = sorted(set(names).difference(known))
+    if unknown:
+        parser.error(f"no such {what}: {', '.join(unknown)}")
+    return names
 
 
 def _benchmarks(arguments: argparse.Namespace) -> Iterator[Benchmark]:
     crowds = [int(count) for count in arguments.crowds.split(",") if count]
-    yield start_of_environment(arguments.rounds)
+    if "start" in arguments.parts:
+        yield start_of_environment(arguments.rounds)
     for sandboxed in (True, False):
-        yield one_after_another(arguments.rounds, sandboxed=sandboxed)
-        yield loop_of_minutes(arguments.rounds, sandboxed=sandboxed)
-        for count in crowds:
-            yield all_at_once(arguments.crowd_rounds, count, arguments.limit, sandboxed=sandboxed)
+        if "sequence" in arguments.parts:
+            yield one_after_another(arguments.rounds, sandboxed=sandboxed)
+            yield loop_of_minutes(arguments.rounds, sandboxed=sandboxed)
+        if "crowds" in arguments.parts:
+            for count in crowds:
+                yield all_at_once(
+                    arguments.crowd_rounds, count, arguments.limit, sandboxed=sandboxed
+                )
+            if arguments.direct_crowd and DIRECT.name in arguments.peers:
+                yield all_at_once(
+                    1,
+                    arguments.direct_crowd,
+                    arguments.limit,
+                    sandboxed=sandboxed,
+                    only=DIRECT.name,
+                )
 
 
-async def _compare(benchmark: Benchmark, peers: Sequence[Peer]) -> Comparison:
-    comparison = Comparison(benchmark.title, benchmark.sandboxed, benchmark.alone)
-    failed: set[str] = set()
-    for turn in range(benchmark.rounds):
-        first = turn % len(peers)
-        for peer in (*peers[first:], *peers[:first]):
-            if peer.name in failed:
-                # What it cannot do once it need not fail at again, for as long as the limit.
-                continue
-            sample = await benchmark.take(peer)
-            comparison.add(peer.name, sample)
-            if not sample.complete:
-                failed.add(peer.name)
-    return comparison
+class _Bench:
+    """Has peers take turns, and remembers which of them are at the end of their powers."""
+
+    def __init__(self, peers: Sequence[Peer]) -> None:
+        self._peers = peers
+        self._overrun: set[tuple[str, bool | None]] = set()
+
+    async def compare(self, benchmark: Benchmark) -> Comparison:
+        comparison = Comparison(benchmark.title, benchmark.sandboxed, benchmark.alone)
+        for turn in range(benchmark.rounds):
+            first = turn % len(self._peers)
+            for peer in (*self._peers[first:], *self._peers[:first]):
+                if self._takes_part(peer, benchmark, turn):
+                    comparison.add(peer.name, await self._sample(benchmark, peer))
+            if benchmark.floor is not None and DIRECT in self._peers:
+                comparison.add(FLOOR, await benchmark.floor())
+        return comparison
+
+    def _takes_part(self, peer: Peer, benchmark: Benchmark, turn: int) -> bool:
+        if benchmark.only not in (None, peer.name):
+            return False
+        if peer.rounds is not None and (benchmark.alone is not None or turn >= peer.rounds):
+            return False
+        return (peer.name, benchmark.sandboxed) not in self._overrun
+
+    async def _sample(self, benchmark: Benchmark, peer: Peer) -> Sample:
+        sample = await benchmark.take(peer)
+        if not sample.complete:
+            # What it cannot do once, or with fewer, it need not fail at again for as long.
+            self._overrun.add((peer.name, benchmark.sandboxed))
+        return sample
 
 
 def _be_quiet() -> None:
@@ -89,17 +144,34 @@ def main() -> None:
     """Runs what the command line asks for."""
     arguments = _arguments()
     _be_quiet()
-    peers = [PEERS[name] for name in arguments.peers.split(",")]
-    comparisons = []
+    console = Console()
+    bench = _Bench([PEERS[name] for name in arguments.peers])
+    comparisons: list[Comparison] = []
+    growths: list[Growth] = []
+    overheads: list[Overhead] = []
     memory: Memory | None = None
     with servers_silenced() as terminal, Console(file=terminal).status("...") as status:
         for benchmark in _benchmarks(arguments):
             status.update(benchmark.title)
-            comparisons.append(asyncio.run(_compare(benchmark, peers)))
-        if "wire" in arguments.peers.split(","):
+            comparisons.append(asyncio.run(bench.compare(benchmark)))
+        if "growth" in arguments.parts:
+            for events in LENGTHS:
+                status.update(f"{events:,} events")
+                growths.append(asyncio.run(growth(events)))
+        if "pytest" in arguments.parts:
+            status.update("pytest")
+            overheads += map(overhead, LANES)
+        if "memory" in arguments.parts:
             status.update("memory")
             memory = measure_memory()
-    print_report(Console(), comparisons, memory, baseline=JAVA.name)
+    if comparisons:
+        print_comparisons(console, comparisons, baseline=JAVA.name)
+    if growths:
+        print_growths(console, growths)
+    if overheads:
+        print_overheads(console, overheads)
+    if memory is not None:
+        print_memory(console, memory)
     if arguments.json:
         write_json(arguments.json, comparisons, memory, baseline=JAVA.name)
 

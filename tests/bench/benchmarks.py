@@ -10,9 +10,10 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from tests.bench.peers import Peer
+from tests.bench.floor import Floor
+from tests.bench.peers import DIRECT, Peer
 from tests.bench.samples import Sample
-from tests.bench.workload import TASK_QUEUE, Minutes, SleepAYear, bench_worker
+from tests.bench.workload import TASK_QUEUE, Minutes, SleepAYear, bench_worker, runner
 
 ONE_AFTER_ANOTHER = "a year and an activity"
 _WARM_UPS = 3
@@ -29,6 +30,10 @@ class Benchmark:
     take: Callable[[Peer], Awaitable[Sample]]
     alone: str | None = None
     """The title of the benchmark that runs the same workflows one after another."""
+    floor: Callable[[], Awaitable[Sample]] | None = None
+    """What no lane can save of it."""
+    only: str | None = None
+    """The one peer that it is for."""
 
 
 def start_of_environment(rounds: int) -> Benchmark:
@@ -57,7 +62,14 @@ def one_after_another(rounds: int, *, sandboxed: bool) -> Benchmark:
                 right += await _sleep_a_year(client, number)
             return Sample((perf_counter() - began) / peer.batch, peer.batch, right)
 
-    return Benchmark(ONE_AFTER_ANOTHER, sandboxed, rounds, take)
+    floor = Floor(sandboxed=sandboxed)
+    return Benchmark(
+        ONE_AFTER_ANOTHER,
+        sandboxed,
+        rounds,
+        take,
+        floor=lambda: floor.one_after_another(DIRECT.batch),
+    )
 
 
 def loop_of_minutes(rounds: int, *, sandboxed: bool) -> Benchmark:
@@ -71,10 +83,19 @@ def loop_of_minutes(rounds: int, *, sandboxed: bool) -> Benchmark:
             )
             return Sample((perf_counter() - began) / peer.batch, peer.batch, done)
 
-    return Benchmark("activity and minute, each", sandboxed, rounds, take)
+    floor = Floor(sandboxed=sandboxed)
+    return Benchmark(
+        "activity and minute, each",
+        sandboxed,
+        rounds,
+        take,
+        floor=lambda: floor.loop_of_minutes(DIRECT.batch),
+    )
 
 
-def all_at_once(rounds: int, count: int, seconds_each: float, *, sandboxed: bool) -> Benchmark:
+def all_at_once(
+    rounds: int, count: int, seconds_each: float, *, sandboxed: bool, only: str | None = None
+) -> Benchmark:
     """Many workflows that sleep a year and run an activity, all open together.
 
     Those that have not ended after `seconds_each` of real time for each of them never will.
@@ -92,7 +113,9 @@ def all_at_once(rounds: int, count: int, seconds_each: float, *, sandboxed: bool
             await asyncio.gather(*late, return_exceptions=True)
             return Sample(seconds / count, count, sum(run.result() for run in done))
 
-    return Benchmark(f"{count:,} at once, each", sandboxed, rounds, take, alone=ONE_AFTER_ANOTHER)
+    return Benchmark(
+        f"{count:,} at once, each", sandboxed, rounds, take, alone=ONE_AFTER_ANOTHER, only=only
+    )
 
 
 async def _sleep_a_year(client: Client, number: int) -> bool:
@@ -112,7 +135,7 @@ async def _warm(peer: Peer, *, sandboxed: bool) -> AsyncIterator[Client]:
     """A client whose worker has run a few workflows already."""
     environment: WorkflowEnvironment = await peer.start()
     try:
-        async with bench_worker(environment.client, sandboxed=sandboxed):
+        async with bench_worker(environment.client, runner(sandboxed=sandboxed)):
             for number in range(_WARM_UPS):
                 await environment.client.execute_workflow(
                     SleepAYear.run, number, id=f"warm-up-{number}", task_queue=TASK_QUEUE

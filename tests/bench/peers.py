@@ -17,6 +17,8 @@ class Peer:
     start: Callable[[], Awaitable[WorkflowEnvironment]]
     batch: int = 20
     """How many workflows, or rounds of one, make a sample of a fraction of a second."""
+    rounds: int | None = None
+    """How many rounds it takes part in, if not in all; one that is so slow is in no crowd."""
 
 
 async def _start_java() -> WorkflowEnvironment:
@@ -44,12 +46,13 @@ async def _start_direct() -> WorkflowEnvironment:
 
 
 JAVA = Peer("java", _start_java)
+DIRECT = Peer("direct", _start_direct, batch=50)
 PEERS = {
     peer.name: peer
     for peer in (
         JAVA,
-        Peer("dev-server", _start_dev_server, batch=2),
+        Peer("dev-server", _start_dev_server, batch=2, rounds=1),
         Peer("wire", _start_wire),
-        Peer("direct", _start_direct),
+        DIRECT,
     )
 }

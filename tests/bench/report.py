@@ -11,51 +11,65 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tests.bench.floor import FLOOR
 from tests.bench.memory import Memory
+from tests.bench.peers import DIRECT
 from tests.bench.samples import Comparison
 
 _LEGEND = (
     "Real time, median of rounds; or how many ended right, if not all did in time.\n"
     "{baseline}/...: how many times as fast as {baseline}, median of ratios within a round.\n"
-    "crowd: what one of many at once costs, as a multiple of one after another."
+    "crowd: what one of many at once costs, as a multiple of one after another.\n"
+    "floor: the same activations given straight to the SDK's workflow instances, and the activity"
+    " functions awaited."
 )
 
+#: The peers whose crowds must not cost much more than what they do one after another.
+_OURS = ("wire", DIRECT.name)
 
-def print_report(
-    console: Console, comparisons: Sequence[Comparison], memory: Memory | None, *, baseline: str
+
+def print_comparisons(
+    console: Console, comparisons: Sequence[Comparison], *, baseline: str
 ) -> None:
-    """Prints one table, and the memory below it if it was measured."""
+    """Prints one table, with a line for each comparison."""
     peers = list(dict.fromkeys(peer for c in comparisons for peer in c.samples))
+    has_floor = FLOOR in peers
+    if has_floor:
+        peers.remove(FLOOR)
     rivals = [peer for peer in peers if peer != baseline] if baseline in peers else []
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
     table.add_column("benchmark", no_wrap=True)
     table.add_column("sandbox", no_wrap=True)
     for peer in peers:
         table.add_column(peer, justify="right", no_wrap=True)
     for rival in rivals:
-        table.add_column(f"{baseline}/{rival}", justify="right", no_wrap=True)
-        table.add_column("crowd", justify="right")
+        table.add_column(f"{baseline}/{rival}", justify="right")
+    for peer in _OURS:
+        if peer in peers:
+            table.add_column(f"crowd {peer}", justify="right")
+    if has_floor:
+        table.add_column(FLOOR, justify="right", no_wrap=True)
+        table.add_column(f"{DIRECT.name}/{FLOOR}", justify="right")
     for comparison in comparisons:
-        table.add_row(
-            comparison.title,
-            {None: "", True: "yes", False: "no"}[comparison.sandboxed],
-            *(_cell(comparison, peer) for peer in peers),
-            *(
-                ratio
-                for rival in rivals
-                for ratio in (
-                    _ratio(comparison.speedup(baseline, rival)),
-                    _crowd_cost(comparison, comparisons, rival),
-                )
-            ),
-        )
+        cells = [_cell(comparison, peer) for peer in peers]
+        cells += [_ratio(comparison.speedup(baseline, rival)) for rival in rivals]
+        cells += [_crowd_cost(comparison, comparisons, peer) for peer in _OURS if peer in peers]
+        if has_floor:
+            cells.append(_cell(comparison, FLOOR))
+            over = comparison.speedup(DIRECT.name, FLOOR)
+            cells.append(Text(f"{over:.1f}" if over else ""))
+        sandbox = {None: "", True: "yes", False: "no"}[comparison.sandboxed]
+        table.add_row(comparison.title, sandbox, *cells)
     console.print(table)
     console.print(_LEGEND.format(baseline=baseline))
-    if memory:
-        console.print(
-            f"Memory of the simulated server: {memory.bytes_per_open_workflow / 1024:.1f} KiB for"
-            f" each open workflow, {memory.bytes_per_event / 1024:.2f} KiB for each further event."
-        )
+
+
+def print_memory(console: Console, memory: Memory) -> None:
+    """Prints one line."""
+    console.print(
+        f"Memory of the simulated server: {memory.bytes_per_open_workflow / 1024:.1f} KiB for"
+        f" each open workflow, {memory.bytes_per_event / 1024:.2f} KiB for each further event."
+    )
 
 
 def write_json(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio import activity, workflow
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 TASK_QUEUE = "bench"
@@ -43,12 +43,44 @@ class Minutes:
         return done
 
 
-def bench_worker(client: Client, *, sandboxed: bool) -> Worker:
-    """The same worker for every peer, with or without the SDK's workflow sandbox."""
+@workflow.defn
+class Attentive:
+    """Goes through minutes, and then waits to be told that it may end."""
+
+    def __init__(self) -> None:
+        self._rounds = 0
+        self._may_end = False
+
+    @workflow.run
+    async def run(self, rounds: int) -> None:
+        for _ in range(rounds):
+            await workflow.execute_activity(
+                double, self._rounds, start_to_close_timeout=timedelta(seconds=10)
+            )
+            await workflow.sleep(timedelta(minutes=1))
+            self._rounds += 1
+        await workflow.wait_condition(lambda: self._may_end)
+
+    @workflow.signal
+    def end(self) -> None:
+        self._may_end = True
+
+    @workflow.query
+    def rounds(self) -> int:
+        return self._rounds
+
+
+def runner(*, sandboxed: bool) -> WorkflowRunner:
+    """With or without the SDK's workflow sandbox."""
+    return SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner()
+
+
+def bench_worker(client: Client, runner: WorkflowRunner) -> Worker:
+    """The same worker for every peer."""
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[SleepAYear, Minutes],
+        workflows=[SleepAYear, Minutes, Attentive],
         activities=[double],
-        workflow_runner=SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner(),
+        workflow_runner=runner,
     )

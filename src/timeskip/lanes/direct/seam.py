@@ -19,6 +19,8 @@ from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.requests import Requests
 
 _SDK_NAME = "temporal-python"
+#: Looked up once, because it takes some milliseconds.
+_SDK_VERSION = importlib.metadata.version("temporalio")
 
 _create_core = temporalio.bridge.worker.Worker.create
 
@@ -56,7 +58,7 @@ def _create(
             if isinstance(strategy, WorkerVersioningStrategyNone)
             else "",
             sdk_name=_SDK_NAME,
-            sdk_version=importlib.metadata.version("temporalio"),
+            sdk_version=_SDK_VERSION,
         ),
         config,
     )
