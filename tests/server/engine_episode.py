@@ -152,6 +152,10 @@ class Episode:
         self.random.seed(seed)
         (chosen,) = self.random.choices(list(_MOVES), list(_MOVES.values()))
         chosen(self)
+        self.check()
+
+    def check(self) -> None:
+        """AssertionError if a rule is broken."""
         self._invariants.check()
         for reader in self._readers:
             reader.check()
@@ -171,46 +175,46 @@ class Episode:
 
     @move(10)
     def _start(self) -> None:
-        self._send("StartWorkflowExecution", self.make.start())
+        self.send("StartWorkflowExecution", self.make.start())
 
     @move(5)
     def _signal_with_start(self) -> None:
-        self._send("SignalWithStartWorkflowExecution", self.make.signal_with_start())
+        self.send("SignalWithStartWorkflowExecution", self.make.signal_with_start())
 
     @move(8)
     def _signal(self) -> None:
         request = SignalWorkflowExecutionRequest(
             namespace=self.make.namespace(),
-            workflow_execution=self._execution(),
+            workflow_execution=self.execution(),
             signal_name="" if self.make.sometimes(0.05) else "approve",
             input=self.make.payloads(),
             request_id=self.make.request_id(),
         )
-        self._send("SignalWorkflowExecution", request)
+        self.send("SignalWorkflowExecution", request)
 
     @move(3)
     def _request_cancel(self) -> None:
         request = RequestCancelWorkflowExecutionRequest(
             namespace="default",
-            workflow_execution=self._execution(),
+            workflow_execution=self.execution(),
             first_execution_run_id=UNKNOWN_RUN_ID if self.make.sometimes(0.1) else "",
         )
-        self._send("RequestCancelWorkflowExecution", request)
+        self.send("RequestCancelWorkflowExecution", request)
 
     @move(2)
     def _terminate(self) -> None:
         request = TerminateWorkflowExecutionRequest(
-            namespace="default", workflow_execution=self._execution()
+            namespace="default", workflow_execution=self.execution()
         )
-        self._send("TerminateWorkflowExecution", request)
+        self.send("TerminateWorkflowExecution", request)
 
     @move(1)
     def _delete(self) -> None:
         if self.make.sometimes(0.3):
             request = DeleteWorkflowExecutionRequest(
-                namespace="default", workflow_execution=self._execution()
+                namespace="default", workflow_execution=self.execution()
             )
-            self._send("DeleteWorkflowExecution", request)
+            self.send("DeleteWorkflowExecution", request)
 
     @move(1)
     def _list_runs(self) -> None:
@@ -224,16 +228,16 @@ class Episode:
     def _query(self) -> None:
         request = QueryWorkflowRequest(
             namespace="default",
-            execution=self._execution(),
+            execution=self.execution(),
             query=WorkflowQuery(query_type="state"),
             query_reject_condition=self.make.one_of(QueryRejectCondition.values()),
         )
-        self._send("QueryWorkflow", request)
+        self.send("QueryWorkflow", request)
 
     @move(3)
     def _read_history(self) -> None:
         """Pages together are the history, with a task that is being tried again at its end."""
-        run = self._any_run()
+        run = self.any_run()
         if run is None:
             return
         events: list[HistoryEvent] = []
@@ -241,7 +245,7 @@ class Episode:
         while token or not events:
             request = GetWorkflowExecutionHistoryRequest(
                 namespace=run.namespace.name,
-                execution=_execution_of(run),
+                execution=execution_of(run),
                 maximum_page_size=size,
                 next_page_token=token,
             )
@@ -256,7 +260,7 @@ class Episode:
 
     @move(2)
     def _read_history_backwards(self) -> None:
-        run = self._any_run()
+        run = self.any_run()
         if run is None:
             return
         events: list[HistoryEvent] = []
@@ -264,7 +268,7 @@ class Episode:
         while token or not events:
             request = GetWorkflowExecutionHistoryReverseRequest(
                 namespace=run.namespace.name,
-                execution=_execution_of(run),
+                execution=execution_of(run),
                 maximum_page_size=size,
                 next_page_token=token,
             )
@@ -278,19 +282,19 @@ class Episode:
     def _read_history_with_garbage(self) -> None:
         fields: dict[str, Any] = {
             "namespace": self.make.namespace(),
-            "execution": self._execution(),
+            "execution": self.execution(),
             "next_page_token": self.make.one_of(GARBAGE_TOKENS),
             "maximum_page_size": self.make.one_of((0, -1, -(2**31))),
         }
-        self._send("GetWorkflowExecutionHistory", GetWorkflowExecutionHistoryRequest(**fields))
-        self._send(
+        self.send("GetWorkflowExecutionHistory", GetWorkflowExecutionHistoryRequest(**fields))
+        self.send(
             "GetWorkflowExecutionHistoryReverse",
             GetWorkflowExecutionHistoryReverseRequest(**fields),
         )
 
     @move(3)
     def _follow_history(self) -> None:
-        run = self._any_run()
+        run = self.any_run()
         if run is not None:
             self._readers.append(_Reader(self.driver, run, only_close=self.make.sometimes(0.5)))
 
@@ -314,7 +318,7 @@ class Episode:
             worker_instance_key=worker,
         )
         timeout = None if self.make.sometimes(0.03) else 60.0
-        self._send("PollWorkflowTaskQueue", request, timeout)
+        self.send("PollWorkflowTaskQueue", request, timeout)
 
     @move(10)
     def _complete_workflow_task(self) -> None:
@@ -333,7 +337,7 @@ class Episode:
                 cause=self.make.one_of(WorkflowTaskFailedCause.values()),
                 failure=self.make.failure(),
             )
-            self._send("RespondWorkflowTaskFailed", request)
+            self.send("RespondWorkflowTaskFailed", request)
 
     @move(4)
     def _answer_query(self) -> None:
@@ -344,7 +348,7 @@ class Episode:
                 task_token=task.task_token,
                 completed_type=self.make.one_of(QueryResultType.values()),
             )
-            self._send("RespondQueryTaskCompleted", request)
+            self.send("RespondQueryTaskCompleted", request)
 
     @move(2)
     def _answer_with_garbage(self) -> None:
@@ -354,7 +358,7 @@ class Episode:
             namespace=self.make.namespace(),
             task_token=self.make.one_of(GARBAGE_TOKENS),
         )
-        assert self._send(method, request).refusal is not None
+        assert self.send(method, request).refusal is not None
 
     @move(1)
     def _mix_up_tokens(self) -> None:
@@ -368,7 +372,7 @@ class Episode:
             ("RespondActivityTaskCompleted", task.task_token),
             ("RespondQueryTaskCompleted", task.task_token),
         ):
-            sent = self._send(method, _request(method, namespace="default", task_token=token))
+            sent = self.send(method, _request(method, namespace="default", task_token=token))
             assert sent.refusal is not None
 
     @move(1)
@@ -378,12 +382,12 @@ class Episode:
             sticky_task_queue=self.make.sticky_queue().name,
             worker_instance_key=self.make.one_of(IDENTITIES),
         )
-        self._send("ShutdownWorker", request)
+        self.send("ShutdownWorker", request)
 
     @move(1)
     def _reset_sticky_queue(self) -> None:
-        request = ResetStickyTaskQueueRequest(namespace="default", execution=self._execution())
-        self._send("ResetStickyTaskQueue", request)
+        request = ResetStickyTaskQueueRequest(namespace="default", execution=self.execution())
+        self.send("ResetStickyTaskQueue", request)
 
     # -- workers: activities ----------------------------------------------------------------------
 
@@ -401,7 +405,7 @@ class Episode:
             task_queue=self.make.task_queue(),
             identity=self.make.one_of(IDENTITIES),
         )
-        self._send("PollActivityTaskQueue", request)
+        self.send("PollActivityTaskQueue", request)
 
     @move(8)
     def _report_activity(self) -> None:
@@ -411,7 +415,7 @@ class Episode:
 
     @move(4)
     def _report_activity_by_id(self) -> None:
-        execution = self._execution()
+        execution = self.execution()
         self._report(
             self.make.one_of(_REPORTS) + "ById",
             workflow_id=execution.workflow_id,
@@ -426,7 +430,7 @@ class Episode:
         request = PollNexusTaskQueueRequest(
             namespace=self.make.namespace(), task_queue=self.make.task_queue()
         )
-        self._send("PollNexusTaskQueue", request)
+        self.send("PollNexusTaskQueue", request)
 
     @move(1)
     def _describe_task_queue(self) -> None:
@@ -450,7 +454,7 @@ class Episode:
             namespace=self.make.one_of(("default", "third", "")),
             workflow_execution_retention_period=retention,
         )
-        self._send("RegisterNamespace", request)
+        self.send("RegisterNamespace", request)
 
     @move(1)
     def _ask_something(self) -> None:
@@ -490,7 +494,7 @@ class Episode:
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _send(self, method: str, request: Message, timeout: float | None = 60.0) -> Sent:
+    def send(self, method: str, request: Message, timeout: float | None = 60.0) -> Sent:
         """Send a request; if it is refused, it must not have done anything."""
         before = self.driver.state()
         sent = self.driver.send(method, request, timeout)
@@ -523,7 +527,7 @@ class Episode:
             task_queue={"name": queue.name},
             identity=self.make.one_of(IDENTITIES),
         )
-        return self._send(method, request).answer
+        return self.send(method, request).answer
 
     def _complete(self, task: PollWorkflowTaskQueueResponse) -> None:
         run = self.driver.cluster.runs.get(task.workflow_execution.run_id)
@@ -545,7 +549,7 @@ class Episode:
             query_results=results,
         )
         written = len(run.history.events)
-        sent = self._send("RespondWorkflowTaskCompleted", request)
+        sent = self.send("RespondWorkflowTaskCompleted", request)
         if sent.refusal is not None:
             for event in run.history.events[written:]:
                 assert event.event_type not in _OF_COMMANDS, "a refused command was carried out"
@@ -561,19 +565,19 @@ class Episode:
             last_heartbeat_details=details,
             **names,
         )
-        self._send(method, request)
+        self.send(method, request)
 
-    def _execution(self) -> WorkflowExecution:
+    def execution(self) -> WorkflowExecution:
         """A run as requests name it: mostly one that there is, often the current one."""
-        run = self._any_run()
+        run = self.any_run()
         if run is not None and self.make.sometimes(0.6):
-            return _execution_of(run)
+            return execution_of(run)
         named = WorkflowExecution(workflow_id=self.make.one_of(WORKFLOW_IDS))
         if self.make.sometimes(0.1):
             named.run_id = self.make.one_of(("nonsense", UNKNOWN_RUN_ID, UNKNOWN_RUN_ID.upper()))
         return named
 
-    def _any_run(self) -> Run | None:
+    def any_run(self) -> Run | None:
         """A run, more likely an open one."""
         runs = self.driver.runs
         open_runs = [run for run in runs if run.is_open]
@@ -629,7 +633,7 @@ class _Reader:
             "GetWorkflowExecutionHistory",
             GetWorkflowExecutionHistoryRequest(
                 namespace=self._run.namespace.name,
-                execution=_execution_of(self._run),
+                execution=execution_of(self._run),
                 wait_new_event=True,
                 next_page_token=token,
                 history_event_filter_type=shown,
@@ -637,7 +641,7 @@ class _Reader:
         )
 
 
-def _execution_of(run: Run) -> WorkflowExecution:
+def execution_of(run: Run) -> WorkflowExecution:
     return WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id)
 
 

@@ -14,6 +14,7 @@ from random import Random
 
 import pytest
 
+from tests.server import engine_operations  # noqa: F401 - adds its moves to the episodes'
 from tests.server.engine_episode import Episode
 from timeskip.server import workflow_tasks
 from timeskip.server.activities import Activity
