@@ -29,7 +29,7 @@ RealServer = Literal["dev server", "dev server with low limits", "test server"]
 #: How many scenarios run at once. They mostly wait for timers of about a second, so this is more
 #: than the machine has cores, but few enough that none of them times out for want of one. The direct
 #: lane has neither threads nor sockets, and needs little of a core.
-_AT_ONCE = {"real": 12, "wire": 12, "direct": 60}
+_AT_ONCE = {"real": 12, "wire": 12, "direct": 30}
 
 #: Seconds after which a scenario is given up.
 _PATIENCE = 60
