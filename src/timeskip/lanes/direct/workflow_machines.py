@@ -310,8 +310,9 @@ class WorkflowMachines:
                 elif local_activity_markers.is_marker(event):
                     markers.append(local_activity_markers.read(event))
             elif kind == event_types.UPDATE_ACCEPTED:
-                accepted = update_requests.of_accepted(event)
-                updates.append(self._admitted.pop(accepted.protocol_instance_id, accepted))
+                accepted = event.workflow_execution_update_accepted_event_attributes
+                admitted = self._admitted.pop(accepted.protocol_instance_id, None)
+                updates.append(admitted or update_requests.of_accepted(event))
         self._admitted.clear()
         for marker in markers:
             machine = self._by_seq.get(("LocalActivity", marker.seq))
