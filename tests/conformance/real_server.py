@@ -21,6 +21,8 @@ _DYNAMIC_CONFIG = (
     "nexusoperation.enableStandalone=true",
     "system.forceSearchAttributesCacheRefreshOnRead=true",
     'system.refreshNexusEndpointsMinWait="0s"',
+    # Otherwise changes of namespaces take up to ten seconds to be known.
+    'system.namespaceCacheRefreshInterval="1s"',
     # The dev server's ten listings a second are fewer than scenarios make.
     "frontend.namespaceRPS.visibility=100000",
     # Scenarios start more than the one batch that a namespace may have at once.

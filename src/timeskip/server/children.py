@@ -76,7 +76,7 @@ def initiate(
     completed_id: int,
 ) -> HistoryEvent:
     """Write that a child is wanted; it starts once the workflow task is dealt with."""
-    namespace = run.cluster.namespace(attributes.namespace or run.namespace.name)
+    namespace = run.namespace
     initiated = StartChildWorkflowExecutionInitiatedEventAttributes(
         namespace=namespace.name,
         namespace_id=namespace.id,
@@ -103,9 +103,7 @@ def start_soon(run: Run, child: Child) -> None:
 
 @applies(EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED)
 def _open(run: Run, event: HistoryEvent) -> None:
-    attributes = event.start_child_workflow_execution_initiated_event_attributes
-    namespace = run.cluster.namespace(attributes.namespace)
-    run.children[event.event_id] = Child(event, namespace)
+    run.children[event.event_id] = Child(event, run.namespace)
 
 
 @applies(EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import SuggestContinueAsNewReason
-from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure, NotFoundFailure
+from temporalio.api.enums.v1 import NamespaceState, SuggestContinueAsNewReason
+from temporalio.api.errordetails.v1 import (
+    NamespaceInvalidStateFailure,
+    NamespaceNotFoundFailure,
+    NotFoundFailure,
+)
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.clock import Clock, Nanoseconds
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
 
+
+_STARTABLE = (NamespaceState.NAMESPACE_STATE_REGISTERED,)
+_USABLE = (*_STARTABLE, NamespaceState.NAMESPACE_STATE_DEPRECATED)
 
 #: The share of its updates after which a run had better continue as new.
 _MANY_UPDATES = 0.9
@@ -129,13 +136,25 @@ class Cluster:
 
     def namespace(self, name: str) -> Namespace:
         """The namespace called `name`, or the errors that the real frontend gives."""
+        return self._namespace(name, _USABLE)
+
+    def namespace_to_start_in(self, name: str) -> Namespace:
+        """The namespace called `name`, if it takes new runs."""
+        return self._namespace(name, _STARTABLE)
+
+    def _namespace(self, name: str, allowed: Sequence[NamespaceState.ValueType]) -> Namespace:
         validate_namespace(name)
         found = self.namespaces.get(name)
         if found is None:
+            raise namespace_not_found(name)
+        if found.state not in allowed:
             raise ServiceError(
-                StatusCode.NOT_FOUND,
-                f"Namespace {name} is not found.",
-                NamespaceNotFoundFailure(namespace=name),
+                StatusCode.FAILED_PRECONDITION,
+                f"Namespace has invalid state: {_in_words(found.state)}. "
+                f"Must be {' or '.join(map(_in_words, allowed))}.",
+                NamespaceInvalidStateFailure(
+                    namespace=name, state=found.state, allowed_states=allowed
+                ),
             )
         return found
 
@@ -157,6 +176,19 @@ class Cluster:
         if current is None:
             raise not_found(f"workflow not found for ID: {execution.workflow_id}")
         return current
+
+
+def _in_words(state: NamespaceState.ValueType) -> str:
+    return NamespaceState.Name(state).removeprefix("NAMESPACE_STATE_").capitalize()
+
+
+def namespace_not_found(name: str) -> ServiceError:
+    """The refusal of a request that names a namespace which does not exist."""
+    return ServiceError(
+        StatusCode.NOT_FOUND,
+        f"Namespace {name} is not found.",
+        NamespaceNotFoundFailure(namespace=name),
+    )
 
 
 def not_found(message: str) -> ServiceError:

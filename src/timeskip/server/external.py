@@ -57,7 +57,7 @@ def initiate_signal(
     run: Run, attributes: SignalExternalWorkflowExecutionCommandAttributes, completed_id: int
 ) -> HistoryEvent:
     """Write that another run is to be signalled, and do so after the workflow task."""
-    namespace = run.cluster.namespace(attributes.namespace or run.namespace.name)
+    namespace = run.namespace
     initiated = SignalExternalWorkflowExecutionInitiatedEventAttributes(
         workflow_task_completed_event_id=completed_id,
         namespace=attributes.namespace,
@@ -77,7 +77,7 @@ def initiate_cancel(
     run: Run, attributes: RequestCancelExternalWorkflowExecutionCommandAttributes, completed_id: int
 ) -> HistoryEvent:
     """Write that another run is to be asked to cancel itself, and ask after the workflow task."""
-    namespace = run.cluster.namespace(attributes.namespace or run.namespace.name)
+    namespace = run.namespace
     event = run.add(
         EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
         RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(
@@ -124,7 +124,7 @@ def _signal(run: Run, event: HistoryEvent) -> None:
     if not run.is_open:
         return
     wanted = event.signal_external_workflow_execution_initiated_event_attributes
-    namespace = run.cluster.namespace(wanted.namespace or run.namespace.name)
+    namespace = run.namespace
     target = _target(run, wanted)
     cause = _NO_SUCH_SIGNAL_TARGET
     if target is not None and target.is_open:
@@ -182,7 +182,7 @@ def _cancel(run: Run, event: HistoryEvent) -> None:
     if not run.is_open:
         return
     wanted = event.request_cancel_external_workflow_execution_initiated_event_attributes
-    namespace = run.cluster.namespace(wanted.namespace or run.namespace.name)
+    namespace = run.namespace
     target = _target(run, wanted)
     if target is None:
         _tell(
@@ -224,7 +224,7 @@ def _target(
     | RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
 ) -> Run | None:
     """The run that is meant: never one of the own workflow, nor perhaps any but a child."""
-    namespace = run.cluster.namespace(wanted.namespace or run.namespace.name)
+    namespace = run.namespace
     execution = wanted.workflow_execution
     if namespace is run.namespace and execution.workflow_id == run.workflow_id:
         return None

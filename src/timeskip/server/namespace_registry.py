@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import ArchivalState, NamespaceState, ReplicationState
-from temporalio.api.errordetails.v1 import (
-    NamespaceAlreadyExistsFailure,
-    NamespaceNotFoundFailure,
-)
+from temporalio.api.errordetails.v1 import NamespaceAlreadyExistsFailure
 from temporalio.api.namespace.v1 import BadBinaries, NamespaceConfig, NamespaceInfo
 from temporalio.api.replication.v1 import ClusterReplicationConfig, NamespaceReplicationConfig
 from temporalio.api.workflowservice.v1 import (
@@ -20,7 +20,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from timeskip.clock import SECOND, Nanoseconds
 from timeskip.server.calls import Call
-from timeskip.server.cluster import Cluster
+from timeskip.server.cluster import Cluster, namespace_not_found
 from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.namespaces import (
     BLOB_SIZE_LIMIT,
@@ -50,18 +50,14 @@ def register_namespace(
     validate_namespace_length(name)
     if request.is_global_namespace:
         raise invalid_argument("Cannot register global namespace when not enabled")
-    retention = nanoseconds(request.workflow_execution_retention_period)
-    if retention < _SHORTEST_RETENTION:
-        raise invalid_argument("A valid retention period is not set on request.")
+    retention = valid_retention(request.workflow_execution_retention_period)
     if name in cluster.namespaces:
         raise ServiceError(
             StatusCode.ALREADY_EXISTS,
             f'Namespace "{name}" already exists',
             NamespaceAlreadyExistsFailure(),
         )
-    for replica in (request.active_cluster_name, *(each.cluster_name for each in request.clusters)):
-        if replica not in ("", _CLUSTER_NAME):
-            raise invalid_argument(f"Invalid cluster name: {replica}")
+    validate_clusters(request.active_cluster_name, request.clusters)
     cluster.namespaces[name] = Namespace(
         name,
         cluster.ids.uuid(),
@@ -72,6 +68,21 @@ def register_namespace(
         registered=True,
     )
     return RegisterNamespaceResponse()
+
+
+def valid_retention(retention: Duration) -> Nanoseconds:
+    """How long closed runs are to be kept, or the refusal of what is too short."""
+    length = nanoseconds(retention)
+    if length < _SHORTEST_RETENTION:
+        raise invalid_argument("A valid retention period is not set on request.")
+    return length
+
+
+def validate_clusters(active: str, clusters: Iterable[ClusterReplicationConfig]) -> None:
+    """Refuse clusters other than the one that there is."""
+    for name in (active, *(each.cluster_name for each in clusters)):
+        if name not in ("", _CLUSTER_NAME):
+            raise invalid_argument(f"Invalid cluster name: {name}")
 
 
 @rpc("DescribeNamespace")
@@ -86,13 +97,8 @@ def describe_namespace(
     else:
         raise invalid_argument("Namespace not set on request.")
     if namespace is None:
-        wanted = request.namespace or request.id
-        raise ServiceError(
-            StatusCode.NOT_FOUND,
-            f"Namespace {wanted} is not found.",
-            NamespaceNotFoundFailure(namespace=wanted),
-        )
-    return _description(cluster, namespace)
+        raise namespace_not_found(request.namespace or request.id)
+    return description(cluster, namespace)
 
 
 @rpc("ListNamespaces")
@@ -107,11 +113,18 @@ def list_namespaces(
             "Error: missing one or more args for API",
         )
     last = request.next_page_token.decode("ascii", "replace")
+    deleted = NamespaceState.NAMESPACE_STATE_DELETED
     after = sorted(
-        (each for each in cluster.namespaces.values() if each.id > last), key=lambda each: each.id
+        (
+            each
+            for each in cluster.namespaces.values()
+            if each.id > last
+            and (each.state != deleted or request.namespace_filter.include_deleted)
+        ),
+        key=lambda each: each.id,
     )
     shown = after[: request.page_size] if request.page_size else after
-    response = ListNamespacesResponse(namespaces=[_description(cluster, each) for each in shown])
+    response = ListNamespacesResponse(namespaces=[description(cluster, each) for each in shown])
     if len(shown) < len(after):
         response.next_page_token = shown[-1].id.encode()
     return response
@@ -126,11 +139,12 @@ def _by_id(cluster: Cluster, id: str) -> Namespace | None:
     return next((each for each in cluster.namespaces.values() if each.id == canonical), None)
 
 
-def _description(cluster: Cluster, namespace: Namespace) -> DescribeNamespaceResponse:
+def description(cluster: Cluster, namespace: Namespace) -> DescribeNamespaceResponse:
+    """The answer that describes a namespace."""
     response = DescribeNamespaceResponse(
         namespace_info=NamespaceInfo(
             name=namespace.name,
-            state=NamespaceState.NAMESPACE_STATE_REGISTERED,
+            state=namespace.state,
             description=namespace.description,
             owner_email=namespace.owner_email,
             data=namespace.data,

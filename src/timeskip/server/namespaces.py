@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.enums.v1 import IndexedValueType, NamespaceState
 
 from timeskip.clock import SECOND, Nanoseconds
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _DAY: Nanoseconds = 24 * 3600 * SECOND
 
 DEFAULT_RETENTION: Nanoseconds = _DAY
+
+#: What the service's own namespace is called.
+SYSTEM_NAMESPACE = "temporal-system"
 
 #: Bytes that a payload, a memo and the commands of a workflow task may have, as on the dev server.
 BLOB_SIZE_LIMIT = 2 * 1024 * 1024
@@ -44,6 +47,7 @@ class Namespace:
         self.data = data or {}
         #: Made by `RegisterNamespace` rather than with the cluster; descriptions show the difference.
         self.registered = registered
+        self.state = NamespaceState.NAMESPACE_STATE_REGISTERED
         self.runs_of: dict[str, list[Run]] = {}
         self.search_attributes: dict[str, IndexedValueType.ValueType] = {}
         self.batch_jobs: dict[str, BatchJob] = {}
@@ -57,7 +61,7 @@ class Namespace:
 def system_namespace(namespace_id: str) -> Namespace:
     """The namespace that every service keeps for its own workflows."""
     return Namespace(
-        "temporal-system",
+        SYSTEM_NAMESPACE,
         namespace_id,
         description="Temporal internal system namespace",
         owner_email="temporal-core@temporal.io",

@@ -19,6 +19,7 @@ from timeskip.server import (  # noqa: F401
     deletion,
     describe,
     history_pages,
+    namespace_changes,
     namespace_registry,
     parent_close,
     polling,

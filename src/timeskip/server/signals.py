@@ -54,7 +54,7 @@ def signal_workflow(
 def signal_with_start(
     cluster: Cluster, call: Call, request: SignalWithStartWorkflowExecutionRequest
 ) -> SignalWithStartWorkflowExecutionResponse:
-    namespace = cluster.namespace(request.namespace)
+    namespace = cluster.namespace_to_start_in(request.namespace)
     validate_signal_with_start(request, namespace.search_attributes)
     starting.identify(cluster, request)
     current = namespace.current_run(request.workflow_id)

@@ -75,7 +75,7 @@ def start(
     cluster: Cluster, request: StartWorkflowExecutionRequest
 ) -> StartWorkflowExecutionResponse:
     """Start a run, unless the id policies want the run that has the id to be used instead."""
-    namespace = cluster.namespace(request.namespace)
+    namespace = cluster.namespace_to_start_in(request.namespace)
     validate_start(request, namespace.search_attributes)
     identify(cluster, request)
     current = namespace.current_run(request.workflow_id)
