@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import pytest
 
 import timeskip
 from pytest_timeskip import async_tests
+
+Number = TypeVar("Number", int, float)
 
 _SIMULATION = pytest.StashKey[timeskip.Simulation]()
 
@@ -37,6 +40,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="bool",
         default=True,
     )
+    parser.addini(
+        "timeskip_stall_timeout",
+        "For how many real seconds a test that uses `sim` waits for something that goes on without "
+        "result (default: 60).",
+        default="60",
+    )
+    parser.addini(
+        "timeskip_max_activity_attempts",
+        "After so many failures of one activity in a row a test that uses `sim` fails "
+        "(default: 1000).",
+        default="1000",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,6 +65,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     timeskip.uninstall()
+
+
+def pytest_enter_pdb() -> None:
+    timeskip.debugger_entered()
+
+
+def pytest_leave_pdb() -> None:
+    timeskip.debugger_left()
 
 
 @pytest.fixture
@@ -72,6 +95,8 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     options: dict[str, Any] = {
         "lane": config.getoption("--timeskip-lane") or config.getini("timeskip_lane"),
         "seed": _seed(config),
+        "stall_timeout": timedelta(seconds=_number(config, "timeskip_stall_timeout", float)),
+        "max_activity_attempts": _number(config, "timeskip_max_activity_attempts", int),
     }
     for marker in reversed(list(request.node.iter_markers("timeskip"))):
         options.update(marker.kwargs)
@@ -80,7 +105,15 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def _seed(config: pytest.Config) -> int:
     chosen = config.getoption("--timeskip-seed")
-    return int(config.getini("timeskip_seed")) if chosen is None else int(chosen)
+    return _number(config, "timeskip_seed", int) if chosen is None else int(chosen)
+
+
+def _number(config: pytest.Config, name: str, kind: Callable[[str], Number]) -> Number:
+    setting = config.getini(name)
+    try:
+        return kind(setting)
+    except ValueError:
+        raise pytest.UsageError(f"{name} = {setting}: a number is needed") from None
 
 
 @pytest.hookimpl(tryfirst=True)
