@@ -14,6 +14,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.common.v1 import Priority, RetryPolicy, WorkflowExecution
 from temporalio.api.enums.v1 import (
     EventType,
+    WorkflowIdConflictPolicy,
 )
 from temporalio.api.workflow.v1 import (
     PostResetOperation,
@@ -484,3 +485,84 @@ async def test_reset_takes_long_words(world: World, field: str) -> None:
     run = await updates.idle_run(world)
     await reset(world, run, 4, **{field: LONG})
     await world.observe_history("new", Run(run.workflow_id))
+
+
+# --- what comes after it
+
+
+@scenario("event:WorkflowExecutionContinuedAsNew", "rpc:ResetWorkflowExecution")
+async def test_a_reset_run_continues_as_new(world: World) -> None:
+    run = await world.start(
+        workflow_execution_timeout=seconds(1000),
+        memo=memo(color="blue"),
+        priority={"priority_key": 2},
+    )
+    await world.raw.run_workflow_task()
+    await reset(world, run, 4)
+    await world.pass_time(1)
+    await world.raw.run_workflow_task(continue_as_new())
+    await observe_run(world, "next", Run(run.workflow_id))
+
+
+@scenario("event:WorkflowExecutionContinuedAsNew", "rpc:ResetWorkflowExecution")
+async def test_a_reset_run_continues_as_new_at_once(world: World) -> None:
+    run = await updates.idle_run(world)
+    await world.pass_time(1.5)
+    await reset(world, run, 4)
+    await world.raw.run_workflow_task(continue_as_new())
+    await world.observe_history("next", Run(run.workflow_id))
+
+
+@scenario("option:StartWorkflowExecutionRequest.retry_policy", "rpc:ResetWorkflowExecution")
+async def test_a_reset_run_is_retried(world: World) -> None:
+    run = await world.start(
+        retry_policy=RetryPolicy(initial_interval=seconds(0.1), maximum_attempts=2)
+    )
+    await world.raw.run_workflow_task()
+    new = await reset(world, run, 4)
+    await world.pass_time(1)
+    await world.raw.run_workflow_task(fail_workflow("first"))
+    await observe_run(world, "new", new)
+    await world.raw.run_workflow_task(fail_workflow("second"))
+    await observe_run(world, "last", Run(run.workflow_id))
+
+
+@scenario("option:StartWorkflowExecutionRequest.cron_schedule", "rpc:ResetWorkflowExecution")
+async def test_a_reset_run_of_a_schedule_is_followed_by_the_next(world: World) -> None:
+    run = await world.start(cron_schedule="@every 1s")
+    await world.raw.run_workflow_task()
+    new = await reset(world, run, 4)
+    await world.raw.run_workflow_task(complete_workflow("done"))
+    await world.observe_history("new", new)
+    latest = Run(run.workflow_id)
+    await world.raw.run_workflow_task()
+    await world.observe_history("next", latest)
+    await world.terminate(latest)
+
+
+@scenario("event:WorkflowExecutionTimedOut", "rpc:ResetWorkflowExecution")
+async def test_the_chain_of_a_reset_run_times_out(world: World) -> None:
+    run = await world.start(workflow_execution_timeout=seconds(2))
+    await world.raw.run_workflow_task()
+    await world.pass_time(1)
+    new = await reset(world, run, 4)
+    await world.pass_time(1.2)
+    await world.raw.run_workflow_task(continue_as_new())
+    latest = Run(run.workflow_id)
+    await world.closed(latest)
+    await world.observe_history("new", new)
+    await world.observe_history("next", latest)
+
+
+@scenario("rpc:StartWorkflowExecution", "rpc:ResetWorkflowExecution")
+async def test_a_workflow_id_is_taken_from_a_reset_run(world: World) -> None:
+    run = await updates.idle_run(world)
+    new = await reset(world, run, 4)
+    await world.start(
+        workflow_id_conflict_policy=(
+            WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+        )
+    )
+    await observe_run(world, "new", new)
+    older = await reset(world, run, 4)
+    await observe_run(world, "again", older)

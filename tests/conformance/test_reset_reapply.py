@@ -20,7 +20,10 @@ from temporalio.api.workflow.v1 import (
 
 from tests.conformance import updates
 from tests.conformance.commands import (
+    cancel_workflow,
     complete_workflow,
+    continue_as_new,
+    fail_workflow,
     request_cancel_external,
     signal_external,
     start_child,
@@ -289,3 +292,88 @@ async def test_a_cancel_of_another_run_is_requested_again(world: World) -> None:
     await world.until_event(new, EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED)
     await world.observe_history("new", new)
     await world.observe_history("target", target)
+
+
+@pytest.mark.parametrize("policy", ParentClosePolicy.keys()[1:])
+@scenario("option:StartChildWorkflowExecutionCommandAttributes.parent_close_policy")
+async def test_a_reset_run_completes_before_its_child(world: World, policy: str) -> None:
+    family = Family(world)
+    await family.start(parent_close_policy=ParentClosePolicy.Value(policy))
+    await family.child_worker.run_workflow_task()
+    new = await reset(world, family.parent, await finished_task(world, family.parent, -1))
+    await world.raw.run_workflow_task(complete_workflow())
+    await world.pass_time(0.5)
+    await world.observe_history("child", family.child)
+    await world.observe_history("new", new)
+
+
+@pytest.mark.parametrize("child_only", [False, True])
+@scenario(
+    "option:SignalExternalWorkflowExecutionCommandAttributes.child_workflow_only",
+    "option:RequestCancelExternalWorkflowExecutionCommandAttributes.child_workflow_only",
+)
+async def test_a_reset_run_signals_and_cancels_its_child(world: World, child_only: bool) -> None:
+    family = Family(world)
+    await family.start()
+    new = await reset(world, family.parent, await finished_task(world, family.parent, -1))
+    child = family.child.workflow_id
+    await world.raw.run_workflow_task(
+        signal_external(child, "hello", child_workflow_only=child_only)
+    )
+    await world.raw.run_workflow_task(
+        request_cancel_external(child, child_workflow_only=child_only)
+    )
+    await world.pass_time(0.3)
+    await world.observe_history("child", family.child)
+    await world.observe_history("new", new)
+
+
+ENDS = {
+    "completed": complete_workflow("done"),
+    "failed": fail_workflow(),
+    "cancelled": cancel_workflow(),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@scenario("event:ChildWorkflowExecutionCompleted", "event:ChildWorkflowExecutionFailed")
+async def test_a_child_that_ended_is_reset(world: World, end: str) -> None:
+    """Its parent has been told of the end, and hears nothing of the other one."""
+    family = Family(world)
+    await family.start()
+    await family.end_child(ENDS[end])
+    await world.raw.run_workflow_task()
+    new = await reset(world, family.child, 4)
+    await family.end_child(complete_workflow("again"))
+    await world.pass_time(0.3)
+    await world.observe_history("parent", family.parent)
+    await observe_run(world, "child", new)
+
+
+@scenario("event:ChildWorkflowExecutionCompleted")
+async def test_a_parent_and_its_child_are_reset(world: World) -> None:
+    family = Family(world)
+    await family.start()
+    await family.child_worker.run_workflow_task()
+    parent = await reset(world, family.parent, await finished_task(world, family.parent, -1))
+    child = await reset(world, family.child, 4)
+    await world.raw.run_workflow_task()
+    await family.end_child(complete_workflow("grown up"))
+    await world.until_event(parent, EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED)
+    await observe_run(world, "parent", parent)
+    await observe_run(world, "child", child)
+
+
+@scenario("event:ChildWorkflowExecutionTerminated")
+async def test_a_child_continues_as_new_below_a_reset_run(world: World) -> None:
+    family = Family(world)
+    await family.start()
+    await family.child_worker.run_workflow_task()
+    parent = await reset(world, family.parent, await finished_task(world, family.parent, -1))
+    await world.raw.run_workflow_task()
+    await world.pass_time(1)
+    await world.signal(family.child)
+    await family.child_worker.run_workflow_task(continue_as_new())
+    await family.end_child(complete_workflow("grown up"))
+    await world.until_event(parent, EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED)
+    await world.observe_history("parent", parent)

@@ -71,8 +71,10 @@ def _next_by_schedule(
     """The next run of a cron schedule. A failure leaves the last result as it was."""
     if not run.started.cron_schedule:
         return None
+    # A reset does not shift the schedule.
+    first_started = run.history.events[0].event_time.ToNanoseconds()
     backoff = cron.next_backoff(
-        run.started.cron_schedule, _execution_time(run), run.cluster.clock.now()
+        run.started.cron_schedule, _execution_time(run, first_started), run.cluster.clock.now()
     )
     if backoff is None:
         return None
@@ -99,14 +101,14 @@ def _repeated(run: Run) -> WorkflowExecutionStartedEventAttributes:
     return started
 
 
-def _execution_time(run: Run) -> Nanoseconds:
-    """When the run was to begin its work."""
-    return run.start_time + run.started.first_workflow_task_backoff.ToNanoseconds()
+def _execution_time(run: Run, start_time: Nanoseconds) -> Nanoseconds:
+    """When a run that started at this time was to begin its work."""
+    return start_time + run.started.first_workflow_task_backoff.ToNanoseconds()
 
 
 def shortest_backoff(run: Run, backoff: Nanoseconds) -> Nanoseconds:
     """How long the run after `run` has to wait: no tight loop of runs is allowed."""
-    lived = run.cluster.clock.now() - _execution_time(run)
+    lived = run.cluster.clock.now() - _execution_time(run, run.start_time)
     return max(backoff, _SHORTEST_RUN - lived)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def apply(run: Run, closed: HistoryEvent) -> None:
     """End, or ask to end, the children that are still running, as each was started to be."""
     for child in run.children.values():
-        latest = _latest_run(child)
+        latest = _latest_run(run, child)
         if latest is None or not latest.is_open:
             continue
         policy = child.initiated.parent_close_policy
@@ -40,11 +40,18 @@ def apply(run: Run, closed: HistoryEvent) -> None:
                 )
 
 
-def _latest_run(child: Child) -> Run | None:
-    """The run that the child has come to, if it has started and its id is still its own."""
+def _latest_run(run: Run, child: Child) -> Run | None:
+    """The run that the child has come to, if it has started and its id is still its own.
+
+    It has to be a child of this very run: one that a reset has brought along goes on.
+    """
     if not child.run_id:
         return None
     current = child.namespace.current_run(child.initiated.workflow_id)
-    if current is None or current.started.first_execution_run_id != child.run_id:
+    if (
+        current is None
+        or current.started.first_execution_run_id != child.run_id
+        or current.started.parent_workflow_execution.run_id != run.run_id
+    ):
         return None
     return current
