@@ -15,6 +15,9 @@ from timeskip.server.applied_events import applies
 if TYPE_CHECKING:
     from timeskip.server.run import Run
 
+_BUILD_IDS = "BuildIds"
+
+#: Stands for all workers that are not versioned, and begins the entry of each of their builds.
 _UNVERSIONED = "unversioned"
 
 
@@ -50,13 +53,17 @@ def _add_reset_point(
 
 
 def _add_build_ids(run: Run, build_id: str) -> None:
-    """The search attribute by which people find the runs that a build has touched."""
-    wanted = [_UNVERSIONED] + ([f"{_UNVERSIONED}:{build_id}"] if build_id else [])
-    known = run.build_ids
-    missing = [entry for entry in wanted if entry not in known]
-    if missing:
-        known.extend(missing)
-        show_build_ids(run)
+    """The search attribute by which people find the runs that a build has touched.
+
+    What people have put there themselves stays.
+    """
+    shown = run.search_attributes.get(_BUILD_IDS)
+    known = run.build_ids if shown is None else _texts(json.loads(shown.data))
+    run.build_ids = [_UNVERSIONED, *(entry for entry in known if entry != _UNVERSIONED)]
+    build = f"{_UNVERSIONED}:{build_id}"
+    if build_id and build not in known:
+        run.build_ids.append(build)
+    show_build_ids(run)
 
 
 def show_build_ids(run: Run) -> None:
@@ -64,9 +71,15 @@ def show_build_ids(run: Run) -> None:
     hidden = "" if run.versioning_override is None else _UNVERSIONED
     shown = [entry for entry in run.build_ids if entry != hidden]
     if shown:
-        run.search_attributes["BuildIds"] = _keywords(shown)
+        run.search_attributes[_BUILD_IDS] = _keywords(shown)
     else:
-        run.search_attributes.pop("BuildIds", None)
+        run.search_attributes.pop(_BUILD_IDS, None)
+
+
+def _texts(value: object) -> list[str]:
+    """The entries of a list of keywords, which may also be written as one keyword."""
+    entries = value if isinstance(value, list) else [value]
+    return [entry for entry in entries if isinstance(entry, str)]
 
 
 def _keywords(keywords: Sequence[str]) -> Payload:
