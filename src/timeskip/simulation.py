@@ -288,7 +288,10 @@ class Simulation(WorkflowEnvironment):
                     run.workflow_id,
                     run.run_id,
                     run.workflow_type,
-                    temporalio.client.WorkflowExecutionStatus(run.status),
+                    # The SDK knows no paused workflows.
+                    temporalio.client.WorkflowExecutionStatus.RUNNING
+                    if run.is_open
+                    else temporalio.client.WorkflowExecutionStatus(run.status),
                     History(events=run.history.events),
                 )
                 for run in server.service.cluster.runs.values()

@@ -16,6 +16,7 @@ _DYNAMIC_CONFIG = (
     "frontend.workerVersioningDataAPIs=true",
     "system.enableDeploymentVersions=true",
     "frontend.activityAPIsEnabled=true",
+    "frontend.WorkflowPauseEnabled=true",
     "activity.enableStandalone=true",
     "history.enableChasm=true",
     "nexusoperation.enableStandalone=true",

@@ -261,6 +261,8 @@ class World:
                 timeout=timedelta(seconds=20),
             )
             token = page.next_page_token
+            if not token:  # readers of a paused run's history are not made to wait
+                await asyncio.sleep(0.02)
             found = any(event.event_type == event_type for event in page.history.events)
 
     async def until_activity(

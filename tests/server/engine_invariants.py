@@ -223,9 +223,7 @@ def is_valid(task: Task) -> bool:
         return task.run.workflow_task is task and not task.started_event_id
     if isinstance(task, ActivityTask):
         activity = task.activity
-        return (
-            _is_pending(activity) and not activity.is_started and activity.attempt == task.attempt
-        )
+        return _is_pending(activity) and not activity.is_started and activity.stamp == task.stamp
     assert isinstance(task, QueryTask)
     cluster = task.run.cluster
     return not task.call.answered and task.query_id in cluster.query_tasks

@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.command.v1 import ScheduleActivityTaskCommandAttributes
 from temporalio.api.common.v1 import Payload, Payloads, WorkerVersionStamp, WorkflowExecution
 from temporalio.api.enums.v1 import (
     EventType,
-    PendingActivityState,
     RetryState,
     TaskQueueType,
     TimeoutType,
@@ -30,8 +28,6 @@ from temporalio.api.history.v1 import (
     ActivityTaskTimedOutEventAttributes,
     HistoryEvent,
 )
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueRequest,
     PollActivityTaskQueueResponse,
@@ -42,6 +38,7 @@ from timeskip.server import retries, tokens, workflow_tasks
 from timeskip.server.applied_events import applies
 from timeskip.server.calls import Call
 from timeskip.server.history import scheduled_event_id_of
+from timeskip.server.pauses import Pause
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
@@ -85,12 +82,17 @@ class Activity:
         "last_attempt_complete_time",
         "last_failure",
         "last_identity",
+        "original",
+        "pause",
         "request_id",
+        "reset",
+        "reset_heartbeats",
         "retry_due",
         "run",
         "scheduled",
         "scheduled_event_id",
         "scheduled_time",
+        "stamp",
         "started_time",
         "token",
         "worker_version",
@@ -99,7 +101,9 @@ class Activity:
     def __init__(self, run: Run, event: HistoryEvent) -> None:
         when = event.event_time.ToNanoseconds()
         self.run = run
-        self.scheduled = event.activity_task_scheduled_event_attributes
+        self.original = event.activity_task_scheduled_event_attributes
+        #: As it was scheduled, but for the options that have been changed since.
+        self.scheduled = self.original
         self.scheduled_event_id = event.event_id
         self.attempt = 1
         self.first_scheduled_time = when
@@ -116,6 +120,12 @@ class Activity:
         self.last_failure: Failure | None = None
         self.cancel_requested = False
         self.cancel_request_id = 0
+        self.pause: Pause | None = None
+        #: A reset that the running attempt has not ended for yet, and whether it forgets heartbeats.
+        self.reset = False
+        self.reset_heartbeats = False
+        #: Grows with everything that makes tasks which wait in queues out of date.
+        self.stamp = 0
         self.token = b""
         self.dues: dict[TimeoutType.ValueType, DueTime] = {}
         self.retry_due: DueTime | None = None
@@ -135,15 +145,13 @@ class Activity:
 
     @property
     def expiration(self) -> Nanoseconds | None:
-        """When schedule-to-close ends, or None if it is unlimited."""
-        limit = self.scheduled.schedule_to_close_timeout.ToNanoseconds()
+        """After what time no attempt begins any more, or None. Later options do not change it."""
+        limit = self.original.schedule_to_close_timeout.ToNanoseconds()
         return self.first_scheduled_time + limit if limit else None
 
     def forget(self) -> None:
         """The activity is over: no timeout fires and no attempt is expected any more."""
-        for due in self.dues.values():
-            due.cancel()
-        self.dues.clear()
+        self.stop_timeouts()
         if self.retry_due is not None:
             self.retry_due.cancel()
         self.run.cluster.started_activities.pop(self.token, None)
@@ -151,15 +159,54 @@ class Activity:
     def wait_for(
         self, timeout_type: TimeoutType.ValueType, since: Nanoseconds, limit: Nanoseconds
     ) -> None:
-        """Set the deadline of one timeout; a limit of 0 means none."""
+        """Set the deadline of one timeout; a limit of 0 means none. A paused activity has none."""
         old = self.dues.pop(timeout_type, None)
         if old is not None:
             old.cancel()
-        if limit:
+        if limit and self.pause is None:
             run = self.run
             self.dues[timeout_type] = run.cluster.clock.schedule(
                 since + limit, lambda: _time_out_expired(run)
             )
+
+    def restart_timeouts(self) -> None:
+        """Set every deadline anew, by what is known of the activity now."""
+        self.stop_timeouts()
+        scheduled = self.scheduled
+        self.wait_for(
+            TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
+            self.first_scheduled_time,
+            scheduled.schedule_to_close_timeout.ToNanoseconds(),
+        )
+        if self.is_started:
+            self.wait_for(
+                TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE,
+                self.started_time,
+                scheduled.start_to_close_timeout.ToNanoseconds(),
+            )
+            self.wait_for(
+                TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
+                max(self.started_time, self.heartbeat_time or 0),
+                scheduled.heartbeat_timeout.ToNanoseconds(),
+            )
+        elif self.retry_due is None:
+            self.wait_for(
+                TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START,
+                self.scheduled_time,
+                scheduled.schedule_to_start_timeout.ToNanoseconds(),
+            )
+
+    def stop_timeouts(self) -> None:
+        for due in self.dues.values():
+            due.cancel()
+        self.dues.clear()
+
+    def withdraw(self) -> None:
+        """No worker is given what it was offered, or would be offered later."""
+        self.stamp += 1
+        if self.retry_due is not None:
+            self.retry_due.cancel()
+            self.retry_due = None
 
     def stop_attempt(self) -> None:
         """The attempt is over, the activity is not."""
@@ -182,11 +229,11 @@ class Activity:
 class ActivityTask:
     """One attempt that waits in a task queue."""
 
-    __slots__ = ("activity", "attempt")
+    __slots__ = ("activity", "stamp")
 
     def __init__(self, activity: Activity) -> None:
         self.activity = activity
-        self.attempt = activity.attempt
+        self.stamp = activity.stamp
 
     @property
     def workflow_id(self) -> str:
@@ -195,7 +242,7 @@ class ActivityTask:
     @property
     def is_stale(self) -> bool:
         activity = self.activity
-        return not activity.is_pending or activity.is_started or activity.attempt != self.attempt
+        return not activity.is_pending or activity.is_started or activity.stamp != self.stamp
 
     def dispatch(self, poll: Call) -> bool:
         if self.is_stale:
@@ -267,14 +314,9 @@ def _close(run: Run, event: HistoryEvent) -> None:
 def enqueue(activity: Activity) -> None:
     """Offer the next attempt to the workers."""
     run = activity.run
-    activity.retry_due = None
     if run.stands_still:
         return
-    activity.wait_for(
-        TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START,
-        activity.scheduled_time,
-        activity.scheduled.schedule_to_start_timeout.ToNanoseconds(),
-    )
+    await_worker(activity)
     queues = run.cluster.queues
     queue = queues.queue(
         run.namespace.name,
@@ -294,6 +336,47 @@ def schedule_anew(activity: Activity) -> None:
         activity.scheduled.schedule_to_close_timeout.ToNanoseconds(),
     )
     enqueue(activity)
+
+
+def await_worker(activity: Activity) -> None:
+    """The next attempt is due: from now on a worker has so long to take it."""
+    activity.retry_due = None
+    activity.wait_for(
+        TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START,
+        activity.scheduled_time,
+        activity.scheduled.schedule_to_start_timeout.ToNanoseconds(),
+    )
+
+
+def offer_anew(activity: Activity, when: Nanoseconds) -> None:
+    """Let the attempt that no worker has begin at `when`, however long it would have waited.
+
+    As on the real server the last failure is forgotten with it.
+    """
+    activity.withdraw()
+    activity.last_failure = None
+    _prepare_attempt(activity, when)
+    if activity.pause is None:
+        offer_when_due(activity)
+    activity.restart_timeouts()
+
+
+def offer_when_due(activity: Activity) -> None:
+    """Offer the attempt at the time that it is scheduled for, which may be now."""
+    clock = activity.run.cluster.clock
+    if activity.scheduled_time > clock.now():
+        activity.retry_due = clock.schedule(activity.scheduled_time, lambda: enqueue(activity))
+    else:
+        enqueue(activity)
+
+
+def start_over(activity: Activity) -> None:
+    """Count the attempts from 1 again. What the worker of a later one still reports is refused."""
+    if activity.is_started and activity.attempt > 1:
+        activity.run.cluster.started_activities.pop(activity.token, None)
+        activity.attempt = 1
+        activity.token = tokens.activity_task(activity)
+    activity.attempt = 1
 
 
 def start(activity: Activity, request_id: str, identity: str) -> None:
@@ -319,9 +402,13 @@ def start(activity: Activity, request_id: str, identity: str) -> None:
 
 
 def task_response(activity: Activity) -> PollActivityTaskQueueResponse:
-    """The started attempt as a worker receives it."""
+    """The started attempt as a worker receives it.
+
+    As on the real server it tells of the timeouts that the activity was scheduled with, even if
+    others are in force by now.
+    """
     run = activity.run
-    scheduled = activity.scheduled
+    scheduled, original = activity.scheduled, activity.original
     response = PollActivityTaskQueueResponse(
         task_token=activity.token,
         workflow_namespace=run.namespace.name,
@@ -333,9 +420,9 @@ def task_response(activity: Activity) -> PollActivityTaskQueueResponse:
         input=scheduled.input if scheduled.HasField("input") else None,
         heartbeat_details=activity.heartbeat_details,
         attempt=activity.attempt,
-        schedule_to_close_timeout=scheduled.schedule_to_close_timeout,
-        start_to_close_timeout=scheduled.start_to_close_timeout,
-        heartbeat_timeout=scheduled.heartbeat_timeout,
+        schedule_to_close_timeout=original.schedule_to_close_timeout,
+        start_to_close_timeout=original.start_to_close_timeout,
+        heartbeat_timeout=original.heartbeat_timeout,
         retry_policy=scheduled.retry_policy,
         priority=scheduled.priority if scheduled.HasField("priority") else None,
     )
@@ -435,80 +522,43 @@ def request_cancel(run: Run, scheduled_event_id: int, completed_id: int, identit
     return True
 
 
-def pending_info(activity: Activity) -> PendingActivityInfo:
-    """The activity as `DescribeWorkflowExecution` shows it."""
-    scheduled = activity.scheduled
-    policy = scheduled.retry_policy
-    now = activity.run.cluster.clock.now()
-    if activity.cancel_requested:
-        state = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
-    elif activity.is_started:
-        state = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-    else:
-        state = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
-    info = PendingActivityInfo(
-        activity_id=scheduled.activity_id,
-        activity_type=scheduled.activity_type,
-        state=state,
-        attempt=activity.attempt,
-        maximum_attempts=policy.maximum_attempts,
-        last_failure=activity.last_failure,
-        last_worker_identity=activity.identity or activity.last_identity,
-        priority=scheduled.priority if scheduled.HasField("priority") else None,
-        activity_options=ActivityOptions(
-            task_queue=TaskQueue(
-                name=scheduled.task_queue.name, normal_name=scheduled.task_queue.name
-            ),
-            schedule_to_close_timeout=scheduled.schedule_to_close_timeout,
-            schedule_to_start_timeout=scheduled.schedule_to_start_timeout,
-            start_to_close_timeout=scheduled.start_to_close_timeout,
-            heartbeat_timeout=scheduled.heartbeat_timeout,
-            retry_policy=policy,
-            priority=scheduled.priority if scheduled.HasField("priority") else None,
-        ),
-    )
-    # The service does not repeat the types here.
-    del info.activity_options.retry_policy.non_retryable_error_types[:]
-    info.scheduled_time.FromNanoseconds(activity.scheduled_time)
-    if activity.started_time:
-        info.last_started_time.FromNanoseconds(activity.started_time)
-    if activity.heartbeat_time is not None:
-        info.last_heartbeat_time.FromNanoseconds(activity.heartbeat_time)
-        if activity.heartbeat_details is not None:
-            info.heartbeat_details.CopyFrom(activity.heartbeat_details)
-    if activity.expiration is not None:
-        info.expiration_time.FromNanoseconds(activity.expiration)
-    waits = activity.retry_due is not None and now < activity.scheduled_time
-    if waits:
-        info.next_attempt_schedule_time.FromNanoseconds(activity.scheduled_time)
-    if activity.last_attempt_complete_time is not None:
-        info.last_attempt_complete_time.FromNanoseconds(activity.last_attempt_complete_time)
-        if waits:
-            info.current_retry_interval.FromNanoseconds(
-                activity.scheduled_time - activity.last_attempt_complete_time
-            )
-    return info
-
-
 def _retry(activity: Activity, failure: Failure) -> RetryState.ValueType:
-    """Set up the next attempt if the policy allows one."""
+    """Set up the next attempt if the policy allows one.
+
+    While the activity is paused no attempt is the last one, and the next one gets no time.
+    """
     if activity.cancel_requested:
         return RetryState.RETRY_STATE_CANCEL_REQUESTED
     now = activity.run.cluster.clock.now()
+    policy = activity.scheduled.retry_policy
+    if activity.pause is not None and retries.is_retryable(failure, policy):
+        _leave_attempt(activity, failure)
+        return RetryState.RETRY_STATE_IN_PROGRESS
     interval, retry_state = retries.next_attempt(
-        activity.scheduled.retry_policy, activity.attempt, failure, now, activity.expiration
+        policy, activity.attempt, failure, now, activity.expiration
     )
     if interval is None:
         return retry_state
-    activity.stop_attempt()
-    activity.attempt += 1
-    activity.last_failure = failure
-    activity.last_attempt_complete_time = None
-    activity.scheduled_time = now + interval
+    _leave_attempt(activity, failure)
+    _prepare_attempt(activity, now + interval)
     activity.retry_due = activity.run.cluster.clock.schedule(
         activity.scheduled_time, lambda: enqueue(activity)
     )
     return retry_state
+
+
+def _leave_attempt(activity: Activity, failure: Failure) -> None:
+    activity.stop_attempt()
+    activity.attempt += 1
+    activity.last_failure = failure
+    activity.last_attempt_complete_time = None
+
+
+def _prepare_attempt(activity: Activity, when: Nanoseconds) -> None:
+    activity.scheduled_time = when
+    if activity.reset_heartbeats:
+        activity.heartbeat_details = activity.heartbeat_time = None
+    activity.reset = activity.reset_heartbeats = False
 
 
 def _time_out_expired(run: Run) -> None:

@@ -64,7 +64,11 @@ def heartbeat(
     if _fails_for_size(activity, request.details, _HEARTBEAT_TOO_LARGE, request.identity):
         return RecordActivityTaskHeartbeatResponse(cancel_requested=True)
     activities.heartbeat(activity, _details(request))
-    return RecordActivityTaskHeartbeatResponse(cancel_requested=activity.cancel_requested)
+    return RecordActivityTaskHeartbeatResponse(
+        cancel_requested=activity.cancel_requested,
+        activity_paused=activity.pause is not None,
+        activity_reset=activity.reset,
+    )
 
 
 @rpc("RecordActivityTaskHeartbeatById")
@@ -75,7 +79,11 @@ def heartbeat_by_id(
     if _fails_for_size(activity, request.details, _HEARTBEAT_TOO_LARGE, request.identity):
         return RecordActivityTaskHeartbeatByIdResponse(cancel_requested=True)
     activities.heartbeat(activity, _details(request))
-    return RecordActivityTaskHeartbeatByIdResponse(cancel_requested=activity.cancel_requested)
+    return RecordActivityTaskHeartbeatByIdResponse(
+        cancel_requested=activity.cancel_requested,
+        activity_paused=activity.pause is not None,
+        activity_reset=activity.reset,
+    )
 
 
 @rpc("RespondActivityTaskCompleted")

@@ -66,7 +66,7 @@ def request_cancel(
     event.links.extend(links)
     if run.workflow_task is None:
         # Even during a start delay, which this ends.
-        workflow_tasks.schedule(run)
+        workflow_tasks.schedule_unless_paused(run)
     run.commit()
 
 

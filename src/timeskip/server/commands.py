@@ -230,7 +230,9 @@ def _schedule_activity(
 ) -> HistoryEvent:
     attributes = command.schedule_activity_task_command_attributes
     event, activity = activities.schedule(run, attributes, completed_id)
-    if attributes.request_eager_execution:
+    if run.is_paused:
+        activities.await_worker(activity)
+    elif attributes.request_eager_execution:
         effects.eager_activities.append(activity)
     else:
         activities.enqueue(activity)

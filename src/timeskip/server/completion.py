@@ -58,6 +58,11 @@ def respond_completed(
     cluster: Cluster, call: Call, request: RespondWorkflowTaskCompletedRequest
 ) -> RespondWorkflowTaskCompletedResponse:
     run, task = _open_task(cluster, request)
+    if run.is_paused and request.force_create_new_workflow_task:
+        raise ServiceError(
+            StatusCode.FAILED_PRECONDITION,
+            "Workflow is paused and force create new workflow task is not allowed.",
+        )
     validate_command_sequence(request.commands)
     _refuse_unsupported(request.commands)
     messages = update_messages.Answers(run, request.messages)
@@ -94,11 +99,12 @@ def respond_completed(
     if run.is_open and not request.force_create_new_workflow_task:
         updates.reject_ignored(run)
 
-    another = run.is_open and (
+    goes_on = run.is_open and not run.is_paused
+    another = goes_on and (
         request.force_create_new_workflow_task or has_news or effects.needs_workflow_task
     )
     speculative = False
-    if run.is_open and not another and updates.has_unsent(run):
+    if goes_on and not another and updates.has_unsent(run):
         speculative = request.return_new_workflow_task
         another = not speculative
     for activity in effects.eager_activities:
@@ -148,7 +154,7 @@ def respond_failed(
         request.identity,
         binary_checksum=request.binary_checksum,
     )
-    workflow_tasks.schedule(run)
+    workflow_tasks.schedule_unless_paused(run)
     run.commit()
     return RespondWorkflowTaskFailedResponse()
 
@@ -258,7 +264,7 @@ def _remember_queue(run: Run, request: RespondWorkflowTaskCompletedRequest) -> N
 
 def _heartbeat_too_long(run: Run, task: WorkflowTask) -> None:
     workflow_tasks.time_out(run, task, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
-    workflow_tasks.schedule(run)
+    workflow_tasks.schedule_unless_paused(run)
     run.commit()
 
 
@@ -282,7 +288,7 @@ def _fail_for(
         termination.terminate_open(run, bad.full_message, None, "history-service")
         run.commit()
         return
-    workflow_tasks.schedule(run)
+    workflow_tasks.schedule_unless_paused(run)
     run.commit()
 
 

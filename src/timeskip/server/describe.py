@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionResponse,
 )
 
-from timeskip.server import activities, children, workflow_options
+from timeskip.server import activity_description, children, workflow_options
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.rpcs import rpc
@@ -44,7 +44,7 @@ def describe_workflow(
         execution_config=_config(run),
         workflow_execution_info=execution_info(run),
         pending_activities=[
-            activities.pending_info(activity)
+            activity_description.pending_info(activity)
             for activity in (*run.activities.values(), *run.left_activities)
         ],
         pending_children=map(children.pending_info, run.children.values()),
@@ -122,6 +122,10 @@ def _extended_info(run: Run) -> WorkflowExecutionExtendedInfo:
         extended.run_expiration_time.CopyFrom(GO_ZERO_TIME)
     if run.execution_expiration is not None:
         extended.execution_expiration_time.FromNanoseconds(run.execution_expiration)
+    if run.pause is not None:
+        extended.pause_info.identity = run.pause.identity
+        extended.pause_info.reason = run.pause.reason
+        extended.pause_info.paused_time.FromNanoseconds(run.pause.since)
     for request_id, (event_type, event) in run.request_ids.items():
         info = extended.request_id_infos[request_id]
         info.event_type = event_type

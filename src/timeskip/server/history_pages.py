@@ -104,7 +104,7 @@ class _Reading:
         self.size = _page_size(request)
 
     def answer(self) -> GetWorkflowExecutionHistoryResponse | None:
-        if self.waits and self.run.is_open and (self.only_close or not self._has_news()):
+        if self.waits and self._goes_on and (self.only_close or not self._has_news()):
             self.cluster.time_waits[self.call] = self.run
             self.call.on_cancel = self._forget
             self.call.on_expiry = self._expire
@@ -112,13 +112,18 @@ class _Reading:
             return None
         return self._page()
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether there will be more to read. Readers are told of a pause as if it were the end."""
+        return self.run.is_open and not self.run.is_paused
+
     def _has_news(self) -> bool:
         return self.first <= len(self.run.history.events)
 
     def _on_news(self) -> None:
         if self.call.answered or self.call not in self.cluster.time_waits:
             return
-        if self.run.is_open and (self.only_close or not self._has_news()):
+        if self._goes_on and (self.only_close or not self._has_news()):
             self.run.on_news.append(self._on_news)
             return
         self._forget()
@@ -138,11 +143,11 @@ class _Reading:
     def _page(self) -> GetWorkflowExecutionHistoryResponse:
         events = self.run.history.events
         if self.only_close:
-            if self.run.is_open and self.waits:
+            if self._goes_on and self.waits:
                 return GetWorkflowExecutionHistoryResponse(
                     history=History(), next_page_token=self._token(self.first)
                 )
-            if self.run.is_open:
+            if self._goes_on:
                 return GetWorkflowExecutionHistoryResponse(history=History())
             return GetWorkflowExecutionHistoryResponse(
                 history=History(events=[self._followed(events[-1])])
@@ -150,7 +155,7 @@ class _Reading:
         shown = _cut(events, self.first, self.size)
         following = self.first + len(shown)
         response = GetWorkflowExecutionHistoryResponse()
-        if following <= len(events) or (self.waits and self.run.is_open):
+        if following <= len(events) or (self.waits and self._goes_on):
             response.next_page_token = self._token(following)
         elif self.run.workflow_task is not None:
             # Readers that do not wait are shown the task that is being tried again, too.

@@ -154,6 +154,7 @@ def description(cluster: Cluster, namespace: Namespace) -> DescribeNamespaceResp
                 sync_update=True,
                 async_update=True,
                 worker_heartbeats=True,
+                workflow_pause=True,
                 worker_poll_complete_on_shutdown=cluster.answers_polls_at_shutdown,
             ),
             limits=NamespaceInfo.Limits(

@@ -283,6 +283,8 @@ def _forget(run: Run, query_id: str, call: Call) -> None:
 
 
 def _rejected(run: Run, condition: QueryRejectCondition.ValueType) -> QueryRejected | None:
+    if run.is_paused:
+        return QueryRejected(status=run.status)
     if run.is_open:
         return None
     completed = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED

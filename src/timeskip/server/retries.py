@@ -48,19 +48,23 @@ def next_attempt(
 
     `expiration` is the time after which no attempt may begin any more.
     """
-    if failure is not None and not _is_retryable(failure, policy):
+    if failure is not None and not is_retryable(failure, policy):
         return None, RetryState.RETRY_STATE_NON_RETRYABLE_FAILURE
     if policy.maximum_attempts and attempt >= policy.maximum_attempts:
         return None, RetryState.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED
-    interval = _interval(policy, attempt, failure)
-    maximum = policy.maximum_interval.ToNanoseconds()
-    if not maximum and interval <= 0:
+    interval = backoff(policy, attempt, failure)
+    if interval <= 0:
         return None, RetryState.RETRY_STATE_TIMEOUT
-    if maximum and not 0 < interval <= maximum:
-        interval = maximum
     if expiration is not None and now + interval > expiration:
         return None, RetryState.RETRY_STATE_TIMEOUT
     return interval, RetryState.RETRY_STATE_IN_PROGRESS
+
+
+def backoff(policy: RetryPolicy, attempt: int, failure: Failure | None = None) -> Nanoseconds:
+    """How long to wait after an attempt, with the policy's maximum; 0 or less if it is too long."""
+    interval = _interval(policy, attempt, failure)
+    maximum = policy.maximum_interval.ToNanoseconds()
+    return interval if not maximum or 0 < interval <= maximum else maximum
 
 
 def _interval(policy: RetryPolicy, attempt: int, failure: Failure | None) -> Nanoseconds:
@@ -79,7 +83,8 @@ def _interval(policy: RetryPolicy, attempt: int, failure: Failure | None) -> Nan
     return int(interval) if interval <= _LONGEST else 0
 
 
-def _is_retryable(failure: Failure, policy: RetryPolicy) -> bool:
+def is_retryable(failure: Failure, policy: RetryPolicy) -> bool:
+    """Whether the policy lets anything be tried again after this failure."""
     kind = failure.WhichOneof("failure_info")
     never = policy.non_retryable_error_types
     if kind in ("terminated_failure_info", "canceled_failure_info"):

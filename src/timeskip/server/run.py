@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from timeskip.server.children import Child
     from timeskip.server.cluster import Cluster
     from timeskip.server.namespaces import Namespace
+    from timeskip.server.pauses import Pause
     from timeskip.server.queries import BufferedQuery
     from timeskip.server.timers import UserTimer
     from timeskip.server.updates import Update
     from timeskip.server.workflow_tasks import WorkflowTask
 
 #: To look a value up in the API's enumerations takes longer than to compare it.
-_RUNNING = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
+_PAUSED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
 
 
 class Run:
@@ -64,6 +65,8 @@ class Run:
         self.memo: dict[str, Payload] = dict(started.memo.fields)
         self.search_attributes: dict[str, Payload] = dict(started.search_attributes.indexed_fields)
         self.user_metadata: UserMetadata | None = None
+        #: Kept when the run closes while it is paused.
+        self.pause: Pause | None = None
         self.priority = started.priority if started.HasField("priority") else None
         self.versioning_override: VersioningOverride | None = None
         self.has_versioning_info = False
@@ -119,7 +122,12 @@ class Run:
 
     @property
     def is_open(self) -> bool:
-        return self.status == _RUNNING
+        return self.close_time is None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is open, but gets no workflow tasks."""
+        return self.status == _PAUSED
 
     @property
     def workflow_type(self) -> str:

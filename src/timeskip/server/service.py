@@ -12,6 +12,9 @@ from timeskip.clock import Clock, Nanoseconds
 # Importing a concept registers its RPCs, and what its events change.
 from timeskip.server import (  # noqa: F401
     activity_answers,
+    activity_options,
+    activity_pause,
+    activity_reset,
     batch_jobs,
     cancellation,
     children,
@@ -37,6 +40,7 @@ from timeskip.server import (  # noqa: F401
     worker_builds,
     workers,
     workflow_options,
+    workflow_pause,
 )
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster

@@ -79,7 +79,7 @@ def signal_with_start(
             starting.begin(run)
         elif run.workflow_task is None:
             # Unlike a plain signal, this one ends a start delay.
-            workflow_tasks.schedule(run)
+            workflow_tasks.schedule_unless_paused(run)
         run.commit()
         if started:
             started_type, _ = run.request_ids[run.request_id]

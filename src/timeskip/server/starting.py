@@ -365,11 +365,13 @@ def _task_timeout(asked: Nanoseconds, run_timeout: Nanoseconds) -> Nanoseconds:
 
 
 def _response(run: Run, link: Link, *, started: bool) -> StartWorkflowExecutionResponse:
+    """The answer to the request that started the run, or that is content with it."""
     return StartWorkflowExecutionResponse(
         run_id=run.run_id,
         first_execution_run_id=run.started.first_execution_run_id,
         started=started,
-        status=run.status,
+        # A run that was there is told to be running, even if it is paused.
+        status=run.status if started else Status.WORKFLOW_EXECUTION_STATUS_RUNNING,
         link=link,
     )
 

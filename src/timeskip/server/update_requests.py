@@ -70,6 +70,10 @@ def admit(run: Run, request: UpdateWorkflowExecutionRequest) -> Update:
     known = run.updates.get(request.request.meta.update_id)
     if not run.is_open and known is None:
         raise not_found("workflow execution already completed")
+    if run.is_paused:
+        raise ServiceError(
+            StatusCode.FAILED_PRECONDITION, "Workflow is paused. Cannot update the workflow."
+        )
     if run.is_open and run.workflow_task_attempt >= _FAILING_ATTEMPT:
         raise ServiceError(
             StatusCode.FAILED_PRECONDITION,

@@ -62,6 +62,9 @@ _NOT_THE_WORKERS_FAULT = frozenset(
 #: What the real server writes as the request id of a task that it returned in an answer.
 RETURNED_TASK_REQUEST_ID = "request-from-RespondWorkflowTaskCompleted"
 
+#: The same of a speculative task that it took back before anybody had started it.
+_NOT_STARTED_REQUEST_ID = "emptyUuid"
+
 
 class WorkflowTask:
     """The one workflow task that a run may have open; it waits in a queue to be dispatched."""
@@ -210,6 +213,12 @@ def current_queue(run: Run) -> TaskQueue:
 def schedule_if_needed(run: Run) -> None:
     """After news for the workflow: make sure that a workflow task will see it."""
     if run.workflow_task is None and run.backoff_due is None:
+        schedule_unless_paused(run)
+
+
+def schedule_unless_paused(run: Run) -> None:
+    """Open a workflow task, or leave that to the end of the pause."""
+    if not run.is_paused:
         schedule(run)
 
 
@@ -364,6 +373,33 @@ def time_out(run: Run, task: WorkflowTask, timeout_type: TimeoutType.ValueType) 
     _give_up(run, task, counts=timeout_type == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
 
 
+def withdraw(run: Run, cause: Cause.ValueType, identity: str) -> None:
+    """Take back the open task if no worker has it yet.
+
+    A speculative one leaves a trace as if `identity` had started it.
+    """
+    task = run.workflow_task
+    if task is None or task.started_event_id:
+        return
+    if task.speculative:
+        task.request_id = _NOT_STARTED_REQUEST_ID
+        task.identity = identity
+        task.started_time = run.cluster.clock.now()
+        task.started_event_id = run.history.next_event_id + 1
+        _write(run, task)
+    if not task.is_transient:
+        run.add(
+            EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+            WorkflowTaskFailedEventAttributes(
+                scheduled_event_id=task.scheduled_event_id,
+                started_event_id=task.started_event_id,
+                cause=cause,
+                identity=identity,
+            ),
+        )
+    _give_up(run, task, counts=False)
+
+
 def poll_response(
     run: Run, task: WorkflowTask, *, attach_queries: bool = True, returned: bool = False
 ) -> PollWorkflowTaskQueueResponse:
@@ -440,7 +476,7 @@ def _await_worker(run: Run, task: WorkflowTask, patience: Nanoseconds) -> None:
 
 def _schedule_to_start(run: Run, task: WorkflowTask) -> None:
     time_out(run, task, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START)
-    schedule(run)
+    schedule_unless_paused(run)
     run.commit()
 
 
@@ -449,7 +485,7 @@ def _start_to_close(run: Run, task: WorkflowTask) -> None:
         task.due = None
         return
     time_out(run, task, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
-    schedule(run)
+    schedule_unless_paused(run)
     run.commit()
 
 

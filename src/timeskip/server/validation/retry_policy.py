@@ -52,6 +52,11 @@ def validate_retry_policy(policy: RetryPolicy) -> None:
     capped at the longest duration that the server keeps.
     """
     fill_retry_policy(policy)
+    validate_filled_retry_policy(policy)
+
+
+def validate_filled_retry_policy(policy: RetryPolicy) -> None:
+    """The same for a policy that lacks nothing, or whose gaps are meant."""
     if policy.maximum_attempts == 1:
         return
     if reason := why_invalid(policy.initial_interval):
