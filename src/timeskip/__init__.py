@@ -6,6 +6,7 @@ from temporalio.workflow import unsafe
 with unsafe.imports_passed_through():
     from timeskip.errors import (
         ActivityNotRegistered,
+        DirectLaneUnavailable,
         SimulationClosed,
         SimulationStalled,
         SimulationStuck,
@@ -20,6 +21,7 @@ with unsafe.imports_passed_through():
 
 __all__ = [
     "ActivityNotRegistered",
+    "DirectLaneUnavailable",
     "Limits",
     "RunRecord",
     "Simulation",

@@ -11,6 +11,10 @@ class TimeskipError(Exception):
     """Base of all errors that timeskip raises."""
 
 
+class DirectLaneUnavailable(UserWarning):
+    """The installed SDK is not as the direct lane knows it, so the wire lane is used instead."""
+
+
 class WorkflowTaskFailed(TimeskipError):  # noqa: N818 - named as the event of the history is
     """A workflow task failed, and the test did not say that it expects this.
 

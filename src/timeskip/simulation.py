@@ -43,7 +43,7 @@ from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.awaits import name_of_callable
 from timeskip.lanes.holds import Hold, enclosing_hold
 from timeskip.lanes.lane import Lane
-from timeskip.lanes.wire import WireServer
+from timeskip.lanes.selection import LaneName, select
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
 from timeskip.server.calls import Answer
@@ -56,7 +56,6 @@ from timeskip.workers import SimulatedWorker
 Result = TypeVar("Result")
 
 ClockName = Literal["virtual", "real", "manual"]
-LaneName = Literal["wire", "direct"]
 
 #: The queue that `sim.worker(...)` serves and `sim.task_queue` names. Each simulation is a service
 #: of its own, so nobody else can poll it.
@@ -65,16 +64,6 @@ DEFAULT_TASK_QUEUE = "timeskip"
 
 #: Real seconds between two looks at a condition while time is real.
 _REAL_STEP = 0.005
-
-
-def _direct_lane(**options: Any) -> Lane:
-    # The simulated core is a third of this package; only those who want it pay for its import.
-    from timeskip.lanes.direct.lane import DirectLane
-
-    return DirectLane(**options)
-
-
-_LANES: dict[LaneName, Callable[..., Lane]] = {"wire": WireServer, "direct": _direct_lane}
 
 
 @dataclass(frozen=True)
@@ -135,9 +124,7 @@ class Simulation(WorkflowEnvironment):
         interceptors: Sequence[temporalio.client.Interceptor] = (),
         plugins: Sequence[temporalio.client.Plugin] = (),
     ) -> None:
-        if lane not in _LANES:
-            raise ValueError(f"there is no lane {lane!r}; choose 'wire' or 'direct'")
-        self.lane = lane
+        self.lane, self._make_lane = select(lane)
         self.seed = seed
         self.task_queue = task_queue
         self._clock = _clock(clock, start_time)
@@ -163,7 +150,7 @@ class Simulation(WorkflowEnvironment):
         if self._server is not None or self._closed:
             raise SimulationClosed("a simulation can be started only once; make a new one")
         namespaces = dict.fromkeys(("default", self._namespace))
-        self._server = _LANES[self.lane](clock=self._clock, seed=self.seed, namespaces=namespaces)
+        self._server = self._make_lane(clock=self._clock, seed=self.seed, namespaces=namespaces)
         self._server.start()
         cluster = self._server.service.cluster
         cluster.limits = self._limits

@@ -21,9 +21,9 @@ from temporalio.plugin import SimplePlugin
 
 from tests.simulation.workflows import Sleeper
 from timeskip import Simulation, SimulationClosed
+from timeskip.lanes.selection import LaneName
 from timeskip.server.calls import Call
 from timeskip.server.service import Service
-from timeskip.simulation import LaneName
 
 HOUR = 3600.0
 
