@@ -57,6 +57,33 @@ def test_next_time_skips_what_the_clocks_skip() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("0 * * * *", ["05:00", "06:00", "07:00"]),
+        ("30 1 * * *", ["05:30", "06:30", "06:30"]),
+        ("*/30 1 * * *", ["05:00", "05:30", "06:00", "06:30"]),
+        ("0 2 * * *", ["07:00", "07:00"]),
+        ("0 1 3 11 *", ["05:00", "06:00"]),
+    ],
+)
+def test_next_time_takes_twice_what_the_clocks_show_twice(
+    schedule: str, expected: list[str]
+) -> None:
+    now, times = "2024-11-03 04:10:00", []
+    for _ in expected:
+        following = next_time(f"CRON_TZ=America/New_York {schedule}", now)
+        assert following is not None
+        now = following
+        times.append(now[11:16])
+    assert times == expected
+
+
+def test_next_time_in_a_zone_without_that_midnight() -> None:
+    havana = "CRON_TZ=America/Havana 0 0 * * *"
+    assert next_time(havana, "2024-03-09 12:00:00") == "2024-03-11 04:00:00"
+
+
 def test_no_next_time_on_a_day_that_no_month_has() -> None:
     assert next_time("0 0 31 2 *", "2024-03-01 12:00:00") is None
 

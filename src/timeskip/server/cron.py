@@ -65,21 +65,56 @@ def _every(duration: str) -> Nanoseconds:
 
 
 def _times(schedule: str, after: Nanoseconds) -> Iterator[Nanoseconds]:
-    """The times of a schedule that come after this one."""
+    """The times of a schedule that come after this one.
+
+    What the clocks skip when they go forward is left out. What they show twice when they go back is
+    taken twice, as the real server does.
+    """
     zone = ZoneInfo("UTC")
     if zoned := TIME_ZONE.fullmatch(schedule):
         zone, schedule = ZoneInfo(zoned[1] or "UTC"), zoned[2].strip()
     expression = _DESCRIPTORS.get(schedule, schedule).replace("?", "*")
-    start = (_EPOCH + timedelta(microseconds=after // 1000)).astimezone(zone)
-    try:
-        clock_times = CronSim(expression, start.replace(tzinfo=None))
-    except CronSimError:
-        # A day that no month has: the schedule is well formed, but its time never comes.
-        return
-    for clock_time in clock_times:
-        instant = clock_time.replace(tzinfo=zone).astimezone(timezone.utc)
-        if instant.astimezone(zone).replace(tzinfo=None) != clock_time:
-            continue  # skipped when the clocks go forward: the schedule does without it
-        moment = (instant - _EPOCH) // timedelta(seconds=1) * SECOND
-        if moment > after:
-            yield moment
+    since = _EPOCH + timedelta(microseconds=after // 1000)
+    clock = looked_at = _clock(zone, since)
+    while True:
+        try:
+            clock_time = next(CronSim(expression, looked_at))
+        except (CronSimError, StopIteration):
+            # A day that no month has: the schedule is well formed, but its time never comes.
+            return
+        instant = since + (clock_time - clock)
+        change = _change_of_clocks(zone, since, instant)
+        if change is None:
+            moment = (instant - _EPOCH) // timedelta(seconds=1) * SECOND
+            if moment > after:
+                yield moment
+            since, clock = instant, clock_time
+            looked_at = clock
+        else:
+            # From here on clocks show something else, perhaps a time of the schedule right now.
+            since, clock = change, _clock(zone, change)
+            looked_at = clock - timedelta(seconds=1)
+
+
+def _clock(zone: ZoneInfo, instant: datetime) -> datetime:
+    """What a clock in the zone shows."""
+    return instant.astimezone(zone).replace(tzinfo=None)
+
+
+def _change_of_clocks(zone: ZoneInfo, since: datetime, until: datetime) -> datetime | None:
+    """The first instant after `since` and by `until` at which clocks go forward or back, if any."""
+    offset = since.astimezone(zone).utcoffset()
+    before = since
+    while before < until:
+        after = min(before + timedelta(days=1), until)
+        if after.astimezone(zone).utcoffset() == offset:
+            before = after
+            continue
+        while after - before > timedelta(seconds=1):
+            middle = before + (after - before) / 2
+            if middle.astimezone(zone).utcoffset() == offset:
+                before = middle
+            else:
+                after = middle
+        return after.replace(microsecond=0)
+    return None
