@@ -13,16 +13,19 @@ from temporalio.api.enums.v1 import BatchOperationType, ResetType
 from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
     RequestCancelWorkflowExecutionRequest,
+    ResetActivityRequest,
     ResetWorkflowExecutionRequest,
     SignalWorkflowExecutionRequest,
     StartBatchOperationRequest,
     TerminateWorkflowExecutionRequest,
+    UnpauseActivityRequest,
+    UpdateActivityOptionsRequest,
     UpdateWorkflowExecutionOptionsRequest,
 )
 
 from timeskip.server.calls import Answer, Call
 from timeskip.server.cluster import Cluster
-from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.reset_targets import find_target
 from timeskip.server.rpcs import HANDLERS, WORKFLOW_SERVICE
 from timeskip.server.set_fields import copy_set
@@ -170,6 +173,65 @@ def _update_options(
     )
 
 
+def _unpause_activities(
+    cluster: Cluster, batch: StartBatchOperationRequest, execution: WorkflowExecution
+) -> Message:
+    operation = batch.unpause_activities_operation
+    request = UnpauseActivityRequest(
+        namespace=batch.namespace,
+        execution=execution,
+        identity=operation.identity,
+        reset_attempts=operation.reset_attempts,
+        reset_heartbeat=operation.reset_heartbeat,
+    )
+    copy_set(operation, request, "jitter")
+    if operation.match_all:
+        request.unpause_all = True
+    else:
+        request.type = operation.type
+    return request
+
+
+def _reset_activities(
+    cluster: Cluster, batch: StartBatchOperationRequest, execution: WorkflowExecution
+) -> Message:
+    operation = batch.reset_activities_operation
+    request = ResetActivityRequest(
+        namespace=batch.namespace,
+        execution=execution,
+        identity=operation.identity,
+        reset_heartbeat=operation.reset_heartbeat,
+        keep_paused=operation.keep_paused,
+        restore_original_options=operation.restore_original_options,
+    )
+    copy_set(operation, request, "jitter")
+    if operation.match_all:
+        request.match_all = True
+    else:
+        request.type = operation.type
+    return request
+
+
+def _update_activity_options(
+    cluster: Cluster, batch: StartBatchOperationRequest, execution: WorkflowExecution
+) -> Message:
+    operation = batch.update_activity_options_operation
+    if operation.WhichOneof("activity") is None:
+        raise invalid_argument("unknown activity type: <nil>")
+    request = UpdateActivityOptionsRequest(
+        namespace=batch.namespace,
+        execution=execution,
+        identity=operation.identity,
+        restore_original=operation.restore_original,
+    )
+    copy_set(operation, request, "activity_options", "update_mask")
+    if operation.match_all:
+        request.match_all = True
+    else:
+        request.type = operation.type
+    return request
+
+
 _OPERATIONS: dict[str, Operation] = {
     "termination_operation": Operation(
         BatchOperationType.BATCH_OPERATION_TYPE_TERMINATE_WORKFLOW,
@@ -203,5 +265,20 @@ _OPERATIONS: dict[str, Operation] = {
         BatchOperationType.BATCH_OPERATION_TYPE_UPDATE_WORKFLOW_EXECUTION_OPTIONS,
         "UpdateWorkflowExecutionOptions",
         _update_options,
+    ),
+    "unpause_activities_operation": Operation(
+        BatchOperationType.BATCH_OPERATION_TYPE_UNPAUSE_ACTIVITY,
+        "UnpauseActivity",
+        _unpause_activities,
+    ),
+    "reset_activities_operation": Operation(
+        BatchOperationType.BATCH_OPERATION_TYPE_RESET_ACTIVITY,
+        "ResetActivity",
+        _reset_activities,
+    ),
+    "update_activity_options_operation": Operation(
+        BatchOperationType.BATCH_OPERATION_TYPE_UPDATE_ACTIVITY_OPTIONS,
+        "UpdateActivityOptions",
+        _update_activity_options,
     ),
 }

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from temporalio.api.batch.v1 import (
+    BatchOperationResetActivities,
+    BatchOperationUnpauseActivities,
+    BatchOperationUpdateActivityOptions,
+)
 from temporalio.api.enums.v1 import ExecutionType, ResetType
 from temporalio.api.workflowservice.v1 import (
     StartBatchOperationRequest,
@@ -10,6 +15,8 @@ from temporalio.api.workflowservice.v1 import (
 
 from timeskip.server.errors import ServiceError, invalid_argument
 from timeskip.server.validation.limits import is_too_long
+
+_NO_ACTIVITY = "Either activity type must be set, or match all should be set to true"
 
 _RESET_TYPES = (
     ResetType.RESET_TYPE_FIRST_WORKFLOW_TASK,
@@ -77,12 +84,43 @@ def _validate_operation(request: StartBatchOperationRequest) -> None:
         elif reset.reset_type not in _RESET_TYPES:
             name = "Unspecified" if not reset.reset_type else str(reset.reset_type)
             raise invalid_argument(f"unknown batch reset type {name}")
+    if operation == "unpause_activities_operation":
+        _validate_choice(request.unpause_activities_operation, "activity filter must be set")
+    if operation == "reset_activities_operation":
+        _validate_choice(
+            request.reset_activities_operation, "must provide ActivityType or MatchAll"
+        )
+    if operation == "update_activity_options_operation":
+        _validate_options(request.update_activity_options_operation)
     if operation == "update_workflow_options_operation":
         update = request.update_workflow_options_operation
         if not update.HasField("workflow_execution_options"):
             raise invalid_argument("must provide UpdateOptions")
         if not update.HasField("update_mask"):
             raise invalid_argument("must provide UpdateMask")
+
+
+def _validate_choice(
+    operation: BatchOperationUnpauseActivities | BatchOperationResetActivities, if_missing: str
+) -> None:
+    """Refuse an operation that is for no activity."""
+    if operation.WhichOneof("activity") is None:
+        raise invalid_argument(if_missing)
+    if not operation.type and not operation.match_all:
+        raise invalid_argument(_NO_ACTIVITY)
+
+
+def _validate_options(operation: BatchOperationUpdateActivityOptions) -> None:
+    if operation.restore_original and operation.HasField("activity_options"):
+        raise invalid_argument("cannot set both activity options and restore original")
+    if operation.restore_original:
+        return
+    if not operation.HasField("activity_options"):
+        raise invalid_argument(
+            "Either activity type must be set, or restore original should be set to true"
+        )
+    if operation.WhichOneof("activity") and not (operation.type or operation.match_all):
+        raise invalid_argument(_NO_ACTIVITY)
 
 
 def _validate_query(query: str) -> None:
