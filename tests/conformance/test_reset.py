@@ -36,6 +36,7 @@ from tests.conformance.commands import (
     start_timer,
     upsert_search_attributes,
 )
+from tests.conformance.operations import pause_run, unpause_run
 from tests.conformance.payloads import memo
 from tests.conformance.refusals import LONG, UNKNOWN_RUN_ID, observe_refusal
 from tests.conformance.resets import finished_task, observe_run, reset
@@ -238,6 +239,35 @@ async def test_every_event_of_tasks_that_were_written_late_is_tried(world: World
     await world.terminate(run)
     for call in calls:
         await call
+    for finish in range(len((await world.history(run)).events) + 2):
+        await world.observe_error(f"at {finish}", _reset_at(world, run, finish))
+
+
+@scenario("rpc:ResetWorkflowExecution", "rpc:PauseWorkflowExecution")
+async def test_a_paused_run_is_reset(world: World) -> None:
+    run = await updates.idle_run(world)
+    await pause_run(world, run)
+    await world.signal(run)
+    new = await reset(world, run, 4)
+    await observe_run(world, "old", run)
+    await observe_run(world, "new", new)
+    await world.raw.run_workflow_task(complete_workflow())
+    await world.closed(new)
+
+
+@scenario("rpc:ResetWorkflowExecution", "rpc:UnpauseWorkflowExecution")
+async def test_every_event_of_a_run_that_was_paused_is_tried(world: World) -> None:
+    run = await updates.idle_run(world)
+    await world.signal(run)
+    await pause_run(world, run)
+    await world.signal(run, "while paused")
+    await unpause_run(world, run)
+    task = await world.raw.poll_workflow_task()
+    await pause_run(world, run)
+    await world.raw.complete_workflow_task(task, start_timer("t", 100))
+    await unpause_run(world, run)
+    await world.terminate(run)
+    await world.observe_history("history", run)
     for finish in range(len((await world.history(run)).events) + 2):
         await world.observe_error(f"at {finish}", _reset_at(world, run, finish))
 
@@ -458,6 +488,12 @@ BAD: Mapping[str, dict[str, Any]] = {
     "request id missing": {"request_id": ""},
     "request id too long": {"request_id": LONG},
     "request id and execution missing": {"request_id": "", "workflow_execution": None},
+    "unknown reapply type": {"reset_reapply_type": 99},
+    "unknown reapply type and no request id": {"reset_reapply_type": 99, "request_id": ""},
+    "unknown reapply type and workflow": {
+        "reset_reapply_type": 99,
+        "workflow_execution": WorkflowExecution(workflow_id="nobody"),
+    },
     "unknown and no event": {
         "workflow_execution": WorkflowExecution(workflow_id="nobody"),
         "workflow_task_finish_event_id": 0,

@@ -69,6 +69,8 @@ _OF_TASKS = frozenset(
     }
 )
 
+_BEFORE_PAUSE = Cause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_PAUSE_REQUESTED_BEFORE_TASK_STARTED
+
 #: Of the run's children, which go on as children of the new run.
 _NEWS_OF_CHILDREN = frozenset(
     {
@@ -137,7 +139,7 @@ def reset(
             "this event must be at the boundary"
         )
     task_event = _last_task_event(base.history.events[:last])
-    if task_event is None or task_event.event_type == _COMPLETED:
+    if task_event is None or not _leaves_task(task_event):
         raise invalid_argument(
             "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, "
             f"WorkflowTaskStarted + 1]: {finish_event_id}"
@@ -165,6 +167,13 @@ def reset(
 def _last_task_event(events: Sequence[HistoryEvent]) -> HistoryEvent | None:
     """What has happened last to a workflow task."""
     return next((event for event in reversed(events) if event.event_type in _OF_TASKS), None)
+
+
+def _leaves_task(event: HistoryEvent) -> bool:
+    """Whether a workflow task is open after this event, or is to be tried again at once."""
+    if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+        return event.workflow_task_failed_event_attributes.cause != _BEFORE_PAUSE
+    return event.event_type != _COMPLETED
 
 
 def _end(current: Run | None, reason: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from temporalio.api.enums.v1 import ResetReapplyType
 from temporalio.api.workflow.v1 import PostResetOperation
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
-from timeskip.server.errors import invalid_argument
+from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.validation.executions import validate_workflow_execution
 from timeskip.server.validation.limits import is_too_long
 from timeskip.server.validation.workflow_options import (
@@ -24,6 +25,9 @@ def validate_reset(request: ResetWorkflowExecutionRequest) -> None:
     if is_too_long(request.request_id):
         raise invalid_argument("RequestId length exceeds limit.")
     validate_workflow_execution(request)
+    if request.reset_reapply_type not in ResetReapplyType.values():
+        # The real server trips over it.
+        raise ServiceError(StatusCode.INTERNAL, "something went wrong, please retry (9437e4fd)")
 
 
 def validate_post_reset_operations(operations: Iterable[PostResetOperation]) -> None:
