@@ -1,4 +1,5 @@
 # Needs only make and a Python 3.10 or later with its `venv` module. Another interpreter: make test PYTHON=python3.13
+# More interpreters for test-all than those on the path or in pyenv: make test-all PYTHONS="..."
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,20 +14,22 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:
 	@echo "make demo      run the example workflows' tests and show the time that they skipped"
 	@echo "make test      the tests but for the slow ones, with branch coverage"
-	@echo "make test-all  all tests, with branch coverage"
+	@echo "make test-all  all tests, with the oldest and the newest temporalio and Python supported"
 	@echo "make lint      ruff and mypy --strict"
-	@echo "make bench     compare with the Java test server"
+	@echo "make bench     compare with the Java test server; ARGS='--parts sequence,crowds ...'"
 	@echo "make docs      regenerate docs/support.md"
 
 demo: $(READY)
 	@$(BIN)/python -m examples
 
-test: SELECTION := -m "not slow"
-test test-all: $(READY)
+test: $(READY)
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(SELECTION) $(ARGS)
+	$(BIN)/coverage run -m pytest -m "not slow" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+test-all: $(READY)
+	@PYTHONS="$(PYTHONS)" $(BIN)/python -m tests.matrix $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -40,7 +43,7 @@ docs: $(READY)
 	$(BIN)/python -m docs.generate_support
 
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-matrix build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environment is made once and brought up to date when the dependencies change.
 $(READY): pyproject.toml

@@ -267,6 +267,9 @@ class WorkflowWorker:
                 self._do(*self._steps.popleft())
         finally:
             self._is_stepping = False
+        if self._room_needed:
+            # Those that were too busy to be forgotten when room was needed first.
+            self._make_room()
         self._end_if_done()
 
     def _do(self, run: CachedRun, step: Step) -> None:
