@@ -17,7 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from tests.conformance.commands import complete_workflow, seconds
 from tests.conformance.refusals import UNKNOWN_RUN_ID
-from tests.conformance.scenario import scenario
+from tests.conformance.scenario import options, scenario
 from tests.conformance.updates import (
     ACCEPTED,
     ADMITTED,
@@ -67,7 +67,10 @@ async def update_with_start(
     return await send(world, start_operation(start), update_operation(update))
 
 
-@scenario("rpc:ExecuteMultiOperation")
+@scenario(
+    "rpc:ExecuteMultiOperation",
+    *options("ExecuteMultiOperationRequest", "namespace", "operations"),
+)
 async def test_an_update_starts_its_workflow(world: World) -> None:
     call = await begun(update_with_start(world))
     task = await world.raw.poll_workflow_task()

@@ -34,6 +34,7 @@ from tests.conformance.world import Run, World
 @scenario(
     "rpc:UpdateWorkflowExecution",
     "command:ProtocolMessage",
+    "option:ProtocolMessageCommandAttributes.message_id",
     "event:WorkflowExecutionUpdateAccepted",
     "event:WorkflowExecutionUpdateCompleted",
     *options(
@@ -61,7 +62,11 @@ async def test_an_update_is_accepted_and_completed_in_one_task(world: World) -> 
     world.observe("description", await world.describe(run))
 
 
-@scenario("rpc:UpdateWorkflowExecution", "rpc:PollWorkflowExecutionUpdate")
+@scenario(
+    "rpc:UpdateWorkflowExecution",
+    "rpc:PollWorkflowExecutionUpdate",
+    *options("PollWorkflowExecutionUpdateRequest", "update_ref", "identity", "wait_policy"),
+)
 async def test_an_update_is_completed_by_a_later_task(world: World) -> None:
     run = await idle_run(world)
     accepted = asyncio.create_task(update(world, run, stage=ACCEPTED))

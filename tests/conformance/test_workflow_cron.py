@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
-from temporalio.api.common.v1 import RetryPolicy
+from temporalio.api.common.v1 import RetryPolicy, WorkflowType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import SignalWithStartWorkflowExecutionRequest
 from temporalio.client import WorkflowHistoryEventFilterType
 
 from tests.conformance.commands import (
@@ -141,3 +145,26 @@ async def test_a_client_learns_of_the_next_run(world: World) -> None:
     )
     async for event in events:
         world.observe("close event", event, without=["task_id"])
+
+
+@scenario(
+    "rpc:SignalWithStartWorkflowExecution",
+    "option:SignalWithStartWorkflowExecutionRequest.cron_schedule",
+)
+async def test_a_signal_starts_a_cron_workflow(world: World) -> None:
+    request = SignalWithStartWorkflowExecutionRequest(
+        namespace=world.client.namespace,
+        workflow_id=world.unique("order"),
+        workflow_type=WorkflowType(name="Order"),
+        task_queue=TaskQueue(name=world.task_queue),
+        signal_name="poke",
+        request_id=str(uuid4()),
+        cron_schedule=EVERY,
+    )
+    started = await world.client.workflow_service.signal_with_start_workflow_execution(request)
+    run = Run(request.workflow_id, started.run_id)
+    await world.observe_history("waiting", run)
+    await world.raw.run_workflow_task(complete_workflow("one"))
+    await world.observe_history("first run", run)
+    await world.raw.poll_workflow_task()
+    await world.observe_history("second run", Run(run.workflow_id))
