@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from temporalio.api.common.v1 import Priority, RetryPolicy, WorkflowExecution
+from temporalio.api.common.v1 import (
+    Priority,
+    RetryPolicy,
+    TimeSkippingConfig,
+    WorkflowExecution,
+)
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion
 from temporalio.api.enums.v1 import (
     EventType,
     WorkflowIdConflictPolicy,
@@ -433,6 +439,7 @@ OPERATIONS = {
     ],
     "nothing masked": [change_options([], versioning_override=AUTO_UPGRADE)],
     "unset": [change_options(["versioning_override"])],
+    "negative": [change_options(["priority"], priority=Priority(priority_key=-1))],
 }
 
 
@@ -452,6 +459,18 @@ BAD_OPERATIONS = {
     "nothing": PostResetOperation(),
     "signal": PostResetOperation(
         signal_workflow=PostResetOperation.SignalWorkflow(signal_name="after")
+    ),
+    "pinned": change_options(
+        ["versioning_override"],
+        versioning_override=VersioningOverride(
+            pinned=VersioningOverride.PinnedOverride(
+                behavior=VersioningOverride.PINNED_OVERRIDE_BEHAVIOR_PINNED,
+                version=WorkerDeploymentVersion(deployment_name="shop", build_id="1"),
+            )
+        ),
+    ),
+    "time skipping": change_options(
+        ["time_skipping_config"], time_skipping_config=TimeSkippingConfig(enabled=True)
     ),
     "unknown path": change_options(["nonsense"], versioning_override=AUTO_UPGRADE),
     "part of an override": change_options(

@@ -145,13 +145,20 @@ def reset(
             f"WorkflowTaskStarted + 1]: {finish_event_id}"
         )
     validate_post_reset_operations(operations)
+    for operation in operations:
+        override = operation.update_workflow_options.workflow_execution_options.versioning_override
+        workflow_options.refuse_pinned(base, override)
     run_id = base.cluster.ids.uuid()
     _end(base.namespace.current_run(base.workflow_id), reason)
     base.reset_run_id = run_id
     base.commit()
     run = starting.rebuild(base, last, run_id)
     _fail_workflow_task(run, base, task_event, reason)
-    for event in _since(base, last):
+    for event in base.history.events[last:]:
+        _tell_of_children(run, event)
+        _reapply(run, event, left_out)
+        run.history.flush_buffer()
+    for event in _of_next_runs(base):
         _reapply(run, event, left_out)
         run.history.flush_buffer()
     for operation in operations:
@@ -205,14 +212,20 @@ def _fail_workflow_task(run: Run, base: Run, task_event: HistoryEvent, reason: s
     )
 
 
-def _since(base: Run, last: int) -> Iterator[HistoryEvent]:
-    """The events after the reset point, and those of the runs that the workflow continued as."""
-    events = base.history.events[last:]
-    while events:
-        yield from events
-        end = events[-1].workflow_execution_continued_as_new_event_attributes
-        following = base.cluster.runs.get(end.new_execution_run_id)
-        events = [] if following is None else following.history.events
+def _of_next_runs(base: Run) -> Iterator[HistoryEvent]:
+    """The events of the runs that the workflow continued as."""
+    run: Run | None = base
+    while run is not None:
+        end = run.history.events[-1].workflow_execution_continued_as_new_event_attributes
+        run = base.cluster.runs.get(end.new_execution_run_id)
+        if run is not None:
+            yield from run.history.events
+
+
+def _tell_of_children(run: Run, event: HistoryEvent) -> None:
+    """Pass on what has become of a child that the new run has taken over."""
+    if event.event_type in _NEWS_OF_CHILDREN and initiated_event_id_of(event) in run.children:
+        run.add(event.event_type, attributes_of(event))
 
 
 def _reapply(
@@ -231,8 +244,6 @@ def _reapply(
             _readmit(run, accepted.accepted_request, left_out)
     elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED:
         workflow_options.write(run, event.workflow_execution_options_updated_event_attributes)
-    elif kind in _NEWS_OF_CHILDREN and initiated_event_id_of(event) in run.children:
-        run.add(kind, attributes_of(event))
 
 
 def _readmit(

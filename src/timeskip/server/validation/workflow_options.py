@@ -35,16 +35,16 @@ def validate_update_options(request: UpdateWorkflowExecutionOptionsRequest) -> N
     if not request.HasField("workflow_execution_options"):
         raise invalid_argument("WorkflowExecutionOptions is required")
     validate_mask(request.update_mask, "error parsing UpdateMask")
+    validate_priority(request.workflow_execution_options.priority)
     validate_options(request.workflow_execution_options)
 
 
 def validate_options(options: WorkflowExecutionOptions) -> None:
-    """Refuse options that no run can have."""
+    """Refuse options that no run can have; a reset lets any priority pass."""
     if options.HasField("time_skipping_config"):
         raise ServiceError(
             StatusCode.UNIMPLEMENTED, "The Time-Skipping feature is not enabled for namespace."
         )
-    validate_priority(options.priority)
     if options.HasField("versioning_override"):
         _validate_override(options.versioning_override)
 
