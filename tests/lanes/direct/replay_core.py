@@ -32,6 +32,7 @@ from timeskip.clock import DueTime, Nanoseconds
 from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWorker
 from timeskip.lanes.direct.cached_run import CachedRun
 from timeskip.lanes.direct.identity import WorkerIdentity
+from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests, Response, Thing
 from timeskip.lanes.direct.slots import FixedSlots, Permit
 from timeskip.lanes.direct.task_reports import Report
@@ -77,7 +78,7 @@ async def simulated_verdict(replayer: Replayer, history: WorkflowHistory) -> Ver
 @contextmanager
 def simulated_core() -> Iterator[None]:
     """Replayers use the simulated core."""
-    original = temporalio.bridge.worker.Worker.for_replay
+    original = vars(temporalio.bridge.worker.Worker)["for_replay"]
     temporalio.bridge.worker.Worker.for_replay = staticmethod(_for_replay)  # type: ignore[method-assign]
     try:
         yield
@@ -175,7 +176,11 @@ class ReplayCore:
             sdk_version="",
         )
         no_activities = ActivityWorker(
-            service, identity, ActivitySettings(False, 0, None, None, 0, 0, 0), FixedSlots(1)
+            service,
+            identity,
+            ActivitySettings(False, 0, None, None, 0, 0, 0),
+            FixedSlots(1),
+            PayloadLimits(),
         )
         settings = WorkflowSettings(
             cache_size=1,
@@ -186,7 +191,7 @@ class ReplayCore:
             ),
         )
         self._workflows = _CatchingUp(
-            service, identity, settings, FixedSlots(2), no_activities, None
+            service, identity, settings, FixedSlots(2), no_activities, None, PayloadLimits()
         )
 
     async def push_history(self, workflow_id: str, history: bytes) -> None:

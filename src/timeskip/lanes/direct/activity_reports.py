@@ -7,6 +7,7 @@ from temporalio.api.common.v1 import Payloads, WorkerVersionStamp
 from temporalio.api.enums.v1 import ActivityTaskFailedCause
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.workflowservice.v1 import (
+    RecordActivityTaskHeartbeatRequest,
     RespondActivityTaskCanceledRequest,
     RespondActivityTaskCanceledResponse,
     RespondActivityTaskCompletedRequest,
@@ -17,18 +18,21 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.bridge.proto.activity_result import ActivityExecutionResult, Cancellation
 
 from timeskip.lanes.direct.identity import WorkerIdentity
+from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests
 from timeskip.server.errors import ServiceError
 
 _UNHANDLED = ActivityTaskFailedCause.ACTIVITY_TASK_FAILED_CAUSE_ACTIVITY_WORKER_UNHANDLED_FAILURE
+_TOO_LARGE = ActivityTaskFailedCause.ACTIVITY_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE
 
 
 class ActivityReports:
     """Answers activity tasks on behalf of one worker."""
 
-    def __init__(self, requests: Requests, identity: WorkerIdentity) -> None:
+    def __init__(self, requests: Requests, identity: WorkerIdentity, limits: PayloadLimits) -> None:
         self._requests = requests
         self._identity = identity
+        self._limits = limits
         self._version = WorkerVersionStamp(build_id=identity.build_id)
 
     def report(
@@ -49,8 +53,11 @@ class ActivityReports:
             )
             if result.completed.HasField("result"):
                 completed.result.payloads.append(result.completed.result)
-            self._say(
-                "RespondActivityTaskCompleted", completed, RespondActivityTaskCompletedResponse
+            self._end(
+                "RespondActivityTaskCompleted",
+                completed,
+                RespondActivityTaskCompletedResponse,
+                last_details,
             )
         elif result.HasField("failed"):
             cause = ActivityTaskFailedCause.ValueType(result.failed.cause) or _UNHANDLED
@@ -63,7 +70,7 @@ class ActivityReports:
             )
             self._fail(token, failure, _UNHANDLED, last_details)
         elif result.HasField("cancelled"):
-            self._say(
+            self._end(
                 "RespondActivityTaskCanceled",
                 RespondActivityTaskCanceledRequest(
                     task_token=token,
@@ -73,7 +80,27 @@ class ActivityReports:
                     worker_version=self._version,
                 ),
                 RespondActivityTaskCanceledResponse,
+                last_details,
             )
+
+    def report_too_large(
+        self, token: bytes, too_large: Failure, last_details: Payloads | None
+    ) -> None:
+        """Fail an attempt that says more than the server takes."""
+        self._fail(token, too_large, _TOO_LARGE, last_details)
+
+    def _end(
+        self,
+        method: str,
+        request: RespondActivityTaskCompletedRequest | RespondActivityTaskCanceledRequest,
+        response_type: type[Message],
+        last_details: Payloads | None,
+    ) -> None:
+        too_large = self._limits.complaint(request)
+        if too_large is None:
+            self._say(method, request, response_type)
+        else:
+            self.report_too_large(request.task_token, too_large, last_details)
 
     def _fail(
         self,
@@ -83,6 +110,12 @@ class ActivityReports:
         last_details: Payloads | None,
     ) -> None:
         identity = self._identity
+        if last_details is not None:
+            too_large = self._limits.complaint(
+                RecordActivityTaskHeartbeatRequest(details=last_details)
+            )
+            if too_large is not None:
+                failure, cause, last_details = too_large, _TOO_LARGE, None
         self._say(
             "RespondActivityTaskFailed",
             RespondActivityTaskFailedRequest(

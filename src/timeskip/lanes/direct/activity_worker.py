@@ -32,6 +32,7 @@ from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import LocalActivities
 from timeskip.lanes.direct.machines.payloads import copy_set_fields
 from timeskip.lanes.direct.pace import Pace
+from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.poller import Poller
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.slot_info import ActivitySlotInfo
@@ -93,12 +94,14 @@ class ActivityWorker:
         identity: WorkerIdentity,
         settings: ActivitySettings,
         slots: Slots[ActivitySlotInfo],
+        limits: PayloadLimits,
     ) -> None:
         self._requests = requests
         self._identity = identity
         self._settings = settings
         self._slots = slots
-        self._reports = ActivityReports(requests, identity)
+        self._limits = limits
+        self._reports = ActivityReports(requests, identity, limits)
         self._running: dict[bytes, _RunningActivity] = {}
         self._tasks: asyncio.Queue[ActivityTask | None] = asyncio.Queue()
         self._stopping = False
@@ -289,16 +292,20 @@ class ActivityWorker:
             )
 
     def _send_heartbeat(self, token: bytes, details: Payloads | None) -> None:
+        request = RecordActivityTaskHeartbeatRequest(
+            task_token=token,
+            details=details,
+            identity=self._identity.identity,
+            namespace=self._identity.namespace,
+        )
+        too_large = self._limits.complaint(request)
+        if too_large is not None:
+            self._reports.report_too_large(token, too_large, None)
+            self._cancel(token, ActivityCancelReason.CANCELLED, is_cancelled=True)
+            return
         try:
             answer = self._requests.ask(
-                "RecordActivityTaskHeartbeat",
-                RecordActivityTaskHeartbeatRequest(
-                    task_token=token,
-                    details=details,
-                    identity=self._identity.identity,
-                    namespace=self._identity.namespace,
-                ),
-                RecordActivityTaskHeartbeatResponse,
+                "RecordActivityTaskHeartbeat", request, RecordActivityTaskHeartbeatResponse
             )
         except ServiceError as error:
             if error.code == StatusCode.NOT_FOUND:

@@ -31,6 +31,7 @@ from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWork
 from timeskip.lanes.direct.eager_starts import EagerStarts
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
+from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.slots import FixedSlots, Slots
 from timeskip.lanes.direct.workflow_worker import WorkflowSettings, WorkflowWorker
@@ -54,11 +55,13 @@ class DirectBridge:
         self._eager_starts = eager_starts
         self._identity = identity
         self._config = config
+        self._limits = PayloadLimits()
         self._activities = ActivityWorker(
             requests,
             identity,
             _activity_settings(config),
             _slots(config.tuner.activity_slot_supplier),
+            self._limits,
         )
         if config.task_types.enable_local_activities:
             self._activities.local_activities = LocalActivities(
@@ -74,6 +77,7 @@ class DirectBridge:
             _slots(config.tuner.workflow_slot_supplier),
             self._activities,
             self._activities.local_activities,
+            self._limits,
         )
         if config.task_types.enable_workflows:
             eager_starts.add(identity.namespace, identity.task_queue, self._workflows)
@@ -81,12 +85,20 @@ class DirectBridge:
         self._stopped = False
 
     async def validate(self) -> NamespaceInfo:
-        self._requests.ask(
+        described = self._requests.ask(
             "DescribeNamespace",
             DescribeNamespaceRequest(namespace=self._identity.namespace),
             DescribeNamespaceResponse,
         )
-        return NamespaceInfo()
+        if not self._config.disable_payload_error_limit:
+            self._limits.learn(described)
+        limits = described.namespace_info.limits
+        return NamespaceInfo(
+            limits=NamespaceInfo.Limits(
+                blob_size_limit_error=limits.blob_size_limit_error,
+                memo_size_limit_error=limits.memo_size_limit_error,
+            )
+        )
 
     async def poll_workflow_activation(self) -> WorkflowActivation:
         self._start()

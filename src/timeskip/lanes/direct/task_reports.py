@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from temporalio.api.common.v1 import MeteringMetadata, Payloads, WorkerVersionStamp
 from temporalio.api.enums.v1 import QueryResultType, TaskQueueKind
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.query.v1 import WorkflowQueryResult
 from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.workflowservice.v1 import (
@@ -20,9 +21,11 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.bridge.proto.workflow_activation import RemoveFromCache
 from temporalio.bridge.proto.workflow_commands import QueryResult
+from temporalio.bridge.proto.workflow_completion import Failure as CompletionFailure
 
 from timeskip.lanes.direct.activity_worker import ActivityWorker
 from timeskip.lanes.direct.identity import WorkerIdentity
+from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.task_outcomes import AnswerQuery, CompleteTask, FailTask, Outcome
 from timeskip.server.errors import ServiceError, StatusCode
@@ -54,10 +57,12 @@ class TaskReports:
         identity: WorkerIdentity,
         activities: ActivityWorker,
         sticky_timeout: timedelta | None,
+        limits: PayloadLimits,
     ) -> None:
         self._requests = requests
         self._identity = identity
         self._activities = activities
+        self._limits = limits
         self._sticky: StickyExecutionAttributes | None = None
         if sticky_timeout is not None:
             self._sticky = StickyExecutionAttributes(
@@ -115,6 +120,14 @@ class TaskReports:
             request.query_results[result.query_id].CopyFrom(
                 WorkflowQueryResult(result_type=kind, answer=answer, error_message=message)
             )
+        too_large = self._limits.complaint(request)
+        if too_large is not None:
+            for permit in permits:
+                permit.release()
+            cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE
+            failure = CompletionFailure(failure=too_large, force_cause=cause)
+            self._fail(FailTask(done.task, cause, failure, is_query=False))
+            return Report(reported=True, eviction=_Evict.FATAL)
         try:
             response = self._requests.ask(
                 "RespondWorkflowTaskCompleted", request, RespondWorkflowTaskCompletedResponse

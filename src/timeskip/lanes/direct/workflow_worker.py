@@ -32,6 +32,7 @@ from timeskip.lanes.direct.flags import Flags
 from timeskip.lanes.direct.history_fetching import HistoryIncompleteError, events_for
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
+from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.poller import Poller
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.slot_info import WorkflowSlotInfo
@@ -78,6 +79,7 @@ class WorkflowWorker:
         slots: Slots[WorkflowSlotInfo],
         activities: ActivityWorker,
         local_activities: LocalActivities | None,
+        limits: PayloadLimits,
     ) -> None:
         self._requests = requests
         self._identity = identity
@@ -91,6 +93,7 @@ class WorkflowWorker:
             identity,
             activities,
             settings.sticky_timeout if settings.cache_size else None,
+            limits,
         )
         self._runs: OrderedDict[str, CachedRun] = OrderedDict()
         self._room_needed: OrderedDict[str, deque[WorkflowTask]] = OrderedDict()
