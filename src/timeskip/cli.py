@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 import click
@@ -26,6 +27,9 @@ def _all_named(
 #: Workers are processes of their own here, which take a while to start. A client may well have begun
 #: to wait before them; time must not have run away by the time they are there.
 _GRACE = Grace(never_polled=10.0)
+
+#: The workers of a test environment are started by the test that also starts the environment.
+_TEST_SERVER_GRACE = Grace(never_polled=1.0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,6 +103,38 @@ def serve(port: int, clock: str, namespaces: tuple[str, ...], seed: int, as_json
             raise click.ClickException(str(error)) from error
         try:
             click.echo(_announcement(server, clock, namespaces, seed, as_json))
+            stop_signals.wait()
+        finally:
+            server.stop()
+
+
+@click.command(short_help="Take the place of Temporal's Java test server.")
+@click.argument("port", type=click.IntRange(1, 65535))
+@click.option(
+    "--enable-time-skipping",
+    is_flag=True,
+    help="Begin with time unlocked.",
+)
+def test_server(port: int, enable_time_skipping: bool) -> None:
+    """Take the place of Temporal's Java test server, for the test environments of all SDKs.
+
+    These start the test server themselves; let them start this program instead. In Python:
+
+    \b
+      WorkflowEnvironment.start_time_skipping(
+          test_server_existing_path=shutil.which("timeskip-test-server"))
+
+    Time begins now, and keeps the machine's pace until the environment unlocks it.
+    """
+    with _StopSignals() as stop_signals:
+        server = WireServer(port=port, clock=VirtualClock(time.time_ns()), grace=_TEST_SERVER_GRACE)
+        locks = server.service.cluster.time_locks
+        locks.begin(0 if enable_time_skipping else 1)
+        try:
+            server.start()
+        except OSError as error:
+            raise click.ClickException(str(error)) from error
+        try:
             stop_signals.wait()
         finally:
             server.stop()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, cast
 
 from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 from temporalio.testing._workflow import _V1WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -36,6 +39,44 @@ async def skip(address: str) -> tuple[timedelta, timedelta, timedelta]:
     await environment.sleep(timedelta(days=1))
     after_sleep = await environment.get_current_time()
     return ended - began, after_nap - before, after_sleep - after_nap
+
+
+async def skip_by_itself(program: Path) -> tuple[datetime, timedelta, timedelta]:
+    """Let the SDK start this program as its test server, nap for a year and sleep for a day.
+
+    When that began, and how much time had passed for the environment after either.
+    """
+    async with (
+        await WorkflowEnvironment.start_time_skipping(
+            test_server_existing_path=str(program)
+        ) as environment,
+        Worker(
+            environment.client,
+            task_queue="naps",
+            workflows=[Nap],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ),
+    ):
+        before = await environment.get_current_time()
+        await environment.client.execute_workflow(
+            Nap.run, timedelta(days=365).total_seconds(), id="nap", task_queue="naps"
+        )
+        after_nap = await environment.get_current_time()
+        await environment.sleep(timedelta(days=1))
+        return before, after_nap - before, await environment.get_current_time() - after_nap
+
+
+def test_sdk_starts_the_program_as_its_test_server(tmp_path: Path) -> None:
+    program = tmp_path / "timeskip-test-server"
+    program.write_text(
+        f"#!{sys.executable}\nfrom timeskip.cli import test_server\n\ntest_server()\n"
+    )
+    program.chmod(0o755)
+    real = datetime.now(timezone.utc)
+    began, nap, sleep = asyncio.run(skip_by_itself(program))
+    assert timedelta(0) <= began - real < timedelta(minutes=1)
+    assert timedelta(0) <= nap - timedelta(days=365) < timedelta(minutes=1)
+    assert timedelta(0) <= sleep - timedelta(days=1) < timedelta(minutes=1)
 
 
 def test_environment_of_the_sdk_skips_the_time_of_a_served_port() -> None:

@@ -110,10 +110,9 @@ async def test_locked_time_keeps_the_pace_of_the_machine(world: World) -> None:
     loop = asyncio.get_running_loop()
     began, before = loop.time(), await time.now()
     world.observe("slept", await time.sleep(1))
-    world.observe("as long as the machine", abs(loop.time() - began - 1) < 0.5)
-    await asyncio.sleep(0.5)
-    passed = (await time.now() - before) / SECOND_NS
-    world.observe("whoever waits", abs(passed - 1.5) < 0.5)
+    world.observe("no less than the machine", loop.time() - began > 0.9)
+    await asyncio.sleep(1)
+    world.observe("whoever waits", 1.9 < (await time.now() - before) / SECOND_NS < HOUR)
 
 
 @scenario(

@@ -108,6 +108,7 @@ class TimeKeeper:
         self.may_skip = not isinstance(clock, ManualClock)
         self._skips = self.may_skip
         service.cluster.time_locks.on_change = self._update_skipping
+        service.before_call = self._catch_up
         #: While virtual time keeps the machine's pace: an instant of each that belong together.
         self._pace: tuple[Nanoseconds, float] | None = None
         #: Whether every worker lives in this process, so that none can vanish with a task.
@@ -183,7 +184,7 @@ class TimeKeeper:
         self.may_skip = skips
         self._update_skipping()
 
-    def catch_up(self) -> None:
+    def _catch_up(self) -> None:
         """Let time be what it has to be now, if it keeps the machine's pace."""
         if self._pace is not None and not self._is_driven():
             self._keep_pace()
@@ -258,7 +259,7 @@ class TimeKeeper:
         if isinstance(self.clock, RealClock):
             self._follow_real_time()
             return
-        self.catch_up()
+        self._catch_up()
         pace = None if self._is_driven() else self._pace
         if pace is not None and self._look_again_at_next_due(pace):
             return

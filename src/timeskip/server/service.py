@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from google.protobuf.message import Message
 
@@ -61,6 +61,8 @@ class Service:
         self.cluster = Cluster(clock, seed, namespaces)
         self.cluster.close_listeners = [children.report_end, parent_close.apply]
         self.clock = clock
+        #: Called before each call is looked at: by whoever has to set the clock.
+        self.before_call: Callable[[], None] | None = None
         self._closed: ServiceError | None = None
 
     def handle(self, call: Call) -> None:
@@ -68,6 +70,8 @@ class Service:
         if self._closed is not None:
             call.fail(self._closed)
             return
+        if self.before_call is not None:
+            self.before_call()
         handler = HANDLERS.get(call.rpc)
         if handler is None:
             service, _, method = call.rpc.rpartition("/")

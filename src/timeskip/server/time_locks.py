@@ -30,6 +30,10 @@ class TimeLocks:
         """Whether clients have taken every lock away, and so want time to jump."""
         return self._count == 0
 
+    def begin(self, count: int) -> None:
+        """Count from now on, beginning with so many locks, instead of waiting for a client."""
+        self._set(count)
+
     def add(self) -> None:
         """Lock time once more."""
         self._set((_INITIAL_LOCKS if self._count is None else self._count) + 1)
