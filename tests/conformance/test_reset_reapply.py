@@ -29,6 +29,7 @@ from tests.conformance.commands import (
     start_child,
 )
 from tests.conformance.family import Family
+from tests.conformance.raw_worker import RawWorker
 from tests.conformance.resets import finished_task, observe_run, reset
 from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
@@ -377,3 +378,31 @@ async def test_a_child_continues_as_new_below_a_reset_run(world: World) -> None:
     await family.end_child(complete_workflow("grown up"))
     await world.until_event(parent, EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED)
     await world.observe_history("parent", parent)
+
+
+@scenario("event:ChildWorkflowExecutionCompleted", "event:WorkflowExecutionContinuedAsNew")
+async def test_children_of_the_next_run_are_taken_for_those_of_the_reset_one(
+    world: World,
+) -> None:
+    """Both were initiated by events of the same id, and the real server looks at nothing else."""
+    family = Family(world)
+    await family.start(parent_close_policy=ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON)
+    first = family.parent
+    reset_point = await finished_task(world, first, -1)
+    await world.pass_time(1)
+    await world.signal(first)
+    await world.raw.run_workflow_task(continue_as_new())
+    other = Family(world)
+    await world.raw.run_workflow_task(
+        other.command(
+            workflow_id=world.unique("other child"),
+            task_queue=TaskQueue(name=world.unique("other children")),
+        )
+    )
+    worker = RawWorker(world.client, world.unique("other children"))
+    await world.raw.run_workflow_task()
+    await worker.run_workflow_task(complete_workflow("other"))
+    await world.raw.run_workflow_task()
+    new = await reset(world, first, reset_point)
+    await world.pass_time(0.2)
+    await observe_run(world, "new", new)

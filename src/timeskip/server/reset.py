@@ -154,11 +154,7 @@ def reset(
     base.commit()
     run = starting.rebuild(base, last, run_id)
     _fail_workflow_task(run, base, task_event, reason)
-    for event in base.history.events[last:]:
-        _tell_of_children(run, event)
-        _reapply(run, event, left_out)
-        run.history.flush_buffer()
-    for event in _of_next_runs(base):
+    for event in _since(base, last):
         _reapply(run, event, left_out)
         run.history.flush_buffer()
     for operation in operations:
@@ -212,20 +208,14 @@ def _fail_workflow_task(run: Run, base: Run, task_event: HistoryEvent, reason: s
     )
 
 
-def _of_next_runs(base: Run) -> Iterator[HistoryEvent]:
-    """The events of the runs that the workflow continued as."""
-    run: Run | None = base
-    while run is not None:
-        end = run.history.events[-1].workflow_execution_continued_as_new_event_attributes
-        run = base.cluster.runs.get(end.new_execution_run_id)
-        if run is not None:
-            yield from run.history.events
-
-
-def _tell_of_children(run: Run, event: HistoryEvent) -> None:
-    """Pass on what has become of a child that the new run has taken over."""
-    if event.event_type in _NEWS_OF_CHILDREN and initiated_event_id_of(event) in run.children:
-        run.add(event.event_type, attributes_of(event))
+def _since(base: Run, last: int) -> Iterator[HistoryEvent]:
+    """The events after the reset point, and those of the runs that the workflow continued as."""
+    events = base.history.events[last:]
+    while events:
+        yield from events
+        end = events[-1].workflow_execution_continued_as_new_event_attributes
+        following = base.cluster.runs.get(end.new_execution_run_id)
+        events = [] if following is None else following.history.events
 
 
 def _reapply(
@@ -244,6 +234,19 @@ def _reapply(
             _readmit(run, accepted.accepted_request, left_out)
     elif kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED:
         workflow_options.write(run, event.workflow_execution_options_updated_event_attributes)
+    elif kind in _NEWS_OF_CHILDREN:
+        _tell_of_child(run, event)
+
+
+def _tell_of_child(run: Run, event: HistoryEvent) -> None:
+    """Pass on what has become of a child that the new run has taken over.
+
+    As on the real server, it may be the child of a next run that an event of the same id initiated.
+    """
+    child = run.children.get(initiated_event_id_of(event))
+    is_start = event.event_type == EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
+    if child is not None and not (is_start and child.run_id):
+        run.add(event.event_type, attributes_of(event))
 
 
 def _readmit(
