@@ -83,6 +83,21 @@ async def wait_for_shutdown(gracefully: bool) -> str:
     return "not reached"
 
 
+@activity.defn
+async def beat_until_told() -> str:
+    """Beats until it is told something, and says at the next attempt what it was told."""
+    info = activity.info()
+    if info.attempt > 1 or "told" in str(info.heartbeat_details):
+        return f"attempt {info.attempt} after {info.heartbeat_details}"
+    try:
+        while True:
+            activity.heartbeat("on and on")
+            await asyncio.sleep(0.1)
+    except asyncio.CancelledError:
+        activity.heartbeat(f"told {activity.cancellation_details()}")
+        raise
+
+
 async def outcome(awaitable: Awaitable[Any]) -> str:
     """What came of an activity, in words."""
     try:
@@ -154,4 +169,11 @@ class Errand:
 
 
 WORKFLOWS: list[type] = [Cancelling, CancelledTwice, Errand]
-ACTIVITIES = [pack_slowly, tell_of_itself, beat_and_fail, beat_and_stop, wait_for_shutdown]
+ACTIVITIES = [
+    pack_slowly,
+    tell_of_itself,
+    beat_and_fail,
+    beat_and_stop,
+    wait_for_shutdown,
+    beat_until_told,
+]

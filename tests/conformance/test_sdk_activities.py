@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conformance import errands
+from tests.conformance.operations import pause, reset, unpause
 from tests.conformance.scenario import scenario
 from tests.conformance.test_sdk_workers import observe_outcome, run_of, start
 from tests.conformance.world import World
@@ -81,6 +82,25 @@ async def test_sdk_an_activity_is_told_of_the_end_of_its_worker(
             )
         async with world.worker(activities=errands.ACTIVITIES):
             await observe_outcome(world, handle)
+
+
+@pytest.mark.parametrize("what", ["paused", "reset", "paused and reset"])
+@scenario("rpc:PauseActivity", "rpc:UnpauseActivity", "rpc:ResetActivity", clock="virtual")
+async def test_sdk_an_activity_is_told_that_it_is(world: World, what: str) -> None:
+    async with errand_worker(world):
+        handle = await start(world, errands.Errand.run, "beat_until_told", [])
+        run = run_of(handle)
+        await world.until_activity(run, lambda each: each.HasField("last_heartbeat_time"))
+        if "paused" in what:
+            await pause(world, run, id="1")
+            # It hears of that with its next heartbeat that the SDK sends.
+            await world.pass_time(2)
+            world.observe("while it is paused", await world.describe(run))
+        if "reset" in what:
+            await reset(world, run, id="1", keep_paused=True)
+        if "paused" in what:
+            await unpause(world, run, id="1")
+        await observe_outcome(world, handle)
 
 
 @pytest.mark.parametrize("how", ["eager", "not eager"])

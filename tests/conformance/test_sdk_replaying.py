@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.workflow import NondeterminismError
@@ -44,6 +45,20 @@ async def test_sdk_two_workflows_take_turns_in_a_cache_for_one(world: World) -> 
             world.observe(f"two was told {told}", await two.query("told"))
         await observe_outcome(world, one, "one")
         await observe_outcome(world, two, "two")
+
+
+@pytest.mark.parametrize("cache", [0, 10])
+@scenario("event:WorkflowTaskStarted", clock="virtual", real="dev server with low limits")
+async def test_sdk_a_workflow_sees_its_history_grow(world: World, cache: int) -> None:
+    handle = await start(world, changing_orders.Stepwise.run, 4)
+    for _ in range(4):
+        await handle.signal("go_on")
+    async with world.worker(
+        workflows=[changing_orders.Stepwise],
+        activities=[orders.charge],
+        max_cached_workflows=cache,
+    ):
+        await observe_outcome(world, handle)
 
 
 @scenario("event:WorkflowTaskFailed", "rpc:RespondWorkflowTaskFailed", clock="virtual")
