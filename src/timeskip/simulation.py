@@ -162,7 +162,7 @@ class Simulation(WorkflowEnvironment):
         keeper.workers_are_ours = True
         self._alarms = Alarms(keeper, self._max_activity_attempts)
         cluster.observers.append(self._alarms)
-        self._workers = WorkerRegistry(keeper, self._server.workflow_task_executor)
+        self._workers = WorkerRegistry(keeper, self._server.configure_worker)
         activity_time.install()
         self._time = SimulatedTime(keeper, self._clock)
         self._activity_time = ActivityTime(self._time, Attempts(keeper))

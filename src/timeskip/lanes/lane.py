@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
 from temporalio.client import Interceptor
 from temporalio.service import RPCError, ServiceClient
+from temporalio.worker import WorkerConfig
 
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.service import Service
@@ -20,8 +20,6 @@ class Lane(Protocol):
 
     service: Service
     keeper: TimeKeeper
-    workflow_task_executor: Executor | None
-    """What runs the code of workflows; None stands for the SDK's own threads."""
     client_interceptors: Sequence[Interceptor]
     """What clients need besides."""
 
@@ -35,6 +33,10 @@ class Lane(Protocol):
 
     def call(self, function: Callable[[], Result]) -> Result:
         """Run `function` where service and clock may be touched."""
+        ...
+
+    def configure_worker(self, config: WorkerConfig) -> None:
+        """Change what the lane needs to be different in a worker that is being made."""
         ...
 
     def connect(

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -65,9 +64,11 @@ class KnownWorker:
 class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
     """Knows the workers of this process, and announces them to the time keeper."""
 
-    def __init__(self, keeper: TimeKeeper, workflow_task_executor: Executor | None) -> None:
+    def __init__(
+        self, keeper: TimeKeeper, configure_for_lane: Callable[[WorkerConfig], None]
+    ) -> None:
         self._keeper = keeper
-        self._workflow_task_executor = workflow_task_executor
+        self._configure_for_lane = configure_for_lane
         self._running: dict[Running, None] = {}
         self.workers: list[KnownWorker] = []
 
@@ -86,11 +87,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             config["workflow_runner"] = dataclasses.replace(runner, restrictions=restrictions)
         if not any(config.get(option) for option in _VERSIONING):
             config["build_id"] = _BUILD_ID
-        if config.get("workflow_task_executor") is None:
-            # The SDK names a pool of threads, and uses it as any executor.
-            config["workflow_task_executor"] = cast(
-                "ThreadPoolExecutor | None", self._workflow_task_executor
-            )
+        self._configure_for_lane(config)
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:

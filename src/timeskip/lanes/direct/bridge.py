@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any
 
 import temporalio.bridge.worker
 from temporalio.api.workflowservice.v1 import (
@@ -25,9 +25,11 @@ from temporalio.bridge.worker import (
     SlotSupplier,
     WorkerConfig,
 )
+from temporalio.worker import CustomSlotSupplier
 
 from timeskip.clock import SECOND
 from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWorker
+from timeskip.lanes.direct.custom_slots import CustomSlots, ReserveContext, SlotType
 from timeskip.lanes.direct.eager_starts import EagerStarts
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
@@ -35,8 +37,6 @@ from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.slots import FixedSlots, Slots
 from timeskip.lanes.direct.workflow_worker import WorkflowSettings, WorkflowWorker
-
-Info = TypeVar("Info")
 
 _MILLISECOND = SECOND // 1_000
 
@@ -60,13 +60,13 @@ class DirectBridge:
             requests,
             identity,
             _activity_settings(config),
-            _slots(config.tuner.activity_slot_supplier),
+            self._slots(config.tuner.activity_slot_supplier, "activity"),
             self._limits,
         )
         if config.task_types.enable_local_activities:
             self._activities.local_activities = LocalActivities(
                 requests,
-                _slots(config.tuner.local_activity_slot_supplier),
+                self._slots(config.tuner.local_activity_slot_supplier, "local-activity"),
                 self._activities.dispatch,
                 self._local_activity_ended,
             )
@@ -74,7 +74,7 @@ class DirectBridge:
             requests,
             identity,
             _workflow_settings(config),
-            _slots(config.tuner.workflow_slot_supplier),
+            self._slots(config.tuner.workflow_slot_supplier, "workflow"),
             self._activities,
             self._activities.local_activities,
             self._limits,
@@ -159,6 +159,20 @@ class DirectBridge:
                 self._workflows.start()
             self._activities.start()
 
+    def _slots(self, supplier: SlotSupplier, slot_type: SlotType) -> Slots[Any]:
+        """How many tasks at a time; what a resource-based supplier would allow at most."""
+        if isinstance(supplier, FixedSizeSlotSupplier):
+            return FixedSlots(supplier.num_slots)
+        if isinstance(supplier, temporalio.bridge.worker.ResourceBasedSlotSupplier):
+            return FixedSlots(supplier.maximum_slots)
+        assert isinstance(supplier, CustomSlotSupplier)
+        self._requests.be_patient_with_polls()
+        identity = self._identity
+        context = ReserveContext(
+            slot_type, identity.task_queue, identity.identity, identity.build_id
+        )
+        return CustomSlots(supplier, context)
+
     def _local_activity_ended(self, ended: FinishedLocalActivity) -> None:
         self._workflows.local_activity_ended(ended)
 
@@ -184,12 +198,3 @@ def _workflow_settings(config: WorkerConfig) -> WorkflowSettings:
             config.nondeterminism_as_workflow_fail_for_types
         ),
     )
-
-
-def _slots(supplier: SlotSupplier) -> Slots[Info]:
-    """How many tasks at a time; what a resource-based supplier would allow at most."""
-    if isinstance(supplier, FixedSizeSlotSupplier):
-        return FixedSlots(supplier.num_slots)
-    if isinstance(supplier, temporalio.bridge.worker.ResourceBasedSlotSupplier):
-        return FixedSlots(supplier.maximum_slots)
-    raise NotImplementedError("custom slot suppliers work in the wire lane only")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar, cast
 
 from temporalio.client import Interceptor
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
+from temporalio.worker import WorkerConfig
 
 from timeskip.clock import Clock, VirtualClock
 from timeskip.lanes.direct import seam
 from timeskip.lanes.direct.activation_executor import ActivationExecutor
 from timeskip.lanes.direct.client import DirectServiceClient
+from timeskip.lanes.direct.custom_slots import DirectTuner
 from timeskip.lanes.direct.loop import no_loop
 from timeskip.lanes.direct.made_up_ids import MadeUpIds
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
@@ -50,7 +52,6 @@ class DirectLane:
         self.service.cluster.choices = choices
         self.clock.rank = choices.rank
         self._activations = ActivationExecutor()
-        self.workflow_task_executor: Executor | None = self._activations
         self.client_interceptors: Sequence[Interceptor] = (
             MadeUpIds(self.service.cluster.ids.uuid),
         )
@@ -90,6 +91,15 @@ class DirectLane:
 
         loop.call_soon_threadsafe(run)
         return future.result()
+
+    def configure_worker(self, config: WorkerConfig) -> None:
+        """Have workflows run on the loop, and slot suppliers within reach."""
+        if config.get("workflow_task_executor") is None:
+            # The SDK names a pool of threads, and uses it as any executor.
+            config["workflow_task_executor"] = cast("ThreadPoolExecutor", self._activations)
+        tuner = config.get("tuner")
+        if tuner is not None:
+            config["tuner"] = DirectTuner(tuner)
 
     def connect(
         self,

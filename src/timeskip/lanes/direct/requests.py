@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from timeskip.clock import DueTime, Nanoseconds
 from timeskip.lanes.holds import Hold
-from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError
 from timeskip.server.rpcs import WORKFLOW_SERVICE
@@ -69,6 +69,10 @@ class Requests:
         due = clock.schedule(max(when, clock.now()), action)
         self._keeper.notice()
         return due
+
+    def be_patient_with_polls(self) -> None:
+        """Somebody else decides when workers poll, and may take real time for it."""
+        self._keeper.grace = Grace()
 
     def in_any_order(self, things: Sequence[Thing]) -> list[Thing]:
         """What happens side by side, in an order of the seed's choice."""

@@ -29,6 +29,7 @@ _NAMES = {
     "temporalio.bridge.proto.workflow_activation": ("WorkflowActivation", "RemoveFromCache"),
     "temporalio.bridge.proto.workflow_commands": ("WorkflowCommand",),
     "temporalio.bridge.proto.workflow_completion": ("WorkflowActivationCompletion",),
+    "temporalio.worker._tuning": ("SlotSupplier", "_to_bridge_slot_supplier"),
     "temporalio.worker._workflow": ("_DeadlockError", "_RunningWorkflow"),
 }
 

@@ -10,11 +10,12 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from typing import TypeVar
 
 from temporalio.client import Interceptor
 from temporalio.service import ConnectConfig, GrpcCompression, RPCError, ServiceClient
+from temporalio.worker import WorkerConfig
 
 from timeskip.clock import Clock, RealClock, VirtualClock
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
@@ -75,8 +76,6 @@ class WireServer:
         self.port = port
         self._loop = CompletionLoop()
         self.keeper = TimeKeeper(self.service, self.clock, self._loop, grace)
-        #: The SDK is left as it is.
-        self.workflow_task_executor: Executor | None = None
         self.client_interceptors: Sequence[Interceptor] = ()
         self._thread = threading.Thread(target=self._run, name="timeskip-wire", daemon=True)
         self._started: Future[None] = Future()
@@ -104,6 +103,9 @@ class WireServer:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
+
+    def configure_worker(self, config: WorkerConfig) -> None:
+        """The SDK is left as it is."""
 
     def connect(
         self,
