@@ -27,6 +27,9 @@ def dev_server() -> Iterator[str]:
             # The dev server's ten listings a second are fewer than a session makes.
             "--dynamic-config-value",
             "frontend.namespaceRPS.visibility=100000",
+            # What timeskip can do and the dev server keeps for those who ask for it.
+            "--dynamic-config-value",
+            "frontend.WorkflowPauseEnabled=true",
             # A batch is still running for a moment after its work is done.
             "--dynamic-config-value",
             "frontend.MaxConcurrentBatchOperationPerNamespace=100",
