@@ -26,6 +26,7 @@ from timeskip.server.applied_events import applies
 from timeskip.server.errors import invalid_argument
 from timeskip.server.updates import State, Update
 from timeskip.server.validation.bad_commands import BadCommand
+from timeskip.server.validation.limits import MAX_PAYLOAD_SIZE
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
@@ -163,6 +164,12 @@ class Check:
                 self._check(message)
 
     def _check(self, message: Message) -> int:
+        if message.body.ByteSize() > MAX_PAYLOAD_SIZE:
+            raise BadCommand(
+                Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
+                f"Message type {message.body.TypeName()} exceeds size limit.",
+                terminates_workflow=True,
+            )
         protocol, _, name = message.body.TypeName().rpartition(".")
         if protocol != _PROTOCOL:
             raise _bad(f"unsupported protocol type {protocol}")
