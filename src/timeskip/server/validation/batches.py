@@ -16,6 +16,12 @@ from temporalio.api.workflowservice.v1 import (
 from timeskip.server.errors import ServiceError, invalid_argument
 from timeskip.server.validation.limits import is_too_long
 
+_OF_STANDALONE_ACTIVITIES = (
+    "cancel_activities_operation",
+    "terminate_activities_operation",
+    "delete_activities_operation",
+)
+
 _NO_ACTIVITY = "Either activity type must be set, or match all should be set to true"
 
 _RESET_TYPES = (
@@ -41,7 +47,8 @@ def validate_batch(request: StartBatchOperationRequest) -> None:
         raise invalid_argument(
             "visibility query, executions, and target executions are mutually exclusive"
         )
-    _validate_targets(request, operation)
+    if operation not in _OF_STANDALONE_ACTIVITIES:
+        _validate_targets(request, operation)
     validate_job_id(request.job_id)
     _validate_operation(request)
     if request.visibility_query:
