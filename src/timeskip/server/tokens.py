@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
 
+#: `json.dumps` would make an encoder for every token.
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
 _TASK = "task"
 _QUERY = "query"
 
@@ -100,7 +103,7 @@ def parse_page(token: bytes, shape: tuple[type, ...]) -> tuple[object, ...]:
 
 
 def _encode(kind: str, *parts: str | int) -> bytes:
-    return json.dumps((kind, *parts), separators=(",", ":")).encode()
+    return _to_json((kind, *parts)).encode()
 
 
 def _decode(kind: str, token: bytes, shape: tuple[type, ...]) -> list:  # type: ignore[type-arg]

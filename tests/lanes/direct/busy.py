@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -163,10 +164,51 @@ async def busy(seed: int) -> Record:
             answers = [handle.execute_update(Order.ask, "asked") for handle in handles]
             await asyncio.gather(*answers, handles[0].query(Order.log))
             record.logs = list(await asyncio.gather(*(handle.result() for handle in handles)))
-        for run in sim.runs:
-            name = f"{run.workflow_id} {run.run_id}"
-            record.histories[name] = run.history.SerializeToString(deterministic=True)
+        _keep_histories(sim, record)
     return record
+
+
+@activity.defn
+def count_sheep(herd: str) -> str:
+    """Blocks its thread."""
+    time.sleep(30)
+    return f"{herd} counted"
+
+
+@workflow.defn
+class Shepherd:
+    """Has one herd counted after the other."""
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        return [
+            await workflow.execute_activity(count_sheep, herd, start_to_close_timeout=MINUTE)
+            for herd in "abc"
+        ]
+
+
+async def threaded(seed: int) -> Record:
+    """One activity in a thread at a time: two at one instant would race each other to the loop."""
+    record = Record()
+    async with Simulation(lane="direct", seed=seed) as sim:
+        _trace(sim, record)
+        async with sim.worker(
+            workflows=[Shepherd],
+            activities=[count_sheep],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
+            log = await sim.client.execute_workflow(
+                Shepherd.run, id="shepherd", task_queue=sim.task_queue
+            )
+        record.logs = [log]
+        _keep_histories(sim, record)
+    return record
+
+
+def _keep_histories(sim: Simulation, record: Record) -> None:
+    for run in sim.runs:
+        name = f"{run.workflow_id} {run.run_id}"
+        record.histories[name] = run.history.SerializeToString(deterministic=True)
 
 
 def _trace(sim: Simulation, record: Record) -> None:

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.lanes.direct.busy import Record, busy
+from tests.lanes.direct.busy import Record, busy, threaded
 
 SEEDS = range(1, 11)
 
@@ -81,3 +81,11 @@ def test_seed_zero_keeps_to_the_order_of_asking() -> None:
         assert log[:3] == ["a", "b", "c"]
         packed = [entry for entry in log if entry.startswith("[")]
         assert packed == ["[hat]", "[mug]", "[pen]", "[cup]"]
+
+
+def test_activity_that_blocks_a_thread_is_part_of_the_order() -> None:
+    first, *others = (asyncio.run(threaded(1)) for _ in range(3))
+    for other in others:
+        # A call that comes from the thread finds the same state whenever it comes, as nobody else
+        # has anything to do.
+        assert_same(first, other)
