@@ -36,6 +36,7 @@ from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests, Response, Thing
 from timeskip.lanes.direct.slots import FixedSlots, Permit
 from timeskip.lanes.direct.task_reports import Report
+from timeskip.lanes.direct.versioning import WorkerVersion
 from timeskip.lanes.direct.workflow_worker import WorkflowSettings, WorkflowWorker
 from timeskip.lanes.holds import Hold, Holds
 from timeskip.server.calls import Answer, Call
@@ -171,7 +172,7 @@ class ReplayCore:
             sticky_queue="sticky",
             identity="replayer",
             instance_key="",
-            build_id="",
+            version=WorkerVersion(""),
             sdk_name="",
             sdk_version="",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from google.protobuf.message import Message
-from temporalio.api.common.v1 import Payloads, WorkerVersionStamp
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import ActivityTaskFailedCause
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.workflowservice.v1 import (
@@ -33,7 +33,8 @@ class ActivityReports:
         self._requests = requests
         self._identity = identity
         self._limits = limits
-        self._version = WorkerVersionStamp(build_id=identity.build_id)
+        self._version = identity.version.stamp
+        self._deployment = identity.version.deployment
 
     def report(
         self,
@@ -50,6 +51,7 @@ class ActivityReports:
                 identity=self._identity.identity,
                 namespace=self._identity.namespace,
                 worker_version=self._version,
+                deployment_options=self._deployment,
             )
             if result.completed.HasField("result"):
                 completed.result.payloads.append(result.completed.result)
@@ -78,6 +80,7 @@ class ActivityReports:
                     identity=self._identity.identity,
                     namespace=self._identity.namespace,
                     worker_version=self._version,
+                    deployment_options=self._deployment,
                 ),
                 RespondActivityTaskCanceledResponse,
                 last_details,
@@ -125,6 +128,7 @@ class ActivityReports:
                 namespace=identity.namespace,
                 last_heartbeat_details=last_details,
                 worker_version=self._version,
+                deployment_options=self._deployment,
                 cause=cause,
             ),
             RespondActivityTaskFailedResponse,

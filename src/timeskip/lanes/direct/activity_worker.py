@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from temporalio.api.command.v1 import Command
-from temporalio.api.common.v1 import Payloads, WorkerVersionCapabilities
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import CommandType, TaskQueueKind
 from temporalio.api.taskqueue.v1 import TaskQueue, TaskQueueMetadata
 from temporalio.api.workflowservice.v1 import (
@@ -241,7 +241,8 @@ class ActivityWorker:
             ),
             identity=identity.identity,
             worker_instance_key=identity.instance_key,
-            worker_version_capabilities=WorkerVersionCapabilities(build_id=identity.build_id),
+            worker_version_capabilities=identity.version.capabilities,
+            deployment_options=identity.version.deployment,
         )
         rate = self._settings.queue_tasks_per_second
         if rate is not None:

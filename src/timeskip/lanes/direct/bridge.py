@@ -169,7 +169,7 @@ class DirectBridge:
         self._requests.be_patient_with_polls()
         identity = self._identity
         context = ReserveContext(
-            slot_type, identity.task_queue, identity.identity, identity.build_id
+            slot_type, identity.task_queue, identity.identity, identity.version.build_id
         )
         return CustomSlots(supplier, context)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from timeskip.lanes.direct.versioning import WorkerVersion
+
 
 @dataclass(frozen=True)
 class WorkerIdentity:
@@ -14,6 +16,6 @@ class WorkerIdentity:
     sticky_queue: str
     identity: str
     instance_key: str
-    build_id: str
+    version: WorkerVersion
     sdk_name: str
     sdk_version: str

@@ -23,6 +23,7 @@ _NAMES = {
         "ResourceBasedSlotSupplier",
         "Worker",
         "WorkerConfig",
+        "WorkerVersioningStrategyLegacyBuildIdBased",
         "WorkerVersioningStrategyNone",
     ),
     "temporalio.bridge.proto.activity_task": ("ActivityTask", "ActivityCancelReason"),

@@ -11,12 +11,13 @@ from typing import cast
 
 import temporalio.bridge.client
 import temporalio.bridge.worker
-from temporalio.bridge.worker import WorkerConfig, WorkerVersioningStrategyNone
+from temporalio.bridge.worker import WorkerConfig
 
 from timeskip.lanes.direct.bridge import DirectBridge
 from timeskip.lanes.direct.client import DirectClient
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.requests import Requests
+from timeskip.lanes.direct.versioning import WorkerVersion
 
 _SDK_NAME = "temporal-python"
 #: Looked up once, because it takes some milliseconds.
@@ -44,7 +45,6 @@ def _create(
     keeper = client.lane.keeper
     ids = keeper.service.cluster.ids
     identity = config.identity_override or client.identity
-    strategy = config.versioning_strategy
     bridge = DirectBridge(
         Requests(keeper),
         client.eager_starts,
@@ -54,9 +54,7 @@ def _create(
             sticky_queue=f"{identity}-{ids.uuid()}",
             identity=identity,
             instance_key=ids.uuid(),
-            build_id=strategy.build_id_no_versioning
-            if isinstance(strategy, WorkerVersioningStrategyNone)
-            else "",
+            version=WorkerVersion.of(config.versioning_strategy),
             sdk_name=_SDK_NAME,
             sdk_version=_SDK_VERSION,
         ),

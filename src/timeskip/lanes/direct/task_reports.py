@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio.api.common.v1 import MeteringMetadata, Payloads, WorkerVersionStamp
+from temporalio.api.common.v1 import MeteringMetadata, Payloads
 from temporalio.api.enums.v1 import QueryResultType, TaskQueueKind
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.query.v1 import WorkflowQueryResult
@@ -106,12 +106,14 @@ class TaskReports:
             sticky_attributes=self._sticky,
             return_new_workflow_task=self._sticky is not None,
             force_create_new_workflow_task=done.force_new_task,
-            worker_version_stamp=WorkerVersionStamp(build_id=identity.build_id),
+            worker_version_stamp=identity.version.stamp,
+            deployment_options=identity.version.deployment,
             sdk_metadata=done.sdk_metadata,
             metering_metadata=MeteringMetadata(
                 nonfirst_local_activity_execution_attempts=done.further_local_attempts
             ),
-            versioning_behavior=done.versioning_behavior,  # type: ignore[arg-type]
+            versioning_behavior=done.versioning_behavior  # type: ignore[arg-type]
+            or identity.version.default_behavior,
             worker_instance_key=identity.instance_key,
         )
         request.capabilities.discard_speculative_workflow_task_with_events = True
@@ -173,7 +175,8 @@ class TaskReports:
                     failure=failure,
                     identity=self._identity.identity,
                     namespace=self._identity.namespace,
-                    worker_version=WorkerVersionStamp(build_id=self._identity.build_id),
+                    worker_version=self._identity.version.stamp,
+                    deployment_options=self._identity.version.deployment,
                 ),
                 RespondWorkflowTaskFailedResponse,
             )

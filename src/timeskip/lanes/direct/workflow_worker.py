@@ -7,7 +7,6 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio.api.common.v1 import WorkerVersionCapabilities
 from temporalio.api.enums.v1 import TaskQueueKind
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -194,7 +193,8 @@ class WorkflowWorker:
                 ),
                 identity=identity.identity,
                 worker_instance_key=identity.instance_key,
-                worker_version_capabilities=WorkerVersionCapabilities(build_id=identity.build_id),
+                worker_version_capabilities=identity.version.capabilities,
+                deployment_options=identity.version.deployment,
             ),
             PollWorkflowTaskQueueResponse,
             slots,
