@@ -23,6 +23,7 @@ from temporalio.api.workflowservice.v1 import (
 from timeskip.clock import Nanoseconds, VirtualClock
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError
+from timeskip.server.limits import Limits
 from timeskip.server.rpcs import WORKFLOW_SERVICE
 from timeskip.server.run import Run
 from timeskip.server.service import Service
@@ -89,10 +90,11 @@ class State:
 class EngineDriver:
     """One engine, everything that was sent to it, and every task that it gave to a worker."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
         self.clock = WatchedClock()
         self.service = Service(self.clock, seed=seed, namespaces=NAMESPACES)
         self.cluster = self.service.cluster
+        self.cluster.limits = limits
         self.cluster.answers_polls_at_shutdown = True
         self.cluster.namespaces["default"].search_attributes["Colour"] = (
             IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
@@ -202,7 +204,7 @@ class EngineDriver:
 
     def replayed(self) -> EngineDriver:
         """Another engine to which the same was done, in the same order."""
-        other = EngineDriver(self.seed)
+        other = EngineDriver(self.seed, self.cluster.limits)
         for step, *arguments in self.script:
             if step == "send":
                 method, request, timeout = arguments

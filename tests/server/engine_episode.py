@@ -64,7 +64,8 @@ from tests.server.engine_requests import (
 from timeskip.clock import SECOND
 from timeskip.server.activities import ActivityTask
 from timeskip.server.calls import Answer
-from timeskip.server.errors import StatusCode
+from timeskip.server.errors import HistoryLimitExceeded, StatusCode
+from timeskip.server.limits import Limits
 from timeskip.server.run import Run
 from timeskip.server.workflow_tasks import WorkflowTask
 
@@ -106,7 +107,9 @@ _LIST_FILTERS = (
 )
 
 #: How the service begins when it says that a command has failed the workflow task.
-_BAD_COMMAND = re.compile(r"Bad\w+(Attributes|Message)\b|\w+DuplicateId\b|UnhandledCommand$")
+_BAD_COMMAND = re.compile(
+    r"Bad\w+(Attributes|Message)\b|\w+DuplicateId\b|Pending\w+LimitExceeded\b|UnhandledCommand$"
+)
 
 _OF_COMMANDS = {
     EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
@@ -140,8 +143,8 @@ def move(often: int) -> Callable[[Move], Move]:
 class Episode:
     """One engine, and random moves on it; its invariants are checked after each."""
 
-    def __init__(self) -> None:
-        self.driver = EngineDriver(seed=7)
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
+        self.driver = EngineDriver(seed=7, limits=limits)
         self.random = Random(0)
         self.make = Requests(self.random)
         self._invariants = EngineInvariants(self.driver)
@@ -498,7 +501,8 @@ class Episode:
         """Send a request; if it is refused, it must not have done anything."""
         before = self.driver.state()
         sent = self.driver.send(method, request, timeout)
-        if sent.refusal is not None and not _ends_the_task(method, sent):
+        ends = _ends_the_task(method, sent) or isinstance(sent.refusal, HistoryLimitExceeded)
+        if sent.refusal is not None and not ends:
             assert self.driver.state() == before, f"{sent.refusal!r}, and yet something changed"
         return sent
 
@@ -658,7 +662,8 @@ def _request(method: str, **values: Any) -> Message:
 def _ends_the_task(method: str, sent: Sent) -> bool:
     """Whether the refusal is one that fails the workflow task, as a bad command does."""
     refusal = sent.refusal
-    assert refusal is not None
+    if refusal is None:
+        return False
     return method == "RespondWorkflowTaskCompleted" and (
         refusal.message == "workflow task heartbeat timeout"
         or _BAD_COMMAND.match(refusal.message) is not None

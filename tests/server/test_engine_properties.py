@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 
 import pytest
@@ -21,6 +22,7 @@ from timeskip.server.activities import Activity
 from timeskip.server.calls import Call
 from timeskip.server.commands import _Pending
 from timeskip.server.identifiers import Identifiers
+from timeskip.server.limits import Limits
 from timeskip.server.workflow_tasks import WorkflowTask
 
 
@@ -30,9 +32,12 @@ def moves_of(number: int, length: int) -> list[int]:
     return [random.getrandbits(64) for _ in range(length)]
 
 
-def play(moves: Sequence[int]) -> tuple[Episode, Exception | None]:
+def play(
+    moves: Sequence[int],
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+) -> tuple[Episode, Exception | None]:
     """Play an episode to its end, or to what breaks it."""
-    episode = Episode()
+    episode = Episode(limits)
     try:
         for move in moves:
             episode.step(move)
@@ -42,8 +47,8 @@ def play(moves: Sequence[int]) -> tuple[Episode, Exception | None]:
     return episode, None
 
 
-def fails(moves: Sequence[int]) -> bool:
-    return play(moves)[1] is not None
+def fails(moves: Sequence[int], limits: Limits = Limits()) -> bool:  # noqa: B008 - immutable
+    return play(moves, limits)[1] is not None
 
 
 def cut_down(moves: Sequence[int], fails: Callable[[Sequence[int]], bool]) -> list[int]:
@@ -62,22 +67,42 @@ def cut_down(moves: Sequence[int], fails: Callable[[Sequence[int]], bool]) -> li
     return left
 
 
-def report(number: int, moves: Sequence[int]) -> str:
+def report(number: int, moves: Sequence[int], limits: Limits) -> str:
     """What was done to the engine, and what came of it."""
-    episode, error = play(moves)
+    episode, error = play(moves, limits)
     done = "\n".join(str(step) for step in episode.driver.script)
     return f"episode {number}, cut down:\n{done}\n" + "".join(traceback.format_exception(error))
 
 
-def play_episodes(numbers: range, length: int) -> None:
+def play_episodes(
+    numbers: range,
+    length: int,
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+) -> None:
     for number in numbers:
         moves = moves_of(number, length)
-        if fails(moves):
-            pytest.fail(report(number, cut_down(moves, fails)), pytrace=False)
+        if fails(moves, limits):
+            fewer = cut_down(moves, partial(fails, limits=limits))
+            pytest.fail(report(number, fewer, limits), pytrace=False)
 
 
 def test_engine_stands_random_episodes() -> None:
     play_episodes(range(150), length=60)
+
+
+def test_engine_stands_random_episodes_at_its_limits() -> None:
+    limits = Limits(
+        history_events=25,
+        history_bytes=20_000,
+        pending_activities=2,
+        pending_children=2,
+        pending_signals=1,
+        pending_cancel_requests=1,
+        signals=6,
+        updates=3,
+        buffered_events=3,
+    )
+    play_episodes(range(20_000, 20_040), length=60, limits=limits)
 
 
 @pytest.mark.slow

@@ -30,6 +30,8 @@ def enforce(run: Run) -> HistoryLimitExceeded | None:
         return None
     run.history.undo_change()
     _forget_what_began(run)
+    if run.workflow_task is not None:
+        run.workflow_task.forget()
     task, started_event_id = run.settled_workflow_task
     if task is not None and task.scheduled_event_id <= len(run.history.events):
         task.started_event_id = started_event_id

@@ -89,18 +89,17 @@ class Service:
         else:
             if response is not None:
                 call.respond(response)
-        self.cluster.transfers.carry_out()
-        self.cluster.queues.match()
+        self._settle()
 
     def expire(self, call: Call) -> None:
         """The caller of an open call waits no longer."""
         call.expire()
-        self.cluster.queues.match()
+        self._settle()
 
     def cancel(self, call: Call) -> None:
         """The caller of an open call has gone."""
         call.cancel()
-        self.cluster.queues.match()
+        self._settle()
 
     def close(self, error: ServiceError) -> None:
         """Answer every open call with `error`, and any that still comes."""
@@ -123,7 +122,18 @@ class Service:
         while (action := self.clock.take_due()) is not None:
             with contextlib.suppress(HistoryLimitExceeded):  # nobody asked, so nobody is refused
                 action()
-            self.cluster.transfers.carry_out()
-            self.cluster.queues.match()
+            self._settle()
             done += 1
         return done
+
+    def _settle(self) -> None:
+        """Do what has come up elsewhere, and give out tasks, until neither brings up anything new.
+
+        A run whose history is too long for its next workflow task ends when that is given out.
+        """
+        transfers, queues = self.cluster.transfers, self.cluster.queues
+        transfers.carry_out()
+        queues.match()
+        while transfers.wait:
+            transfers.carry_out()
+            queues.match()

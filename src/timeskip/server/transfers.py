@@ -19,6 +19,11 @@ class Transfers:
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
 
+    @property
+    def wait(self) -> bool:
+        """Whether there is anything to be done."""
+        return bool(self._waiting)
+
     def add(self, action: Callable[[], None]) -> None:
         self._waiting.append(action)
 
