@@ -18,6 +18,7 @@ from timeskip.lanes.worker_registry import WorkerRegistry
 
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
+    from timeskip.server.pauses import Pause
     from timeskip.server.run import Run
 
 _WORKFLOW = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
@@ -85,7 +86,7 @@ class Situation:
         return any(
             run.is_open
             and run.last_completed_started_id
-            and not (run.stands_still or run.workflow_task or run.activities)
+            and not (run.stands_still or run.workflow_task or run.activities or run.is_paused)
             for run in self.keeper.service.cluster.runs.values()
         )
 
@@ -154,7 +155,7 @@ class Situation:
         named = f"  {run.workflow_id!r} ({run.workflow_type})"
         if run.stands_still:
             return [f"{named} was given up when the test was told that it cannot go on"]
-        told = []
+        told = [f"it is paused{_by(run.pause)}"] if run.pause is not None else []
         if run.workflow_task is not None and not run.workflow_task.started_event_id:
             told.append(f"its next workflow task waits on {self._queue(run.task_queue, _WORKFLOW)}")
         told += [self._activity(activity) for activity in run.activities.values()]
@@ -170,9 +171,12 @@ class Situation:
     def _activity(self, activity: Activity) -> str:
         if activity.is_started:
             return _started(activity)
-        name = activity.scheduled.activity_type.name
+        if activity.pause is not None:
+            return f"its activity {_name(activity)} is paused{_by(activity.pause)}"
+        if activity.run.is_paused:
+            return f"its activity {_name(activity)} waits for the end of the pause"
         queue = self._queue(activity.scheduled.task_queue.name, _ACTIVITY)
-        return f"its activity {name!r} waits on {queue}"
+        return f"its activity {_name(activity)} waits on {queue}"
 
     def _queue(self, name: str, kind: int) -> str:
         """A task queue with the reason why nobody takes its tasks, if there is one."""
@@ -210,6 +214,16 @@ def _attempt(attempt: RunningAttempt) -> str:
     return (
         f"{attempt.activity_type!r} of workflow {attempt.workflow_id!r} (attempt {attempt.number})"
     )
+
+
+def _name(activity: Activity) -> str:
+    return repr(activity.scheduled.activity_type.name)
+
+
+def _by(pause: Pause) -> str:
+    """Who paused something and why, as far as that is known."""
+    who = f" by {pause.identity!r}" if pause.identity else ""
+    return f"{who}: {pause.reason}" if pause.reason else who
 
 
 def _started(activity: Activity) -> str:

@@ -14,7 +14,7 @@ from temporalio.api.errordetails.v1 import (
 )
 from temporalio.api.history.v1 import HistoryEvent
 
-from timeskip.clock import Clock, Nanoseconds
+from timeskip.clock import Clock, Nanoseconds, RealClock
 from timeskip.server.choices import FirstComeFirstServed
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.identifiers import Identifiers
@@ -80,6 +80,10 @@ class Cluster:
         #: Whether a worker's open polls are answered when it shuts down, so that no task is lost on
         #: the way to a worker that is leaving. The dev server does not offer it.
         self.answers_polls_at_shutdown = False
+        #: Whether readers of a history are told of a pause as if it were the end, as the dev server
+        #: tells them. An SDK's client that waits for a result then asks again without a pause of
+        #: its own, so where time is virtual it is made to wait.
+        self.pauses_end_histories = isinstance(clock, RealClock)
         #: The instance keys of workers that have shut down so.
         self.shut_down_workers: set[str] = set()
         self.limits = Limits()

@@ -114,8 +114,8 @@ class _Reading:
 
     @property
     def _goes_on(self) -> bool:
-        """Whether there will be more to read. Readers are told of a pause as if it were the end."""
-        return self.run.is_open and not self.run.is_paused
+        """Whether the reader is to wait for more."""
+        return self.run.is_open and not (self.run.is_paused and self.cluster.pauses_end_histories)
 
     def _has_news(self) -> bool:
         return self.first <= len(self.run.history.events)
