@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -353,6 +354,7 @@ async def test_unknown_workflow_type_is_told_with_the_known_ones(sim: Simulation
 
 async def test_workflow_that_blocks_its_thread_is_told_where(sim: Simulation) -> None:
     text = await message(WorkflowTaskFailed, sim, Blocks.run)
+    text = re.sub(r"\n *[~^]+(?=\n)", "", text)  # as of Python 3.13
     line = line_of("wait(2.5)", Blocks)
     assert (
         "[TMPRL1101] Potential deadlock detected: workflow didn't yield within 2 second(s).\n"
