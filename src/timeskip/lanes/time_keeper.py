@@ -45,12 +45,10 @@ from timeskip.clock import (
 from timeskip.lanes.holds import Hold, Holds
 from timeskip.lanes.quiescence import Loops
 from timeskip.server.calls import Answer, Call
-from timeskip.server.matching import Task
+from timeskip.server.matching import Task, TaskQueue
 from timeskip.server.run import Run
 from timeskip.server.service import Service
 from timeskip.server.workflow_tasks import WorkflowTask
-
-_PASSED_OVER = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,27 @@ class Wait:
         self.drives = drives
         self.moved = False
         self.due: DueTime | None = None
+
+
+class _Waiting:
+    """The grace of a task that waits, in real seconds of the loop."""
+
+    __slots__ = ("_end", "_served_since", "is_passed_over")
+
+    def __init__(self, end: float) -> None:
+        self._end = end
+        self._served_since: float | None = None
+        #: Whether time has moved although it waited.
+        self.is_passed_over = False
+
+    def end(self, now: float, expected: float | None) -> float:
+        """When the grace ends; `expected` is how long a poll that is sure to come may take."""
+        if expected is None:
+            self._served_since = None
+            return self._end
+        if self._served_since is None:
+            self._served_since = now
+        return max(self._end, self._served_since + expected)
 
 
 class TimeKeeper:
@@ -139,8 +158,9 @@ class TimeKeeper:
         self._timer: asyncio.TimerHandle | None = None
         #: How many tasks time has jumped over, by the name and the kind of their queue.
         self.passed_over: Counter[tuple[str, int]] = Counter()
-        #: When the grace of each waiting task ends; `_PASSED_OVER` once it has.
-        self._grace_ends: dict[Task, float] = {}
+        self._waiting: dict[Task, _Waiting] = {}
+        #: Whether a worker that is known to be about will poll the queue as soon as it can.
+        self.will_poll: Callable[[TaskQueue], bool] | None = None
 
     def notice(self) -> None:
         """Something changed: apply the rule again soon. Safe from any thread."""
@@ -372,33 +392,30 @@ class TimeKeeper:
 
     def _renew_grace(self) -> None:
         """What waited in vain may be polled for after all."""
-        for task, end in list(self._grace_ends.items()):
-            if end == _PASSED_OVER:
-                del self._grace_ends[task]
+        for task, waiting in list(self._waiting.items()):
+            if waiting.is_passed_over:
+                del self._waiting[task]
 
     def _gives_grace(self) -> bool:
         """Whether a task waits for which a poll may be on its way right now."""
         now = self.loop.time()
         ends: list[float] = []
-        waiting: dict[Task, float] = {}
+        still_waiting: dict[Task, _Waiting] = {}
         for queue in self.service.cluster.queues.waiting():
+            is_served = queue.name in self.expected_pollers or (
+                self.will_poll is not None and self.will_poll(queue)
+            )
+            short = self.grace.polled_before if queue.pollers else self.grace.never_polled
             for task in queue.tasks:
-                end = self._grace_ends.get(task)
-                if end is None:
-                    if queue.name in self.expected_pollers:
-                        length = self.grace.expected
-                    elif queue.pollers:
-                        length = self.grace.polled_before
-                    else:
-                        length = self.grace.never_polled
-                    end = now + length
+                waiting = self._waiting.get(task) or _Waiting(now + short)
+                still_waiting[task] = waiting
+                end = waiting.end(now, self.grace.expected if is_served else None)
                 if end > now:
                     ends.append(end)
-                elif end != _PASSED_OVER:
-                    end = _PASSED_OVER
+                elif not waiting.is_passed_over:
+                    waiting.is_passed_over = True
                     self.passed_over[queue.name, queue.kind] += 1
-                waiting[task] = end
-        self._grace_ends = waiting
+        self._waiting = still_waiting
         if ends:
             self._timer = self.loop.call_later(min(ends) - now, self.notice)
             return True

@@ -18,6 +18,7 @@ import temporalio.bridge.worker
 import temporalio.client
 import temporalio.worker
 import temporalio.workflow
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import ClientConfig, WorkflowHistory
 from temporalio.service import ConnectConfig, ServiceClient
@@ -31,6 +32,8 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.server.matching import TaskQueue
+from timeskip.server.workflow_tasks import WorkflowTask
 
 #: Modules of tests that hold workflows too import these. The SDK's sandbox would import them anew
 #: for every workflow, which takes long and, for some, fails.
@@ -49,6 +52,10 @@ _TEST_TOOLS = (
 #: which other tests have been collected.
 _BUILD_ID = "timeskip"
 _VERSIONING = ("build_id", "deployment_config", "use_worker_versioning")
+
+
+#: What the SDK takes for `max_concurrent_activities`.
+_ACTIVITIES_UNLESS_TOLD = 100
 
 
 @dataclass
@@ -71,6 +78,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         self._configure_for_lane = configure_for_lane
         self._running: dict[Running, None] = {}
         self.workers: list[KnownWorker] = []
+        keeper.will_poll = self.will_poll
 
     def configure_client(self, config: ClientConfig) -> ClientConfig:
         return config
@@ -102,7 +110,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             "temporalio.bridge.worker.Worker", WatchedBridge(worker._bridge_worker, self._keeper)
         )
         self._keeper.expect_poller(worker.task_queue)
-        running = Running(worker, asyncio.ensure_future(next(worker)))
+        running = Running(worker, config, asyncio.ensure_future(next(worker)))
         self._running[running] = None
         try:
             await running.until_stopped_or_abandoned()
@@ -140,6 +148,12 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         """The tasks of a workflow run, if a worker of this process has it cached."""
         return [task for running in list(self._running) for task in running.tasks_of(run_id)]
 
+    def will_poll(self, queue: TaskQueue) -> bool:
+        """Whether a worker of this process is about to poll the queue: it serves it, and has room."""
+        if queue.shut_down or self._keeper.waiting_for_local_activities:
+            return False
+        return any(running.will_poll(queue) for running in list(self._running))
+
     def is_stopping(self) -> bool:
         """Whether a worker has been told to stop and has not stopped yet. For any thread."""
         return any(running.is_stopping for running in list(self._running))
@@ -168,11 +182,36 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
 class Running:
     """A worker that runs. The SDK waits for its activities without limit, even blocked ones."""
 
-    def __init__(self, worker: Worker, task: asyncio.Future[None]) -> None:
+    def __init__(self, worker: Worker, config: WorkerConfig, task: asyncio.Future[None]) -> None:
         self._worker = worker
+        self._config = config
         self._task = task
         self._loop = asyncio.get_running_loop()
         self._abandoned = asyncio.Event()
+
+    def will_poll(self, queue: TaskQueue) -> bool:
+        """Whether it will, as soon as it has done what it is doing right now."""
+        config = self._config
+        if self.is_stopping or queue.namespace != self._worker.client.namespace:
+            return False
+        if queue.kind == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW:
+            waiting = next(iter(queue.tasks), None)
+            # Of a sticky queue, too.
+            name = waiting.run.task_queue if isinstance(waiting, WorkflowTask) else queue.name
+            return self._worker._workflow_worker is not None and name == self._worker.task_queue
+        activities = self._worker._activity_worker
+        return (
+            queue.kind == TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+            and queue.name == self._worker.task_queue
+            and activities is not None
+            and not config.get("no_remote_activities")
+            and len(activities._running_activities) < self._room_for_activities()
+        )
+
+    def _room_for_activities(self) -> int:
+        if self._config.get("tuner") is not None:
+            return 1  # at least
+        return self._config.get("max_concurrent_activities") or _ACTIVITIES_UNLESS_TOLD
 
     def tasks_of(self, run_id: str) -> list[asyncio.Task[Any]]:
         """A workflow is an event loop of its own, inside the sandbox as outside of it."""
