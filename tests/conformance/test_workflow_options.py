@@ -178,7 +178,9 @@ async def test_options_pass_to_the_next_run_and_to_children(world: World) -> Non
         start_child(world.unique("child"), task_queue={"name": world.unique("children")})
     )
     await world.raw.run_workflow_task(continue_as_new())
-    await world.observe_history("child", Run(world.unique("child")))
+    child = Run(world.unique("child"))
+    await world.closed(child)
+    await world.observe_history("child", child)
     await observe_run(world, "next", Run(run.workflow_id))
 
 
