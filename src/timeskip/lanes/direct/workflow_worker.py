@@ -270,9 +270,6 @@ class WorkflowWorker:
                 self._do(*self._steps.popleft())
         finally:
             self._is_stepping = False
-        if self._room_needed:
-            # Those that were too busy to be forgotten when room was needed first.
-            self._make_room()
         self._end_if_done()
 
     def _do(self, run: CachedRun, step: Step) -> None:
@@ -291,6 +288,8 @@ class WorkflowWorker:
             waiting = run.waiting.next()
             if waiting is not None:
                 self._begin(run, waiting)
+                # Until now the run was not to be forgotten.
+                self._make_room()
             elif self._stopping:
                 self._evict(run, "Worker shutdown", _Evict.LANG_REQUESTED)
 
@@ -348,6 +347,8 @@ class WorkflowWorker:
 
     def _make_room(self) -> None:
         """Evict the runs that were used longest ago, one for each task that waits for room."""
+        if not self._room_needed:
+            return
         needed = len(self._room_needed) - sum(
             run.evicting is not None for run in self._runs.values()
         )
@@ -368,6 +369,7 @@ class WorkflowWorker:
             _, tasks = self._room_needed.popitem(last=False)
         for task in tasks:
             self._take_task(task)
+        self._make_room()
         self._end_if_done()
 
     def _end_if_done(self) -> None:
