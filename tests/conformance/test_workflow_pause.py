@@ -105,6 +105,7 @@ async def test_a_paused_run_gets_no_workflow_task(world: World) -> None:
 async def test_a_run_that_nothing_happens_to_is_woken_by_the_end_of_its_pause(world: World) -> None:
     run = await idle(world)
     await pause_run(world, run, reason="", identity="", request_id="")
+    await world.observe_error("again", pause_run(world, run, request_id=""))
     world.observe("paused", await world.describe(run))
     await unpause_run(world, run, reason="", identity="", request_id="")
     world.observe("unpaused", await world.describe(run))

@@ -147,7 +147,7 @@ class _Reading:
                 return GetWorkflowExecutionHistoryResponse(
                     history=History(), next_page_token=self._token(self.first)
                 )
-            if self._goes_on:
+            if self.run.is_open and not self.run.is_paused:
                 return GetWorkflowExecutionHistoryResponse(history=History())
             return GetWorkflowExecutionHistoryResponse(
                 history=History(events=[self._followed(events[-1])])

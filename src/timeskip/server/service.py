@@ -12,6 +12,7 @@ from timeskip.clock import Clock, Nanoseconds
 # Importing a concept registers its RPCs, and what its events change.
 from timeskip.server import (  # noqa: F401
     activity_answers,
+    activity_executions,
     activity_options,
     activity_pause,
     activity_reset,

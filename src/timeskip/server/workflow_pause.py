@@ -40,7 +40,8 @@ def pause_workflow(
 ) -> PauseWorkflowExecutionResponse:
     run = _open_run(cluster, request)
     if run.is_paused:
-        if run.pause is not None and run.pause.request_id == request.request_id:
+        known = run.pause.request_id if run.pause is not None else ""
+        if known and known == request.request_id:
             return PauseWorkflowExecutionResponse()
         raise ServiceError(StatusCode.FAILED_PRECONDITION, "workflow is already paused.")
     if run.backoff_due is not None:

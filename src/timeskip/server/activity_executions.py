@@ -1,0 +1,110 @@
+"""The RPCs that name an activity of a run or a standalone one; of the latter there are none yet."""
+
+from __future__ import annotations
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import (
+    PauseActivityExecutionRequest,
+    PauseActivityExecutionResponse,
+    PauseActivityRequest,
+    ResetActivityExecutionRequest,
+    ResetActivityExecutionResponse,
+    ResetActivityRequest,
+    UnpauseActivityExecutionRequest,
+    UnpauseActivityExecutionResponse,
+    UnpauseActivityRequest,
+    UpdateActivityExecutionOptionsRequest,
+    UpdateActivityExecutionOptionsResponse,
+    UpdateActivityOptionsRequest,
+    UpdateActivityOptionsResponse,
+)
+
+from timeskip.server.activity_options import update_activity_options
+from timeskip.server.activity_pause import pause_activity, unpause_activity
+from timeskip.server.activity_reset import reset_activity
+from timeskip.server.calls import Call
+from timeskip.server.cluster import Cluster
+from timeskip.server.errors import ServiceError, StatusCode
+from timeskip.server.rpcs import rpc
+from timeskip.server.set_fields import copy_set
+
+Request = (
+    PauseActivityExecutionRequest
+    | ResetActivityExecutionRequest
+    | UnpauseActivityExecutionRequest
+    | UpdateActivityExecutionOptionsRequest
+)
+
+
+@rpc("PauseActivityExecution")
+def pause_activity_execution(
+    cluster: Cluster, call: Call, request: PauseActivityExecutionRequest
+) -> PauseActivityExecutionResponse:
+    asked = PauseActivityRequest(
+        namespace=request.namespace,
+        execution=_execution(request),
+        identity=request.identity,
+        id=request.activity_id,
+        reason=request.reason,
+        request_id=request.request_id or cluster.ids.uuid(),
+    )
+    pause_activity(cluster, call, asked)
+    return PauseActivityExecutionResponse()
+
+
+@rpc("UnpauseActivityExecution")
+def unpause_activity_execution(
+    cluster: Cluster, call: Call, request: UnpauseActivityExecutionRequest
+) -> UnpauseActivityExecutionResponse:
+    asked = UnpauseActivityRequest(
+        namespace=request.namespace,
+        execution=_execution(request),
+        identity=request.identity,
+        id=request.activity_id,
+    )
+    copy_set(request, asked, "jitter")
+    unpause_activity(cluster, call, asked)
+    return UnpauseActivityExecutionResponse()
+
+
+@rpc("ResetActivityExecution")
+def reset_activity_execution(
+    cluster: Cluster, call: Call, request: ResetActivityExecutionRequest
+) -> ResetActivityExecutionResponse:
+    asked = ResetActivityRequest(
+        namespace=request.namespace,
+        execution=_execution(request),
+        identity=request.identity,
+        id=request.activity_id,
+        keep_paused=request.keep_paused,
+        reset_heartbeat=request.reset_heartbeat,
+        restore_original_options=request.restore_original_options,
+    )
+    copy_set(request, asked, "jitter")
+    reset_activity(cluster, call, asked)
+    return ResetActivityExecutionResponse()
+
+
+@rpc("UpdateActivityExecutionOptions")
+def update_activity_execution_options(
+    cluster: Cluster, call: Call, request: UpdateActivityExecutionOptionsRequest
+) -> UpdateActivityExecutionOptionsResponse:
+    asked = UpdateActivityOptionsRequest(
+        namespace=request.namespace,
+        execution=_execution(request),
+        identity=request.identity,
+        id=request.activity_id,
+        restore_original=request.restore_original,
+    )
+    copy_set(request, asked, "activity_options", "update_mask")
+    answer = update_activity_options(cluster, call, asked)
+    assert isinstance(answer, UpdateActivityOptionsResponse)
+    return UpdateActivityExecutionOptionsResponse(activity_options=answer.activity_options)
+
+
+def _execution(request: Request) -> WorkflowExecution:
+    if not request.workflow_id:
+        raise ServiceError(
+            StatusCode.UNIMPLEMENTED, "timeskip does not know activities without a workflow yet"
+        )
+    return WorkflowExecution(workflow_id=request.workflow_id, run_id=request.run_id)
