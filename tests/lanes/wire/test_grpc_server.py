@@ -229,7 +229,7 @@ def test_loop_that_nobody_calls_can_be_woken_and_ended() -> None:
 
 
 def test_threads_wake_the_loop_while_it_ends() -> None:
-    for _ in range(20):
+    for _ in range(5):
         served = Served()
         served.call()
         stop = threading.Event()
@@ -239,7 +239,7 @@ def test_threads_wake_the_loop_while_it_ends() -> None:
                 while not stop.is_set():
                     loop.call_soon_threadsafe(lambda: None)
 
-        wakers = [threading.Thread(target=wake) for _ in range(3)]
+        wakers = [threading.Thread(target=wake) for _ in range(2)]
         for waker in wakers:
             waker.start()
         served.stop()

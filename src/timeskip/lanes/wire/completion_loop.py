@@ -21,6 +21,9 @@ Reaction = Callable[[Any], object]
 #: Turns of a busy loop between two looks at the queue.
 _BUSY_TURNS = 8
 
+#: Events that one look of a busy loop takes at most.
+_EVENTS_AT_ONCE = 64
+
 #: Real seconds between two looks at the queue for as long as nothing can wake the loop.
 _SLEEPLESS = 0.001
 
@@ -36,6 +39,7 @@ class CompletionLoop(asyncio.BaseEventLoop):
         self.queue: Any = cygrpc.CompletionQueue()
         self._selector = _Selector(self.queue)
         self._waking = threading.Lock()
+        self._is_being_woken = False
 
     def wake_by(self, call: Any) -> None:
         """Use this call of a client's, from now on and even when it has ended, to wake the loop.
@@ -78,9 +82,14 @@ class CompletionLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         with self._waking:
             call = self._selector.wake_call
-            if call is not None:
+            if call is not None and not self._is_being_woken:
+                self._is_being_woken = True
                 # A batch of nothing is complete at once, whatever has become of the call.
-                call.start_server_batch((), _nothing)
+                call.start_server_batch((), self._woken)
+
+    def _woken(self, event: Any) -> None:
+        with self._waking:
+            self._is_being_woken = False
 
 
 class _Selector:
@@ -95,24 +104,25 @@ class _Selector:
         self._turns = 0
         self.wake_call: Any = None
 
-    def select(self, timeout: float | None) -> tuple[Any, ...]:
-        """The next event, if there is one within so many seconds."""
-        if timeout is not None and timeout <= 0:
+    def select(self, timeout: float | None) -> list[Any]:
+        """The next events, if there are any within so many seconds."""
+        is_busy = timeout is not None and timeout <= 0
+        if is_busy:
             # To look lets other threads run, who would rather have the answers.
             self._turns += 1
             if self._turns < _BUSY_TURNS:
-                return ()
+                return []
         self._turns = 0
         if self.wake_call is None:
             timeout = _SLEEPLESS if timeout is None else min(timeout, _SLEEPLESS)
-        event = self._queue.poll(None if timeout is None else self.real_time() + timeout)
-        if event.completion_type == cygrpc.CompletionType.queue_timeout:
-            return ()
-        return (event,)
+        until = None if timeout is None else self.real_time() + timeout
+        events: list[Any] = []
+        while len(events) < (_EVENTS_AT_ONCE if is_busy else 1):
+            event = self._queue.poll(until)
+            if event.completion_type == cygrpc.CompletionType.queue_timeout:
+                break
+            events.append(event)
+        return events
 
     def get_map(self) -> Mapping[Any, Any]:
         return {}
-
-
-def _nothing(event: Any) -> None:
-    pass
