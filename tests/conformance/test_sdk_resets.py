@@ -76,7 +76,7 @@ async def test_sdk_updates_are_asked_again(world: World, cached: int) -> None:
             orders.Basket.pay, "Ada", id="pay", wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
         new = await reset(world, run, await finished_task(world, run, 1))
-        latest = world.client.get_workflow_handle_for(orders.Basket.run, basket.id)
+        latest = world.client.get_workflow_handle(basket.id)
         for update in ("apple", "pay"):
             handle: Any = latest.get_update_handle(update)
             world.observe(update, await handle.result())
