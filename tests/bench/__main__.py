@@ -43,7 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="default %(default)s")
     parser.add_argument(
         "--crowds",
-        default="50,1000",
+        default="50,200,1000",
         help="how many workflows at once, comma-separated; default %(default)s",
     )
     parser.add_argument(
