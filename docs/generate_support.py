@@ -13,6 +13,7 @@ import pkgutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +43,58 @@ timeskip and demands equal histories and answers. Each says what it proves; this
 - **partial**: some options are not proven, or the server answers the RPC but no scenario proves it.
 - **not**: nothing proves it. An RPC in this state is answered `UNIMPLEMENTED`.
 """
+
+GROUPS = {
+    "Workflow runs, tasks, activities and queries": (
+        "activities",
+        "activity_cancellation",
+        "activity_timeouts",
+        "buffered_events",
+        "build_ids",
+        "commands",
+        "ending_runs",
+        "history_pages",
+        "matching",
+        "queries",
+        "routing_hints",
+        "signals",
+        "starting",
+        "sticky_queues",
+        "workflow_tasks",
+    ),
+    "Children, continue-as-new, cron, external workflows": (
+        "children",
+        "continue_as_new",
+        "external",
+        "parent_close",
+        "workflow_cron",
+    ),
+    "Updates": ("update_with_start", "updates"),
+    "Visibility": (
+        "deletion",
+        "search_attribute_registry",
+        "visibility",
+        "visibility_filters",
+        "visibility_instants",
+    ),
+    "Operations on running things": (
+        "activity_options",
+        "activity_pause",
+        "activity_reset",
+        "batch",
+        "batch_activities",
+        "reset",
+        "reset_reapply",
+        "workflow_options",
+        "workflow_pause",
+    ),
+    "Time skipping for other SDKs": ("time_skipping",),
+    "Limits": ("history_limits", "limits", "sizes"),
+    "Namespaces": ("namespace_changes", "namespace_isolation", "namespaces"),
+    "Bad input": ("bad_input_*",),
+    "Workers of the SDK": ("replays", "sdk_*"),
+}
+"""The modules of scenarios, `test_` left out, by what they are about."""
 
 ANSWERS = """\
 The fields of what comes back that a scenario is about. All others are compared too, wherever a
@@ -105,7 +158,28 @@ def page() -> str:
         for claim in scenario.proves:
             proofs.setdefault(claim, []).append(scenario.name)
     listed = catalogue(proofs, HANDLERS)
-    return "\n".join([*lines(listed), *differences(declared)]) + "\n"
+    return "\n".join([*lines(listed), *groups(declared), *differences(declared)]) + "\n"
+
+
+def groups(declared: Sequence[Scenario]) -> Iterator[str]:
+    """How many scenarios there are about what."""
+    counted = Counter(group_of(scenario) for scenario in declared)
+    yield from ["", "## Scenarios", ""]
+    yield "Without those that are the same scenario with other data."
+    yield from ["", "| about | scenarios |", "| --- | ---: |"]
+    for title in GROUPS:
+        yield f"| {title} | {counted[title]} |"
+
+
+def group_of(scenario: Scenario) -> str:
+    """The one group that the scenario's module belongs to; `ValueError` if there is not just one."""
+    module = scenario.name.partition(".py::")[0].removeprefix("test_")
+    [title] = [
+        title
+        for title, patterns in GROUPS.items()
+        if any(fnmatchcase(module, pattern) for pattern in patterns)
+    ]
+    return title
 
 
 def lines(listed: Catalogue) -> Iterator[str]:
