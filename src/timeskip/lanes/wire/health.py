@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import SERVICE_NAME as SERVICE
 
 from timeskip.lanes.wire.grpc_server import Handler, Rpc
 from timeskip.server.errors import StatusCode
 
-__all__ = ["SERVICE", "handlers"]
+SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 _Response = health_pb2.HealthCheckResponse
 
