@@ -49,6 +49,7 @@ class Observer(Protocol):
         self, run: Run, task: WorkflowTask, cause: int, failure: object
     ) -> None: ...
     def activity_attempt_failed(self, run: Run, activity: Activity, failure: object) -> None: ...
+    def poll_refused(self, task_queue: str, refusal: ServiceError) -> None: ...
 
 
 class Cluster:
@@ -147,9 +148,9 @@ class Cluster:
         return self._namespace(name, _STARTABLE)
 
     def _namespace(self, name: str, allowed: Sequence[NamespaceState.ValueType]) -> Namespace:
-        validate_namespace(name)
         found = self.namespaces.get(name)
         if found is None:
+            validate_namespace(name)
             raise namespace_not_found(name)
         if found.state not in allowed:
             raise ServiceError(

@@ -155,7 +155,8 @@ class _Pending:
 
     def add(self, command: Command, event_id: int) -> None:
         kind = command.command_type
-        self.open[kind] += 1
+        if kind in self.open:
+            self.open[kind] += 1
         if kind == CommandType.COMMAND_TYPE_START_TIMER:
             self._start_timer(command.start_timer_command_attributes.timer_id)
         elif kind == CommandType.COMMAND_TYPE_CANCEL_TIMER:

@@ -25,6 +25,7 @@ from timeskip.server import retries, tokens
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import invalid_argument
+from timeskip.server.history import History as RunHistory
 from timeskip.server.history import attributes_of
 from timeskip.server.rpcs import rpc
 from timeskip.server.validation.executions import validate_execution
@@ -152,7 +153,7 @@ class _Reading:
             return GetWorkflowExecutionHistoryResponse(
                 history=History(events=[self._followed(events[-1])])
             )
-        shown = _cut(events, self.first, self.size)
+        shown = _cut(self.run.history, self.first, self.size)
         following = self.first + len(shown)
         response = GetWorkflowExecutionHistoryResponse()
         if following <= len(events) or (self.waits and self._goes_on):
@@ -204,15 +205,17 @@ def task_page(run: Run, first: int, suffix: list[HistoryEvent]) -> tuple[list[Hi
     page gets them only through its next workflow task, as on the real server.
     """
     events = run.history.events
-    shown = _cut(events, first, PAGE_SIZE)
+    shown = _cut(run.history, first, PAGE_SIZE)
     following = first + len(shown)
     if following <= len(events):
         return shown, tokens.page(run.run_id, following, 0)
     return shown + suffix, b""
 
 
-def _cut(events: list[HistoryEvent], first: int, size: int) -> list[HistoryEvent]:
-    shown = events[first - 1 : first - 1 + size]
+def _cut(history: RunHistory, first: int, size: int) -> list[HistoryEvent]:
+    shown = history.events[first - 1 : first - 1 + size]
+    if history.size_bytes <= _PAGE_BYTES:
+        return shown
     total = 0
     for index, event in enumerate(shown):
         total += event.ByteSize()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,24 +51,23 @@ _LIMITED = {
 }
 
 
-def count_open(run: Run) -> Counter[CommandType.ValueType]:
+def count_open(run: Run) -> dict[CommandType.ValueType, int]:
     """What the run has open, by the type of the command that has opened it."""
-    signals = sum(
-        event.event_type == EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED
+    signals = [
+        event
         for event in run.external_requests.values()
-    )
-    return Counter(
-        {
-            _ACTIVITY: len(run.activities),
-            _CHILD: len(run.children),
-            _SIGNAL: signals,
-            _CANCEL: len(run.external_requests) - signals,
-        }
-    )
+        if event.event_type == EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED
+    ]
+    return {
+        _ACTIVITY: len(run.activities),
+        _CHILD: len(run.children),
+        _SIGNAL: len(signals),
+        _CANCEL: len(run.external_requests) - len(signals),
+    }
 
 
 def require_room(
-    run: Run, command_type: CommandType.ValueType, already_open: Counter[CommandType.ValueType]
+    run: Run, command_type: CommandType.ValueType, already_open: dict[CommandType.ValueType, int]
 ) -> None:
     """Raise `BadCommand` if no more may be opened of what a command of this type opens."""
     limited = _LIMITED.get(command_type)

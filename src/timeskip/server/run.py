@@ -80,6 +80,8 @@ class Run:
         self.sticky_timeout: Nanoseconds = 0
         self.worker_version: WorkerVersionStamp | None = None
         self.build_ids: list[str] = []
+        #: The search attribute that tells of them, as it was last written.
+        self.shown_build_ids: Payload | None = None
         #: Those of the runs before it in its chain included.
         self.reset_points = ResetPoints()
         self.reset_points.CopyFrom(started.prev_auto_reset_points)

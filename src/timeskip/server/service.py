@@ -22,6 +22,7 @@ from timeskip.server import (  # noqa: F401
     completion,
     deletion,
     describe,
+    enumerations,
     history_pages,
     namespace_changes,
     namespace_registry,

@@ -7,8 +7,7 @@ comes too late is recognised as stale.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from timeskip.server.errors import ServiceError, invalid_argument
 
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
 
-#: `json.dumps` would make an encoder for every token.
+#: `json.dumps` would make an encoder for every token, and `json.loads` guess how it is encoded.
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
+_from_json = json.JSONDecoder().decode
 
 _TASK = "task"
 _QUERY = "query"
 
 
-@dataclass(frozen=True)
-class TaskToken:
+class TaskToken(NamedTuple):
     """One attempt of a workflow task or of an activity.
 
     `started_event_id` is 0 for an activity, whose started event is written when it is over.
@@ -40,8 +39,7 @@ class TaskToken:
     started_time: int
 
 
-@dataclass(frozen=True)
-class QueryTaskToken:
+class QueryTaskToken(NamedTuple):
     """A query that is a task of its own."""
 
     namespace: str
@@ -108,14 +106,9 @@ def _encode(kind: str, *parts: str | int) -> bytes:
 
 def _decode(kind: str, token: bytes, shape: tuple[type, ...]) -> list:  # type: ignore[type-arg]
     try:
-        parts = json.loads(token)
+        parts = _from_json(token.decode())
     except (ValueError, RecursionError):  # anybody may send anything
         parts = None
-    if (
-        not isinstance(parts, list)
-        or len(parts) != len(shape) + 1
-        or parts[0] != kind
-        or not all(type(part) is wanted for part, wanted in zip(parts[1:], shape, strict=True))
-    ):
+    if not isinstance(parts, list) or parts[:1] != [kind] or tuple(map(type, parts[1:])) != shape:
         raise invalid_argument("Error deserializing task token.")
     return parts[1:]

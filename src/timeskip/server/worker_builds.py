@@ -58,10 +58,12 @@ def _add_build_ids(run: Run, build_id: str) -> None:
     What people have put there themselves stays.
     """
     shown = run.search_attributes.get(_BUILD_IDS)
+    build = f"{_UNVERSIONED}:{build_id}" if build_id else _UNVERSIONED
+    if shown is not None and shown is run.shown_build_ids and build in run.build_ids:
+        return
     known = run.build_ids if shown is None else _texts(json.loads(shown.data))
     run.build_ids = [_UNVERSIONED, *(entry for entry in known if entry != _UNVERSIONED)]
-    build = f"{_UNVERSIONED}:{build_id}"
-    if build_id and build not in known:
+    if build not in run.build_ids:
         run.build_ids.append(build)
     show_build_ids(run)
 
@@ -71,7 +73,7 @@ def show_build_ids(run: Run) -> None:
     hidden = "" if run.versioning_override is None else _UNVERSIONED
     shown = [entry for entry in run.build_ids if entry != hidden]
     if shown:
-        run.search_attributes[_BUILD_IDS] = _keywords(shown)
+        run.shown_build_ids = run.search_attributes[_BUILD_IDS] = _keywords(shown)
     else:
         run.search_attributes.pop(_BUILD_IDS, None)
 

@@ -22,7 +22,6 @@ from temporalio.api.enums.v1 import (
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import (
-    History,
     HistoryEvent,
     WorkflowTaskFailedEventAttributes,
     WorkflowTaskScheduledEventAttributes,
@@ -419,12 +418,12 @@ def poll_response(
         previous_started_event_id=run.last_completed_started_id,
         started_event_id=task.started_event_id,
         attempt=task.attempt,
-        history=History(events=shown),
         next_page_token=next_page_token,
         workflow_execution_task_queue=TaskQueue(
             name=run.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL
         ),
     )
+    response.history.events.extend(shown)
     response.scheduled_time.FromNanoseconds(task.scheduled_time)
     response.started_time.FromNanoseconds(task.started_time)
     if attach_queries:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
@@ -40,8 +40,7 @@ class TooLargeError(Exception):
     """Attributes whose size no retry of the workflow task could mend."""
 
 
-@dataclass(frozen=True)
-class CommandSettings:
+class CommandSettings(NamedTuple):
     """What the checks of attributes need to know besides them."""
 
     started: WorkflowExecutionStartedEventAttributes

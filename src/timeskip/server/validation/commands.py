@@ -57,11 +57,14 @@ _CLOSING: Final = frozenset(
 )
 
 
+_NAMES: Final = {
+    number: camel_case(name.removeprefix("COMMAND_TYPE_")) for name, number in CommandType.items()
+}
+
+
 def command_name(command: Command) -> str:
     """The command's type as the real server writes it in messages; an unknown one as a number."""
-    if command.command_type not in CommandType.values():
-        return str(command.command_type)
-    return camel_case(CommandType.Name(command.command_type).removeprefix("COMMAND_TYPE_"))
+    return _NAMES.get(command.command_type) or str(command.command_type)
 
 
 def validate_command_sequence(commands: Sequence[Command]) -> None:
@@ -77,9 +80,8 @@ def validate_command_sequence(commands: Sequence[Command]) -> None:
                 f"invalid command sequence: [{names}], "
                 f"command {command_name(closing)} must be the last command."
             )
-        name = command_name(command)
-        if name in ("Unspecified", str(command.command_type)):
-            raise invalid_argument(f"unknown command type: {name}")
+        if not command.command_type or command.command_type not in _NAMES:
+            raise invalid_argument(f"unknown command type: {command_name(command)}")
         if command.command_type in _CLOSING:
             closing = command
 

@@ -16,7 +16,9 @@ _LONGEST: Final = Duration(seconds=100 * 365 * 24 * 60 * 60)
 def nanoseconds(duration: Duration) -> int:
     """The length in nanoseconds; like Go's `time.Duration` it stays in the range of an int64."""
     length = duration.seconds * NANOSECONDS + duration.nanos
-    return max(-_INT64_LIMIT, min(length, _INT64_LIMIT - 1))
+    if -_INT64_LIMIT <= length < _INT64_LIMIT:
+        return length
+    return _INT64_LIMIT - 1 if length > 0 else -_INT64_LIMIT
 
 
 def from_nanoseconds(length: int) -> Duration:
