@@ -77,14 +77,35 @@ def sample(path: str, text: str) -> SourceFile:
 @functools.cache
 def repository_files() -> tuple[SourceFile, ...]:
     """Every text file that is tracked by git or would be if it were added now."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    return tuple(_readable(sorted(set(filter(None, listing.split("\0"))))))
+    return tuple(_readable(sorted(_tracked_names() or _names_on_disk())))
+
+
+def _tracked_names() -> set[str]:
+    """What git knows of; nothing outside a clone, as in an unpacked source distribution."""
+    # Whoever owns the clone: a CI machine may have fetched it as somebody else.
+    command = "git -c safe.directory=* ls-files -z --cached --others --exclude-standard"
+    try:
+        listing = subprocess.run(
+            command.split(),
+            cwd=REPOSITORY,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return set()
+    return set(filter(None, listing.split("\0")))
+
+
+def _names_on_disk() -> set[str]:
+    """The files of the project's own folders, but for what tools leave in them."""
+    tops = [path for path in REPOSITORY.iterdir() if not path.name.startswith(".")]
+    paths = [path for top in tops for path in (top.rglob("*") if top.is_dir() else [top])]
+    return {
+        path.relative_to(REPOSITORY).as_posix()
+        for path in paths
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def _readable(names: Iterable[str]) -> Iterator[SourceFile]:
