@@ -81,6 +81,9 @@ class IdleClock:
             self._changed.notify_all()
         return timer
 
+    def pass_until(self, woken: threading.Event) -> None:
+        woken.wait()
+
     # --- AttemptListener -------------------------------------------------------------------------
 
     def attempt_started(self, attempt: RunningAttempt) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, cast
 
 
@@ -58,7 +59,9 @@ class HandLoop:
     def time(self) -> float:
         return self._now
 
-    def call_soon(self, callback: Callable[..., object], *args: Any) -> _Handle:
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> _Handle:
         if self._closed:
             raise RuntimeError("Event loop is closed")
         handle = _Handle(self._now, lambda: callback(*args))

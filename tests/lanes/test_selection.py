@@ -16,8 +16,8 @@ from temporalio.bridge.worker import Worker
 from tests.simulation.workflows import Greeter, greet
 from timeskip import DirectLaneUnavailable, Simulation
 from timeskip.lanes import selection
-from timeskip.lanes.direct.bridge import DirectBridge
 from timeskip.lanes.direct.sdk_shape import differences
+from timeskip.lanes.direct.worker_access import WorkerAccess
 
 
 @pytest.fixture(autouse=True)
@@ -114,4 +114,4 @@ def test_lane_that_does_not_exist_is_refused() -> None:
 
 def test_core_of_the_lane_can_all_that_it_is_asked_to() -> None:
     asked = {name for name in vars(Worker) if not name.startswith("_")} - {"create", "for_replay"}
-    assert asked - set(dir(DirectBridge)) <= {"poll_nexus_task", "complete_nexus_task"}
+    assert asked - set(dir(WorkerAccess)) <= {"poll_nexus_task", "complete_nexus_task"}

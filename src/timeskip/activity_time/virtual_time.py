@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +26,13 @@ class VirtualTime(Protocol):
 
         The clock calls it on a thread of its own, never before `call_at` has returned, with no lock
         held that a method of `AttemptListener` takes, and moves on only after it has returned.
+        """
+        ...
+
+    def pass_until(self, woken: threading.Event) -> None:
+        """Wait until `woken` is set, on the thread of an event loop that does nothing meanwhile.
+
+        A clock that lives on that loop has to move itself.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import Context
 
 from timeskip.activity_time.virtual_time import RunningAttempt
 from timeskip.clock import Clock, DueTime, Nanoseconds
@@ -54,6 +55,12 @@ class SimulatedTime:
         else:
             self._keeper.loop.call_soon_threadsafe(schedule)
         return scheduled
+
+    def pass_until(self, woken: threading.Event) -> None:
+        if threading.get_ident() == self._keeper.thread_id:
+            # Whatever falls due is not the business of the activity that sleeps.
+            Context().run(self._keeper.pass_blocked_until, woken)
+        woken.wait()
 
 
 class Attempts:

@@ -31,6 +31,10 @@ class Lane(Protocol):
         """End open calls, and leave no thread, task or socket behind."""
         ...
 
+    def enter(self) -> None:
+        """The running event loop uses the simulation from now on. For any thread."""
+        ...
+
     def call(self, function: Callable[[], Result]) -> Result:
         """Run `function` where service and clock may be touched."""
         ...

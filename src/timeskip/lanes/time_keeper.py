@@ -29,6 +29,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -118,6 +119,8 @@ class TimeKeeper:
         self.clock = clock
         self.loop = loop
         self.grace = grace
+        #: Brings a call to the service. Faults stand in between.
+        self.carry: Callable[[Call], None] = service.handle
         self.holds = Holds(self.notice)
         #: The loops on which clients and workers of this process run.
         self.loops = Loops(loop, self._move)
@@ -153,6 +156,8 @@ class TimeKeeper:
         self.on_time_moved: Callable[[Nanoseconds], None] | None = None
         #: The thread that runs the loop; 0 until it is known.
         self.thread_id = 0
+        #: Not that of whoever changed something: it may be an activity, whose time is its own.
+        self._context = Context()
         self._considering = False
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -167,14 +172,14 @@ class TimeKeeper:
         if self._considering:
             return
         self._considering = True
-        if threading.get_ident() == self.thread_id:
-            # Waking the loop from its own thread would cost two system calls for nothing.
-            self._soon = self.loop.call_soon(self._consider)
-            return
         try:
-            self._soon = self.loop.call_soon_threadsafe(self._consider)
+            if threading.get_ident() == self.thread_id:
+                # Waking the loop from its own thread would cost two system calls for nothing.
+                self._soon = self.loop.call_soon(self._consider, context=self._context)
+            else:
+                self._soon = self.loop.call_soon_threadsafe(self._consider, context=self._context)
         except RuntimeError:
-            # The loop is closed: the simulation has ended, and so has its time.
+            # The loop is closed: the simulation has ended, or will go on on another loop.
             self._considering = False
 
     def move_to(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
@@ -185,10 +190,14 @@ class TimeKeeper:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
+        if self._pace is not None:
+            virtual, real = self._pace
+            self._pace = virtual, real - self.loop.time() + loop.time()
         self.loop = loop
         self.thread_id = thread_id
         self.loops.move_to(loop)
         self._considering = False
+        self.notice()
 
     @property
     def skips(self) -> bool:
@@ -303,6 +312,15 @@ class TimeKeeper:
                     self.on_stuck()
                 return
             self._jump_to(due)
+
+    def pass_blocked_until(self, woken: threading.Event) -> None:
+        """Let time pass right here, on the loop's thread, while something blocks the loop."""
+        while not woken.is_set() and (due := self.service.next_due()) is not None:
+            if isinstance(self.clock, RealClock):
+                woken.wait(max(due - self.clock.now(), 0) / SECOND)
+                self.service.run_due()
+            else:
+                self._jump_to(due)
 
     def _follow_real_time(self) -> None:
         self.service.run_due()

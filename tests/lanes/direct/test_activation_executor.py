@@ -52,7 +52,7 @@ class Where:
 
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activation_executor, "_TICK", 0.02)
+    monkeypatch.setattr(activation_executor, "_TICK", 0.005)
 
 
 @pytest.mark.usefixtures("short_patience")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +30,7 @@ from timeskip.lanes.direct.activity_reports import ActivityReports
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import LocalActivities
 from timeskip.lanes.direct.machines.payloads import copy_set_fields
+from timeskip.lanes.direct.mailbox import Mailbox
 from timeskip.lanes.direct.pace import Pace
 from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.poller import Poller
@@ -103,7 +103,7 @@ class ActivityWorker:
         self._limits = limits
         self._reports = ActivityReports(requests, identity, limits)
         self._running: dict[bytes, _RunningActivity] = {}
-        self._tasks: asyncio.Queue[ActivityTask | None] = asyncio.Queue()
+        self._tasks: Mailbox[ActivityTask | None] = Mailbox()
         self._stopping = False
         self._stopped = False
         self._grace_is_over = False
@@ -189,17 +189,17 @@ class ActivityWorker:
         if self._being_told is None and task.HasField("cancel"):
             # Who sleeps in virtual time must hear of it before time moves on.
             self._being_told = self._requests.hold_time("an activity is told to stop")
-        self._tasks.put_nowait(task)
+        self._tasks.put(task)
 
     async def next_task(self) -> ActivityTask | None:
         """The next start or cancel for the activities' code; None once the worker has stopped."""
-        if self._being_told is not None and self._tasks.empty():
+        if self._being_told is not None and self._tasks.is_empty:
             # Whoever asks for the next task has dealt with those before.
             self._being_told.release()
             self._being_told = None
-        task = await self._tasks.get()
+        task = await self._tasks.take()
         if task is None:
-            self._tasks.put_nowait(None)
+            self._tasks.put(None)
         return task
 
     def heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
@@ -366,7 +366,7 @@ class ActivityWorker:
             if self._grace is not None:
                 self._grace.cancel()
             self._requests.worker_stops(-1)
-            self._tasks.put_nowait(None)
+            self._tasks.put(None)
 
 
 def _start(task: PollActivityTaskQueueResponse) -> Start:

@@ -42,7 +42,7 @@ _MILLISECOND = SECOND // 1_000
 
 
 class DirectBridge:
-    """One worker. Its methods are those that the SDK's Python half calls."""
+    """One worker. Its methods are those that the SDK's Python half calls, on the simulation's loop."""
 
     def __init__(
         self,
@@ -126,9 +126,6 @@ class DirectBridge:
     def request_workflow_eviction(self, run_id: str) -> None:
         self._workflows.evict(run_id)
 
-    def replace_client(self, client: object) -> None:
-        """Every client of this simulation reaches the same service."""
-
     def initiate_shutdown(self) -> None:
         if self._stopped:
             return
@@ -148,9 +145,6 @@ class DirectBridge:
             ),
             ShutdownWorkerResponse,
         )
-
-    async def finalize_shutdown(self) -> None:
-        """Nothing outlives the shutdown."""
 
     def _start(self) -> None:
         if not self._started:

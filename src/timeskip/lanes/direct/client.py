@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -27,10 +28,11 @@ from temporalio.service import (
     _BridgeServiceClient,
 )
 
+from timeskip.activity_time import held_elsewhere
 from timeskip.lanes.direct import health
 from timeskip.lanes.direct.eager_starts import EagerStarts, Reservation
 from timeskip.lanes.direct.made_up_ids import replace_request_id
-from timeskip.lanes.holds import enclosing_hold
+from timeskip.lanes.holds import Hold, enclosing_hold
 from timeskip.lanes.status import status_of
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError, StatusCode
@@ -59,6 +61,17 @@ _METHODS = {
 _HEALTHY = frozenset(descriptor.full_name for descriptor in _SERVICES.values())
 
 
+@dataclass
+class _ClientCall:
+    """A call of the SDK's client. `may_be_eager`: a first workflow task may come with the answer."""
+
+    rpc: str
+    service: str
+    request: Message
+    timeout: timedelta | None
+    may_be_eager: bool
+
+
 class DirectClient:
     """Takes the place of the SDK's bridge client, so that workers know which lane they are on."""
 
@@ -70,7 +83,7 @@ class DirectClient:
 
 
 class DirectServiceClient(_BridgeServiceClient):
-    """Answers every call on the loop that makes it, without leaving it."""
+    """Answers every call in this process, on the loop that makes it if that is the simulation's."""
 
     def __init__(
         self,
@@ -101,59 +114,38 @@ class DirectServiceClient(_BridgeServiceClient):
             isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event
         )
         keeper = self._lane.keeper
-        loop = asyncio.get_running_loop()
-        if not self._lane.bind(loop):
-            # Another loop than the simulation's: let the call be made there.
-            elsewhere = self._rpc_call(
-                rpc,
-                req,
-                resp_type,
-                service=service,
-                retry=retry,
-                metadata=metadata,
-                timeout=timeout,
-            )
-            return await asyncio.wrap_future(
-                asyncio.run_coroutine_threadsafe(elsewhere, keeper.loop)
-            )
         # A copy, because the service keeps what it is given and the caller may use it again.
         request = type(req)()
         request.CopyFrom(req)
         replace_request_id(request, keeper.service.cluster.ids.uuid)
+        # As in the SDK's core, calls that are not to be repeated are sent as they are.
+        call = _ClientCall(rpc, service, request, timeout, may_be_eager=retry)
+        hold = keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
         try:
-            if isinstance(request, HealthCheckRequest):
-                answer: Message = health.check(request, _HEALTHY)
-            else:
-                # As in the SDK's core, calls that are not to be repeated are sent as they are.
-                room = self._room_for_first_task(request) if retry else None
-                answer = await self._ask(rpc, service, request, timeout, room)
+            answer = await self._lane.at_home(lambda: self._answer(call, hold))
         except ServiceError as error:
             raise self._error(error) from None
+        finally:
+            hold.release()
         assert isinstance(answer, resp_type)
         return answer
 
-    async def _ask(
-        self,
-        rpc: str,
-        service: str,
-        request: Message,
-        timeout: timedelta | None,
-        room: Reservation | None,
-    ) -> Message:
-        """Have the service answer on this loop; raises `ServiceError` if it refuses.
-
-        `room` is for the workflow task that may come with the answer.
-        """
+    async def _answer(self, asked: _ClientCall, hold: Hold) -> Message:
+        """Have the service answer on this loop, its own; raises `ServiceError` if it refuses."""
         keeper = self._lane.keeper
-        loop = asyncio.get_running_loop()
-        method = _METHODS.get((service, rpc))
+        request = asked.request
+        if isinstance(request, HealthCheckRequest):
+            return health.check(request, _HEALTHY)
+        method = _METHODS.get((asked.service, asked.rpc))
         if method is None:
             raise ServiceError(
                 StatusCode.UNIMPLEMENTED,
-                f"{rpc} of the {service} service is not implemented by timeskip",
+                f"{asked.rpc} of the {asked.service} service is not implemented by timeskip",
             )
-        hold = keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
-        done: asyncio.Future[Answer] = loop.create_future()
+        room = self._room_for_first_task(request) if asked.may_be_eager else None
+        # It may be an activity that waits for the answer: the hold tells when that is work.
+        with held_elsewhere():
+            done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def deliver(answer: Answer) -> None:
             if room is not None:
@@ -162,14 +154,15 @@ class DirectServiceClient(_BridgeServiceClient):
                 hold.resume()
                 done.set_result(answer)
 
-        seconds = timeout.total_seconds() if timeout is not None else 1e9
+        seconds = asked.timeout.total_seconds() if asked.timeout is not None else 1e9
         call = Call(method, request, deliver, timeout=seconds)
-        keeper.service.handle(call)
+        keeper.carry(call)
         deadline: asyncio.TimerHandle | None = None
         if not done.done():
             hold.park()
             keeper.opened(call)
-            if timeout is not None:
+            if asked.timeout is not None:
+                loop = asyncio.get_running_loop()
                 deadline = loop.call_later(seconds, keeper.service.expire, call)
         try:
             answer = await done
@@ -179,7 +172,6 @@ class DirectServiceClient(_BridgeServiceClient):
         finally:
             if deadline is not None:
                 deadline.cancel()
-            hold.release()
         if isinstance(answer, ServiceError):
             raise answer
         return answer

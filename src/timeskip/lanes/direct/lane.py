@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar, cast
+from contextvars import Context
+from typing import Any, TypeVar, cast
 
 from temporalio.client import Interceptor
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 from temporalio.worker import WorkerConfig
 
+from timeskip.activity_time import held_elsewhere
 from timeskip.clock import Clock, VirtualClock
 from timeskip.lanes.direct import seam
 from timeskip.lanes.direct.activation_executor import ActivationExecutor
@@ -30,6 +33,9 @@ _GRACE = Grace(polled_before=0.0, never_polled=0.0, expected=0.0)
 
 #: Who clients and workers say that they are: the same in every process, for the sake of histories.
 _IDENTITY = "timeskip"
+
+#: Real seconds between two looks whether another loop than one's own still runs.
+_LOOK_AGAIN = 0.1
 
 
 class DirectLane:
@@ -52,6 +58,7 @@ class DirectLane:
         self.service.cluster.choices = choices
         self.clock.rank = choices.rank
         self._activations = ActivationExecutor()
+        self._moving = threading.Lock()
         self.client_interceptors: Sequence[Interceptor] = (
             MadeUpIds(self.service.cluster.ids.uuid),
         )
@@ -65,16 +72,48 @@ class DirectLane:
         self.keeper.move_to(no_loop(), 0)
         self._activations.shutdown()
 
-    def bind(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Live on `loop`, which is running, unless another one runs already; whether it does."""
+    def enter(self) -> None:
+        """Live on the running loop, unless another one that runs is home. For any thread."""
+        keeper = self.keeper
+        loop = asyncio.get_running_loop()
+        if keeper.loop is loop:
+            return
+        keeper.loops.watch_running_loop()
+        with self._moving:
+            if not keeper.loop.is_running():
+                keeper.move_to(loop, threading.get_ident())
+
+    async def at_home(self, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """The result of a coroutine that is made and run on the simulation's loop.
+
+        It begins anew if that loop stops meanwhile and the simulation lives on another one.
+        """
+        while True:
+            self.enter()
+            home = self.keeper.loop
+            if home is asyncio.get_running_loop():
+                return await make()
+            coroutine = make()
+            try:
+                # Not in the context of an activity: that belongs to its own loop, and has its time.
+                there = Context().run(asyncio.run_coroutine_threadsafe, coroutine, home)
+            except RuntimeError:  # it was closed just now
+                coroutine.close()
+                continue
+            try:
+                await _done_or_stopped(there, home)
+                if there.done() and not there.cancelled():
+                    return there.result()
+            finally:
+                there.cancel()
+
+    def tell_home(self, function: Callable[[], object]) -> None:
+        """Have the simulation's loop call `function`; at once, if that is the running one."""
         home = self.keeper.loop
-        if home is loop:
-            return True
-        if home.is_running():
-            return False
-        self.keeper.move_to(loop, threading.get_ident())
-        self.keeper.loops.watch_running_loop()
-        return True
+        if threading.get_ident() == self.keeper.thread_id or not home.is_running():
+            function()
+        else:
+            home.call_soon_threadsafe(function)
 
     def call(self, function: Callable[[], Result]) -> Result:
         """Run `function` where service and clock may be touched."""
@@ -109,3 +148,29 @@ class DirectLane:
         """A client that calls the service in process."""
         config = ConnectConfig(target_host="direct", identity=_IDENTITY)
         return DirectServiceClient(config, self, explain, before_call)
+
+
+async def _done_or_stopped(there: Future[Any], home: asyncio.AbstractEventLoop) -> None:
+    """Wait on one loop for what goes on on another, but not if that does not run any more."""
+    loop = asyncio.get_running_loop()
+    # It may be an activity that waits for the answer to a call: that is not its work.
+    with held_elsewhere():
+        news = loop.create_future()
+
+    def tell() -> None:
+        if not news.done():
+            news.set_result(None)
+
+    def look() -> None:
+        if not home.is_running():
+            tell()
+        elif not news.done():
+            loop.call_later(_LOOK_AGAIN, look)
+
+    def done(_: Future[Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # it was not waited for
+            loop.call_soon_threadsafe(tell)
+
+    there.add_done_callback(done)
+    Context().run(look)
+    await news

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import NoReturn, cast
 
 
 class NoLoop:
     """Behaves like a loop that is closed."""
 
-    def call_soon_threadsafe(self, *arguments: object) -> NoReturn:
+    def call_soon_threadsafe(self, *arguments: object, **options: object) -> NoReturn:
         raise RuntimeError("Event loop is closed")
 
     call_soon = call_later = call_soon_threadsafe
+
+    def time(self) -> float:
+        return time.monotonic()
 
     def is_running(self) -> bool:
         return False

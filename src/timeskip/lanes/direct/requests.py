@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Literal, TypeVar
 
 from google.protobuf.message import Message
@@ -28,12 +30,14 @@ class Requests:
 
     def __init__(self, keeper: TimeKeeper) -> None:
         self._keeper = keeper
+        #: Not that of whoever brings an answer about: it may be an activity, whose time is its own.
+        self._context = Context()
 
     def ask(self, method: str, request: Message, response_type: type[Response]) -> Response:
         """A call that is answered at once; raises `ServiceError` if it is refused."""
         answers: list[Answer] = []
         call = Call(f"{WORKFLOW_SERVICE}/{method}", request, answers.append, timeout=_PATIENCE)
-        self._keeper.service.handle(call)
+        self._keeper.carry(call)
         (answer,) = answers
         if method == _HEARTBEAT and self._keeper.on_heartbeat is not None:
             self._keeper.on_heartbeat(request, answer)
@@ -45,13 +49,14 @@ class Requests:
 
     def poll(self, method: str, request: Message, deliver: Callable[[Answer], None]) -> Call:
         """A long poll. `deliver` gets the answer on a turn of the loop of its own."""
-        loop = self._keeper.loop
 
         def answer_later(answer: Answer) -> None:
-            loop.call_soon(deliver, answer)
+            # Nobody is left to hear of it if the loop is closed.
+            with contextlib.suppress(RuntimeError):
+                self._keeper.loop.call_soon(deliver, answer, context=self._context)
 
         call = Call(f"{WORKFLOW_SERVICE}/{method}", request, answer_later, timeout=_PATIENCE)
-        self._keeper.service.handle(call)
+        self._keeper.carry(call)
         self._keeper.opened(call)
         return call
 

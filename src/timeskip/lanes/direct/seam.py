@@ -1,11 +1,10 @@
 """The one place where the SDK is redirected: who makes the core of a worker.
 
-A worker whose client is a direct one gets a `DirectBridge`; every other worker gets the SDK's own core.
+A worker whose client is a direct one gets a `DirectBridge`, every other worker gets the SDK's own core.
 """
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 from typing import cast
 
@@ -18,6 +17,7 @@ from timeskip.lanes.direct.client import DirectClient
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.versioning import WorkerVersion
+from timeskip.lanes.direct.worker_access import WorkerAccess
 
 _SDK_NAME = "temporal-python"
 #: Looked up once, because it takes some milliseconds.
@@ -41,7 +41,6 @@ def _create(
 ) -> temporalio.bridge.worker.Worker:
     if not isinstance(client, DirectClient):
         return _create_core(client, config)
-    client.lane.bind(asyncio.get_running_loop())
     keeper = client.lane.keeper
     ids = keeper.service.cluster.ids
     identity = config.identity_override or client.identity
@@ -60,4 +59,4 @@ def _create(
         ),
         config,
     )
-    return cast("temporalio.bridge.worker.Worker", bridge)
+    return cast("temporalio.bridge.worker.Worker", WorkerAccess(client.lane, bridge))

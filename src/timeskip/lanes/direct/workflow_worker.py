@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +30,7 @@ from timeskip.lanes.direct.flags import Flags
 from timeskip.lanes.direct.history_fetching import HistoryIncompleteError, events_for
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
+from timeskip.lanes.direct.mailbox import Mailbox
 from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.poller import Poller
 from timeskip.lanes.direct.requests import Requests
@@ -96,7 +96,7 @@ class WorkflowWorker:
         )
         self._runs: OrderedDict[str, CachedRun] = OrderedDict()
         self._room_needed: OrderedDict[str, deque[WorkflowTask]] = OrderedDict()
-        self._activations: asyncio.Queue[WorkflowActivation | None] = asyncio.Queue()
+        self._activations: Mailbox[WorkflowActivation | None] = Mailbox()
         self._steps: deque[tuple[CachedRun, Step]] = deque()
         self._is_stepping = False
         self._holds: dict[str, Hold] = {}
@@ -128,9 +128,9 @@ class WorkflowWorker:
 
     async def next_activation(self) -> WorkflowActivation | None:
         """The next activation for the workflows' code; None once the worker has stopped."""
-        activation = await self._activations.get()
+        activation = await self._activations.take()
         if activation is None:
-            self._activations.put_nowait(None)
+            self._activations.put(None)
         return activation
 
     def try_reserve(self) -> Permit[WorkflowSlotInfo] | None:
@@ -278,7 +278,7 @@ class WorkflowWorker:
                 # For the service nobody works on a task, or its task waits for time. The workflow's
                 # code does something now all the same.
                 self._holds[run.run_id] = self._requests.hold_time("a workflow is activated")
-            self._activations.put_nowait(step)
+            self._activations.put(step)
         elif isinstance(step, AnswerByItself):
             self._deal_with(run, run.succeeded(Success()), by_itself=True)
         elif isinstance(step, FailByItself):
@@ -380,4 +380,4 @@ class WorkflowWorker:
         if self._local_activities is not None:
             self._local_activities.stop()
         self._activities.workflows_have_stopped()
-        self._activations.put_nowait(None)
+        self._activations.put(None)

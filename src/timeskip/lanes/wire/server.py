@@ -120,6 +120,10 @@ class WireServer:
         guard_exit()
         return client
 
+    def enter(self) -> None:
+        """The running event loop uses the simulation from now on. For any thread."""
+        self.keeper.loops.watch_running_loop()
+
     def call(self, function: Callable[[], Result]) -> Result:
         """Run `function` on the server's thread, where service and clock may be touched."""
         if threading.current_thread() is self._thread:

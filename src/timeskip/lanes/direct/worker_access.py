@@ -1,0 +1,61 @@
+"""Where a worker calls its core: on the simulation's loop, whichever its own is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio.bridge.proto import (
+    ActivityHeartbeat,
+    ActivityTaskCompletion,
+    NamespaceInfo,
+)
+from temporalio.bridge.proto.activity_task import ActivityTask
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+
+from timeskip.lanes.direct.bridge import DirectBridge
+
+if TYPE_CHECKING:
+    from timeskip.lanes.direct.lane import DirectLane
+
+
+class WorkerAccess:
+    """What the SDK's worker has in the place of its core.
+
+    Most workers run on the simulation's own loop, and then there is nothing to do but to pass calls
+    on. A worker in a thread of the user's has another.
+    """
+
+    def __init__(self, lane: DirectLane, bridge: DirectBridge) -> None:
+        self._lane = lane
+        self._bridge = bridge
+
+    async def validate(self) -> NamespaceInfo:
+        return await self._lane.at_home(self._bridge.validate)
+
+    async def poll_workflow_activation(self) -> WorkflowActivation:
+        return await self._lane.at_home(self._bridge.poll_workflow_activation)
+
+    async def poll_activity_task(self) -> ActivityTask:
+        return await self._lane.at_home(self._bridge.poll_activity_task)
+
+    async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
+        await self._lane.at_home(lambda: self._bridge.complete_workflow_activation(completion))
+
+    async def complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
+        await self._lane.at_home(lambda: self._bridge.complete_activity_task(completion))
+
+    def record_activity_heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
+        self._lane.tell_home(lambda: self._bridge.record_activity_heartbeat(heartbeat))
+
+    def request_workflow_eviction(self, run_id: str) -> None:
+        self._lane.tell_home(lambda: self._bridge.request_workflow_eviction(run_id))
+
+    def replace_client(self, client: object) -> None:
+        """Every client of this simulation reaches the same service."""
+
+    def initiate_shutdown(self) -> None:
+        self._lane.tell_home(self._bridge.initiate_shutdown)
+
+    async def finalize_shutdown(self) -> None:
+        """Nothing outlives the shutdown."""
