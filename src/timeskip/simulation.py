@@ -23,7 +23,6 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-import timeskip.histories
 from timeskip import activity_time, frozen_time
 from timeskip.activity_time import ActivityTime
 from timeskip.assertion_failures import AssertionFailures
@@ -39,7 +38,6 @@ from timeskip.clock import (
 )
 from timeskip.diagnosis import Diagnostician
 from timeskip.errors import SimulationClosed
-from timeskip.histories.replay_core import BrokenHistory, replay_thread
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.awaits import name_of_callable
@@ -287,40 +285,6 @@ class Simulation(WorkflowEnvironment):
             ]
 
         return server.call(collect)
-
-    async def history(
-        self, handle: temporalio.client.WorkflowHandle[Any, Any] | RunRecord | str
-    ) -> timeskip.histories.History:
-        """The history of a run as it is now, to be compared, asked and kept.
-
-        Of a handle without a run id, or of a workflow id, that of the workflow's latest run. Payloads
-        are decoded with the data converter of the handle's client, or else of `client`.
-        """
-        if isinstance(handle, str):
-            handle = self.client.get_workflow_handle(handle)
-        elif isinstance(handle, RunRecord):
-            handle = self.client.get_workflow_handle(handle.workflow_id, run_id=handle.run_id)
-        return await timeskip.histories.History.fetch(handle)
-
-    def replay_failure(self, history: timeskip.histories.History) -> Exception | None:
-        """Replay a history, a recorded one for instance, with the workflows of this test's workers.
-
-        The replay is that of `temporalio.worker.Replayer`, with the options of the worker that knows
-        the workflow. Why it failed, or None if it did not.
-        """
-        workflow_type = history.workflow_type
-        worker = next(
-            (each for each in reversed(self._workers.workers) if each.replay.knows(workflow_type)),
-            None,
-        )
-        if worker is None:
-            return LookupError(f"no worker of this test has a workflow {workflow_type!r}")
-        thread = replay_thread()
-        try:
-            [failure] = thread.run(thread.verdicts(worker.replay, [history.for_replay]))
-        except BrokenHistory as error:
-            return error
-        return failure
 
     # -- time ---------------------------------------------------------------------------------
 
