@@ -16,8 +16,8 @@ from temporalio.worker import WorkerConfig
 
 from timeskip.activity_time import held_elsewhere
 from timeskip.clock import Clock, VirtualClock
+from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.lanes.direct import seam
-from timeskip.lanes.direct.activation_executor import ActivationExecutor
 from timeskip.lanes.direct.client import DirectServiceClient
 from timeskip.lanes.direct.custom_slots import DirectTuner
 from timeskip.lanes.direct.loop import no_loop

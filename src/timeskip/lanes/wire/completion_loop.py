@@ -21,7 +21,7 @@ Reaction = Callable[[Any], object]
 #: Turns of a busy loop between two looks at the queue.
 _BUSY_TURNS = 8
 
-#: Events that one look of a busy loop takes at most.
+#: Events that one look takes at most.
 _EVENTS_AT_ONCE = 64
 
 #: Real seconds between two looks at the queue for as long as nothing can wake the loop.
@@ -37,7 +37,7 @@ class CompletionLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.queue: Any = cygrpc.CompletionQueue()
-        self._selector = _Selector(self.queue)
+        self._selector = _Selector(self)
         self._waking = threading.Lock()
         self._is_being_woken = False
 
@@ -66,11 +66,13 @@ class CompletionLoop(asyncio.BaseEventLoop):
 
     # -- what asyncio asks of a loop ----------------------------------------------------------
 
-    def _process_events(self, event_list: Iterable[Any]) -> None:
-        for event in event_list:
-            self._react(event)
+    @property
+    def agenda(self) -> tuple[int, int]:
+        """How many callbacks are ready, and how many timers have been set."""
+        return len(self._ready), len(self._scheduled)  # type: ignore[attr-defined]
 
-    def _react(self, event: Any) -> None:
+    def react(self, event: Any) -> None:
+        """Do what is to be done with an event of the queue."""
         reaction: Reaction = event.tag
         try:
             reaction(event)
@@ -78,6 +80,9 @@ class CompletionLoop(asyncio.BaseEventLoop):
             self.call_exception_handler(
                 {"message": f"Exception in gRPC reaction {reaction!r}", "exception": error}
             )
+
+    def _process_events(self, event_list: Iterable[Any]) -> None:
+        """The selector has seen to them."""
 
     def _write_to_self(self) -> None:
         with self._waking:
@@ -99,30 +104,35 @@ class _Selector:
     real_time = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
 
-    def __init__(self, queue: Any) -> None:
-        self._queue = queue
+    def __init__(self, loop: CompletionLoop) -> None:
+        self._loop = loop
         self._turns = 0
         self.wake_call: Any = None
 
-    def select(self, timeout: float | None) -> list[Any]:
-        """The next events, if there are any within so many seconds."""
+    def select(self, timeout: float | None) -> tuple[()]:
+        """Wait so many seconds at most for events, and react to them until that gives more to do.
+
+        A turn of the loop for each event would take longer than most reactions.
+        """
         is_busy = timeout is not None and timeout <= 0
         if is_busy:
             # To look lets other threads run, who would rather have the answers.
             self._turns += 1
             if self._turns < _BUSY_TURNS:
-                return []
+                return ()
         self._turns = 0
         if self.wake_call is None:
             timeout = _SLEEPLESS if timeout is None else min(timeout, _SLEEPLESS)
         until = None if timeout is None else self.real_time() + timeout
-        events: list[Any] = []
-        while len(events) < (_EVENTS_AT_ONCE if is_busy else 1):
-            event = self._queue.poll(until)
+        agenda = self._loop.agenda
+        for _ in range(_EVENTS_AT_ONCE):
+            event = self._loop.queue.poll(until)
             if event.completion_type == cygrpc.CompletionType.queue_timeout:
                 break
-            events.append(event)
-        return events
+            self._loop.react(event)
+            if not is_busy and self._loop.agenda != agenda:
+                break
+        return ()
 
     def get_map(self) -> Mapping[Any, Any]:
         return {}

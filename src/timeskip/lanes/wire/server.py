@@ -10,14 +10,15 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar, cast
 
 from temporalio.client import Interceptor
 from temporalio.service import ConnectConfig, GrpcCompression, RPCError, ServiceClient
 from temporalio.worker import WorkerConfig
 
 from timeskip.clock import Clock, RealClock, VirtualClock
+from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.lanes.wire.client import HoldingServiceClient
 from timeskip.lanes.wire.completion_loop import CompletionLoop
@@ -77,6 +78,7 @@ class WireServer:
         self._loop = CompletionLoop()
         self.keeper = TimeKeeper(self.service, self.clock, self._loop, grace)
         self.client_interceptors: Sequence[Interceptor] = ()
+        self._activations = ActivationExecutor()
         self._thread = threading.Thread(target=self._run, name="timeskip-wire", daemon=True)
         self._started: Future[None] = Future()
         self._stopping = asyncio.Event()
@@ -103,9 +105,13 @@ class WireServer:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
+        self._activations.shutdown()
 
     def configure_worker(self, config: WorkerConfig) -> None:
-        """The SDK is left as it is."""
+        """Have workflows run on the loop of their worker: to hand them to threads takes longer."""
+        if config.get("workflow_task_executor") is None:
+            # The SDK names a pool of threads, and uses it as any executor.
+            config["workflow_task_executor"] = cast("ThreadPoolExecutor", self._activations)
 
     def connect(
         self,

@@ -1,8 +1,8 @@
-"""Runs the code of workflows on the simulation's own event loop, and interrupts it if it never ends.
+"""Runs the code of workflows on the event loop of their worker, and interrupts it if it never ends.
 
 The SDK gives every activation to a thread, and takes their answers in the order in which the threads
 happen to end. On the loop they end in the order in which they began, which is what makes a history a
-matter of the seed alone, and no time is lost between threads.
+matter of the seed alone where all else is on that loop too; and no time is lost between threads.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ class ActivationExecutor(Executor):
     """One for all workers of a simulation. It has a thread of its own that only watches."""
 
     def __init__(self) -> None:
-        self._running: _Activation | None = None
+        #: What runs, one on each loop at most.
+        self._running: dict[_Activation, None] = {}
         self._ended = threading.Event()
+        self._starting = threading.Lock()
         self._watch: threading.Thread | None = None
 
     def submit(
@@ -79,10 +81,10 @@ class ActivationExecutor(Executor):
         if done.cancelled():
             return
         if self._watch is None:
-            self._watch = threading.Thread(target=self._look_on, daemon=True, name="timeskip-watch")
-            self._watch.start()
+            self._start_watch()
         loop = asyncio.get_running_loop()
-        activation = self._running = _Activation(workflow)
+        activation = _Activation(workflow)
+        self._running[activation] = None
         answer: Any = None
         error: BaseException | None = None
         try:
@@ -94,7 +96,7 @@ class ActivationExecutor(Executor):
             error = raised
         # The workflow's own loop has run, and has left none.
         asyncio._set_running_loop(loop)
-        self._running = None
+        del self._running[activation]
         error = activation.deadlock or error
         if done.cancelled():
             return
@@ -103,18 +105,21 @@ class ActivationExecutor(Executor):
         else:
             done.set_result(answer)
 
+    def _start_watch(self) -> None:
+        with self._starting:
+            if self._watch is None:
+                self._watch = threading.Thread(
+                    target=self._look_on, daemon=True, name="timeskip-watch"
+                )
+                self._watch.start()
+
     def _look_on(self) -> None:
-        watched: _Activation | None = None
-        looks = 0
+        looks: dict[_Activation, int] = {}
         while not self._ended.wait(_TICK):
-            running = self._running
-            if running is None or running is not watched:
-                watched, looks = running, 0
-                continue
-            looks += 1
-            if looks >= _LOOKS:
-                looks = 0
-                _interrupt(running)
+            looks = {running: looks.get(running, -1) + 1 for running in list(self._running)}
+            for running, count in looks.items():
+                if count and count % _LOOKS == 0:
+                    _interrupt(running)
 
 
 def _interrupt(activation: _Activation) -> None:

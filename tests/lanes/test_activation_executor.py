@@ -1,4 +1,4 @@
-"""Workflows run on the loop of the direct lane; one that never yields is stopped all the same."""
+"""Workflows run on the loop of their worker; one that never yields is stopped all the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from temporalio import workflow
 from temporalio.worker import UnsandboxedWorkflowRunner
 
 from timeskip import Simulation, WorkflowTaskFailed
-from timeskip.lanes.direct import activation_executor
+from timeskip.lanes import activation_executor
+from timeskip.lanes.selection import LaneName
+
+lanes = pytest.mark.parametrize("lane", ["wire", "direct"])
 
 variable = contextvars.ContextVar("variable", default="unset")
 
@@ -57,10 +60,11 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short_patience")
 @pytest.mark.parametrize("subject", [Circle, Doze])
-def test_workflow_that_does_not_yield_fails_its_task(subject: type) -> None:
+@lanes
+def test_workflow_that_does_not_yield_fails_its_task(lane: LaneName, subject: type) -> None:
     async def deadlock() -> None:
         async with (
-            Simulation(lane="direct") as sim,
+            Simulation(lane=lane) as sim,
             sim.worker(workflows=[Circle, Doze], workflow_runner=UnsandboxedWorkflowRunner()),
         ):
             await sim.client.execute_workflow(
@@ -84,18 +88,20 @@ async def where(sim: Simulation, **options: Any) -> list[str]:
         return await sim.client.execute_workflow(Where.run, id="where", task_queue=sim.task_queue)
 
 
-def test_workflows_run_on_the_loop_but_not_in_the_tests_context() -> None:
+@lanes
+def test_workflows_run_on_the_loop_but_not_in_the_tests_context(lane: LaneName) -> None:
     async def run() -> list[str]:
-        async with Simulation(lane="direct") as sim:
+        async with Simulation(lane=lane) as sim:
             return await where(sim)
 
     here = threading.current_thread().name
     assert asyncio.run(run()) == [here, here, "unset"]
 
 
-def test_executor_of_the_users_is_used() -> None:
+@lanes
+def test_executor_of_the_users_is_used(lane: LaneName) -> None:
     async def run() -> list[str]:
-        async with Simulation(lane="direct") as sim:
+        async with Simulation(lane=lane) as sim:
             with ThreadPoolExecutor(1, thread_name_prefix="users") as pool:
                 return await where(sim, workflow_task_executor=pool)
 
