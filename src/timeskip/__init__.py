@@ -7,6 +7,10 @@ with unsafe.imports_passed_through():
     from timeskip.errors import (
         ActivityNotRegistered,
         DirectLaneUnavailable,
+        GoldenHistoryMissing,
+        HistoryNotDecoded,
+        HistoryUnreadable,
+        NotInHistory,
         SimulationClosed,
         SimulationStalled,
         SimulationStuck,
@@ -22,7 +26,11 @@ with unsafe.imports_passed_through():
 __all__ = [
     "ActivityNotRegistered",
     "DirectLaneUnavailable",
+    "GoldenHistoryMissing",
+    "HistoryNotDecoded",
+    "HistoryUnreadable",
     "Limits",
+    "NotInHistory",
     "RunRecord",
     "Simulation",
     "SimulationClosed",

@@ -48,3 +48,19 @@ class SimulationStalled(TimeskipError):  # noqa: N818 - says what is the matter
 
 class SimulationClosed(TimeskipError):  # noqa: N818 - says what is the matter
     """The simulation was used after it had ended."""
+
+
+class HistoryUnreadable(TimeskipError):  # noqa: N818 - says what is the matter
+    """What should be a history is not one, or is broken. The message names the file and the place."""
+
+
+class HistoryNotDecoded(TimeskipError):  # noqa: N818 - says what is the matter
+    """The data converter could not decode a payload of a history. The message names the event."""
+
+
+class GoldenHistoryMissing(TimeskipError):  # noqa: N818 - says what is the matter
+    """There is no file with the recorded history. The message names the command that writes it."""
+
+
+class NotInHistory(TimeskipError, AssertionError):  # noqa: N818 - says what is the matter
+    """A history has not what a test expects in it. The message tells what comes nearest."""

@@ -23,6 +23,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+import timeskip.histories
 from timeskip import activity_time, frozen_time
 from timeskip.activity_time import ActivityTime
 from timeskip.assertion_failures import AssertionFailures
@@ -285,6 +286,20 @@ class Simulation(WorkflowEnvironment):
             ]
 
         return server.call(collect)
+
+    async def history(
+        self, handle: temporalio.client.WorkflowHandle[Any, Any] | RunRecord | str
+    ) -> timeskip.histories.History:
+        """The history of a run as it is now, to be compared, asked and kept.
+
+        Of a handle without a run id, or of a workflow id, that of the workflow's latest run. Payloads
+        are decoded with the data converter of the handle's client, or else of `client`.
+        """
+        if isinstance(handle, str):
+            handle = self.client.get_workflow_handle(handle)
+        elif isinstance(handle, RunRecord):
+            handle = self.client.get_workflow_handle(handle.workflow_id, run_id=handle.run_id)
+        return await timeskip.histories.History.fetch(handle)
 
     # -- time ---------------------------------------------------------------------------------
 

@@ -20,6 +20,9 @@ _IGNORED = EVERYTHING_IGNORED - {
     Ignored.STICKY_QUEUES,
     Ignored.BUILD_IDS,
     Ignored.SDK_METADATA,
+    Ignored.FAULT_NOISE,
+    Ignored.GENERATED_IDS,
+    Ignored.JSON_SPELLING,
 }
 
 

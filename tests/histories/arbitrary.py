@@ -10,6 +10,9 @@ from google.protobuf.message import Message
 from hypothesis import strategies as st
 from temporalio.api.history.v1 import History
 
+#: Made up at random, so that only their first appearances matter.
+IDS = ("6f9c2b9e-0d6e-4a54-8a0c-2f2b7b3a9d10", "x/0e7f9f0a3b524a7e9a555a4f6f1c8d21", "<id 2>")
+
 _DEPTH = 3
 _FIELDS_SET = 4
 
@@ -20,7 +23,7 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.TYPE_FLOAT: st.sampled_from([0.5, 1.5, 2.0]),
     FieldDescriptor.TYPE_INT32: st.integers(1, 1000),
     FieldDescriptor.TYPE_INT64: st.integers(1, 1000),
-    FieldDescriptor.TYPE_STRING: st.sampled_from(["", "a", "b", "Ada", "run-2", "é"]),
+    FieldDescriptor.TYPE_STRING: st.sampled_from(["", "a", "b", "Ada", "run-2", "é", *IDS]),
     FieldDescriptor.TYPE_UINT32: st.integers(1, 1000),
 }
 

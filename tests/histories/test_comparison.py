@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from google.protobuf.duration_pb2 import Duration
 from hypothesis import given, settings
 from temporalio.api.common.v1 import Payload, Payloads
@@ -93,11 +94,35 @@ def test_payloads_are_told_decoded() -> None:
     expected = [before, activity_completed(b'{"paid": 3}')]
     assert told(expected, [before, activity_completed(b'{"paid": 4}')]) == (
         "The histories differ at 2 ActivityTaskCompleted:\n"
-        "  activity_task_completed_event_attributes.result.payloads[0]\n"
-        '    expected: {"paid": 3}\n'
-        '    actual:   {"paid": 4}\n'
+        "  activity_task_completed_event_attributes.result.payloads[0].paid\n"
+        "    expected: 3\n"
+        "    actual:   4\n"
         "  the same before it: 1 TimerStarted"
     )
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "told_of"),
+    [
+        (b'{"a": [1, 2]}', b'{"a": [1]}', (".a[1]", "2", "(absent)")),
+        (b'{"a": 1}', b'{"b": 1}', (".a", "1", "(absent)")),
+        (b'{"a": {"b": null}}', b'{"a": {"b": "x"}}', (".a.b", "null", '"x"')),
+        (b'{"a": 1}', b'{"a": true}', (".a", "1", "true")),
+        (b"3", b"4", ("", "3", "4")),
+        (b"{", b"}", ("", "{", "}")),
+    ],
+)
+def test_difference_inside_json_is_told_with_its_place(
+    expected: bytes, actual: bytes, told_of: tuple[str, str, str]
+) -> None:
+    difference = first_difference(
+        History(events=[activity_completed(expected)]), History(events=[activity_completed(actual)])
+    )
+    assert difference is not None
+    path = difference.path.removeprefix(
+        "activity_task_completed_event_attributes.result.payloads[0]"
+    )
+    assert (path, difference.expected, difference.actual) == told_of
 
 
 def test_payloads_that_differ_in_metadata_only_are_told_in_full() -> None:

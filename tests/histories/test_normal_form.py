@@ -14,13 +14,12 @@ from temporalio.api.history.v1 import (
     HistoryEvent,
     WorkflowExecutionStartedEventAttributes,
     WorkflowTaskCompletedEventAttributes,
-    WorkflowTaskScheduledEventAttributes,
     WorkflowTaskStartedEventAttributes,
 )
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 
-from tests.histories.arbitrary import attributes, change, histories
+from tests.histories.arbitrary import Attribute, attributes, change, histories
 from timeskip.histories import (
     EVERYTHING_IGNORED,
     Ignored,
@@ -28,6 +27,9 @@ from timeskip.histories import (
     first_difference,
     normal_form,
 )
+
+UUID = "6f9c2b9e-0d6e-4a54-8a0c-2f2b7b3a9d10"
+OTHER_UUID = "0e7f9f0a-3b52-4a7e-9a55-5a4f6f1c8d21"
 
 #: Names of fields whose changes the normal form hides, wherever they are in an event.
 HIDDEN = {
@@ -55,6 +57,26 @@ HIDDEN = {
     "worker_deployment_version",
     "worker_version",
 }
+
+
+def has_noise(history: History) -> bool:
+    """Whether the normal form of the history lacks some of its events."""
+    return len(normal_form(history).events) < len(history.events)
+
+
+def is_shown(attribute: Attribute) -> bool:
+    """Whether the normal form has the attribute, and tells what its value is."""
+    owner, names = attribute.owner.DESCRIPTOR.name, [field.name for field in attribute.path]
+    return not (
+        HIDDEN.intersection(names)
+        or names[-1].endswith("run_id")
+        or owner in ("Timestamp", "TaskQueue")
+        or (owner, names[-1]) == ("HistoryEvent", "version")
+        or (owner.endswith("FailureInfo") and names[-1].endswith("_event_id"))
+        # Of workflow tasks only that they were scheduled, and of those in vain not even that.
+        or names[1].startswith(("workflow_task_scheduled", "workflow_task_failed"))
+        or names[1].startswith("workflow_task_timed_out")
+    )
 
 
 @settings(max_examples=50)
@@ -85,15 +107,8 @@ def test_normal_form_shows_every_change_that_is_not_to_be_ignored(
 ) -> None:
     changed = History()
     changed.CopyFrom(history)
-    places = [
-        attribute
-        for attribute in attributes(changed)
-        if not any(field.name in HIDDEN for field in attribute.path)
-        and not attribute.field.name.endswith("run_id")
-        and attribute.owner.DESCRIPTOR.name not in ("Timestamp", "TaskQueue")
-        and (attribute.owner.DESCRIPTOR.name, attribute.field.name) != ("HistoryEvent", "version")
-    ]
-    assume(places)
+    places = [place for place in attributes(changed) if is_shown(place)]
+    assume(places and not has_noise(history))
     attribute = data.draw(st.sampled_from(places))
     change(attribute)
     assume(changed != history)
@@ -189,11 +204,17 @@ def one_event(ignored: Ignored) -> HistoryEvent:
     elif ignored is Ignored.IDENTITIES:
         completed.identity = "x"
     elif ignored is Ignored.STICKY_QUEUES:
-        event.workflow_task_scheduled_event_attributes.CopyFrom(
-            WorkflowTaskScheduledEventAttributes(
-                task_queue=TaskQueue(name="x", kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY)
-            )
+        event.activity_task_scheduled_event_attributes.task_queue.CopyFrom(
+            TaskQueue(name="x", kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY)
         )
+    elif ignored is Ignored.FAULT_NOISE:
+        event.workflow_task_scheduled_event_attributes.attempt = 2
+    elif ignored is Ignored.GENERATED_IDS:
+        event.timer_fired_event_attributes.timer_id = UUID
+    elif ignored is Ignored.JSON_SPELLING:
+        payload = event.workflow_execution_signaled_event_attributes.input.payloads.add()
+        payload.metadata["encoding"] = b"json/plain"
+        payload.data = b"[1, 2]"
     elif ignored is Ignored.HISTORY_SIZES:
         event.workflow_task_started_event_attributes.CopyFrom(
             WorkflowTaskStartedEventAttributes(history_size_bytes=7)
@@ -209,6 +230,49 @@ def one_event(ignored: Ignored) -> HistoryEvent:
     if completed.ListFields():
         event.workflow_task_completed_event_attributes.CopyFrom(completed)
     return event
+
+
+def text_of_signal(event_id: int, *texts: str) -> HistoryEvent:
+    """A signal whose name is the first text, and whose arguments are the others as JSON strings."""
+    event = HistoryEvent(
+        event_id=event_id, event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+    )
+    attributes = event.workflow_execution_signaled_event_attributes
+    attributes.signal_name = texts[0]
+    for text in texts[1:]:
+        payload = attributes.input.payloads.add(data=f'"{text}"'.encode())
+        payload.metadata["encoding"] = b"json/plain"
+    return event
+
+
+def test_ids_that_are_made_up_are_numbered_wherever_they_are() -> None:
+    one, other = (
+        History(events=[text_of_signal(1, f"order-{made_up}", made_up)])
+        for made_up in (UUID, OTHER_UUID)
+    )
+    assert normal_form(one) == normal_form(other)
+
+
+def test_ids_in_payloads_only_are_data() -> None:
+    one, other = (
+        History(events=[text_of_signal(1, "x", made_up)]) for made_up in (UUID, OTHER_UUID)
+    )
+    assert normal_form(one) != normal_form(other)
+
+
+def test_ids_that_trade_places_are_a_difference() -> None:
+    one = History(events=[text_of_signal(1, UUID), text_of_signal(2, UUID)])
+    other = History(events=[text_of_signal(1, UUID), text_of_signal(2, OTHER_UUID)])
+    assert normal_form(one) != normal_form(other)
+
+
+def test_run_ids_in_texts_are_named_as_runs() -> None:
+    normal = normal_form(
+        History(events=[started(UUID), text_of_signal(2, f"next of {UUID}", UUID)])
+    )
+    signal = normal.events[1].workflow_execution_signaled_event_attributes
+    assert signal.signal_name == "next of run-1"
+    assert signal.input.payloads[0].data == b'"run-1"'
 
 
 @pytest.mark.parametrize("ignored", Ignored)

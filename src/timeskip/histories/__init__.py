@@ -1,13 +1,47 @@
-"""Histories of workflow runs: the form in which they are compared, and the comparison."""
+"""Histories of workflow runs: comparing them, asking them, keeping them in files."""
 
+from timeskip.histories.aspects import Aspect
 from timeskip.histories.comparison import Difference, first_difference
+from timeskip.histories.events import Event, Events, Pattern, event
+from timeskip.histories.explanation import difference_lines, explain_inequality
+from timeskip.histories.golden import GoldenHistory, GoldenOutcome
+from timeskip.histories.history import History, Terms
 from timeskip.histories.normal_form import EVERYTHING_IGNORED, Ignored, RunNames, normal_form
+from timeskip.histories.operations import (
+    Activity,
+    Child,
+    NexusOperation,
+    Operation,
+    Operations,
+    Signal,
+    Timer,
+    Update,
+)
 
 __all__ = [
     "EVERYTHING_IGNORED",
+    "Activity",
+    "Aspect",
+    "Child",
     "Difference",
+    "Event",
+    "Events",
+    "GoldenHistory",
+    "GoldenOutcome",
+    "History",
     "Ignored",
+    "NexusOperation",
+    "Operation",
+    "Operations",
+    "Pattern",
     "RunNames",
+    "Signal",
+    "Terms",
+    "Timer",
+    "Update",
+    "difference_lines",
+    "event",
+    "explain_inequality",
     "first_difference",
     "normal_form",
 ]

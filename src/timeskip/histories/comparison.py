@@ -5,6 +5,7 @@ Histories are compared as they are given: `normal_form` takes away first what sh
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +19,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History, HistoryEvent
 
 from timeskip.histories.set_fields import is_list
-from timeskip.histories.value_text import value_text
+from timeskip.histories.value_text import is_rendered, value_text
 
 _ABSENT = "(absent)"
+_MISSING = object()
 _EVENTS_AROUND = 3
 
 # Messages that are told as one value, not field by field.
@@ -43,8 +45,13 @@ class Difference:
     before: str
     where: str
 
+    @property
+    def headline(self) -> str:
+        """Where they differ, in one line."""
+        return f"The histories differ at {self.where}:"
+
     def __str__(self) -> str:
-        lines = [f"The histories differ at {self.where}:"]
+        lines = [self.headline]
         if self.path:
             lines.append(f"  {self.path}")
         lines += [f"    expected: {self.expected}", f"    actual:   {self.actual}"]
@@ -131,9 +138,52 @@ def _differing_values(
             yield path, _text(left, field), _text(right, field)
     elif isinstance(some, _WHOLE):
         if left != right:
-            yield path, *_distinct_texts(left, right)
+            inside = _inside_json(left, right) if isinstance(some, Payload) else None
+            if inside is None:
+                yield path, *_distinct_texts(left, right)
+            else:
+                where, ours, theirs = inside
+                yield f"{path}{where}", _json_text(ours), _json_text(theirs)
     else:
         yield from _differing(left, right, path)
+
+
+def _inside_json(left: Payload, right: Payload) -> tuple[str, Any, Any] | None:
+    """Where two JSON values first differ, if they are objects or lists both, and the values there."""
+    if left.metadata != right.metadata or is_rendered(left):
+        return None
+    try:
+        values = json.loads(left.data), json.loads(right.data)
+    except ValueError:
+        return None
+    found = _first_inside(*values, "")
+    return found if found is not None and found[0] else None
+
+
+def _first_inside(left: Any, right: Any, path: str) -> tuple[str, Any, Any] | None:
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in [*left, *(key for key in right if key not in left)]:
+            pair = left.get(key, _MISSING), right.get(key, _MISSING)
+            found = _first_inside(*pair, f"{path}.{key}")
+            if found is not None:
+                return found
+        return None
+    if isinstance(left, list) and isinstance(right, list):
+        for index in range(max(len(left), len(right))):
+            pair = (
+                left[index] if index < len(left) else _MISSING,
+                right[index] if index < len(right) else _MISSING,
+            )
+            found = _first_inside(*pair, f"{path}[{index}]")
+            if found is not None:
+                return found
+        return None
+    # To JSON, 1 and true are not the same.
+    return None if left == right and type(left) is type(right) else (path, left, right)
+
+
+def _json_text(value: Any) -> str:
+    return _ABSENT if value is _MISSING else json.dumps(value, ensure_ascii=False)
 
 
 def _text(value: Any, field: FieldDescriptor) -> str:

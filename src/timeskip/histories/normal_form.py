@@ -15,7 +15,16 @@ from temporalio.api.enums.v1 import TaskQueueKind
 from temporalio.api.history.v1 import History
 from temporalio.api.taskqueue.v1 import TaskQueue
 
+from timeskip.histories.generated_ids import (
+    is_generated,
+    is_text,
+    name_generated_ids,
+    replace_in_payloads,
+    replace_in_texts,
+)
+from timeskip.histories.json_spelling import spell_alike
 from timeskip.histories.set_fields import messages_of, set_fields
+from timeskip.histories.workflow_task_noise import drop_workflow_task_noise
 
 
 class Ignored(Enum):
@@ -32,6 +41,12 @@ class Ignored(Enum):
     BUILD_IDS = "build ids, deployments and checksums of workers"
     SDK_METADATA = "names, versions and flags of SDKs, and what they metered"
     STACK_TRACES = "stack traces of failures: they name files and lines"
+    FAULT_NOISE = (
+        "workflow tasks that timed out or failed and were tried again, which attempt at a task it was,"
+        " and on which queue"
+    )
+    GENERATED_IDS = "UUIDs in ids and other texts: they are numbered by their first appearance"
+    JSON_SPELLING = "white space and the order of keys in JSON payloads"
 
 
 EVERYTHING_IGNORED = frozenset(Ignored)
@@ -91,12 +106,17 @@ def normal_form(
     """
     normal = History()
     normal.CopyFrom(history)
+    if Ignored.FAULT_NOISE in ignore:
+        drop_workflow_task_noise(normal)
+    if Ignored.JSON_SPELLING in ignore:
+        spell_alike(normal)
     names = RunNames() if run_names is None else run_names
-    cleared = frozenset(name for each in ignore for name in _FIELDS.get(each, ()))
-    _clear(normal, cleared)
+    without(normal, ignore)
+    run_ids: dict[str, str] = {}
     for owner, field, value in set_fields(normal):
-        if Ignored.RUN_IDS in ignore and _is_run_id(field):
-            setattr(owner, field.name, names[value])
+        if _is_run_id(field):
+            run_ids[value] = names[value] if Ignored.RUN_IDS in ignore else value
+            setattr(owner, field.name, run_ids[value])
         elif Ignored.TIMES in ignore:
             for instant in messages_of(value):
                 if isinstance(instant, Timestamp):
@@ -105,7 +125,23 @@ def normal_form(
             for queue in messages_of(value):
                 if isinstance(queue, TaskQueue) and _is_sticky(queue):
                     queue.ClearField("name")
+    _name_ids(normal, run_ids, ignore)
     return normal
+
+
+def _name_ids(normal: History, run_ids: dict[str, str], ignore: Collection[Ignored]) -> None:
+    """Ids that are made up are in the texts of attributes and payloads, too."""
+    generated = {old: new for old, new in run_ids.items() if old != new and is_generated(old)}
+    if generated:
+        replace_in_texts(normal, generated)
+        replace_in_payloads(normal, generated)
+    if Ignored.GENERATED_IDS in ignore:
+        name_generated_ids(normal, kept=frozenset(run_ids))
+
+
+def without(history: History, ignore: Collection[Ignored]) -> None:
+    """Clear, in place, the attributes that are nothing but what is to be ignored."""
+    _clear(history, frozenset(name for each in ignore for name in _FIELDS.get(each, ())))
 
 
 def _clear(message: Message, cleared: frozenset[str]) -> None:
@@ -118,8 +154,7 @@ def _clear(message: Message, cleared: frozenset[str]) -> None:
 
 
 def _is_run_id(field: FieldDescriptor) -> bool:
-    is_text = field.type == FieldDescriptor.TYPE_STRING
-    return is_text and (field.name == "run_id" or field.name.endswith("_run_id"))
+    return is_text(field) and (field.name == "run_id" or field.name.endswith("_run_id"))
 
 
 def _is_sticky(queue: TaskQueue) -> bool:

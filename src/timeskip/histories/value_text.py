@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import Payload
 
 from timeskip.histories.set_fields import is_list
+from timeskip.hookspecs import plugins
 
 
 def value_text(value: Any, field: FieldDescriptor | None = None) -> str:
@@ -32,13 +34,35 @@ def value_text(value: Any, field: FieldDescriptor | None = None) -> str:
     return repr(value)
 
 
+def is_rendered(payload: Payload) -> bool:
+    """Whether a plugin tells what this payload is."""
+    return _rendered(payload) is not None
+
+
+def _rendered(payload: Payload) -> str | None:
+    text: str | None = plugins().hook.timeskip_render_payload(payload=payload)
+    return text
+
+
 def _payload_text(payload: Payload) -> str:
+    rendered = _rendered(payload)
+    if rendered is not None:
+        return rendered
     encoding = payload.metadata.get("encoding", b"").decode(errors="replace")
     if encoding == "binary/null":
         return "null"
-    if encoding in ("json/plain", "json/protobuf"):
+    if encoding.startswith("json/") or _is_json(payload.data):
         return payload.data.decode(errors="replace")
     return f"{payload.data!r} ({encoding or 'no encoding'})"
+
+
+def _is_json(data: bytes) -> bool:
+    """As a history has what a converter of the user's own could make something of."""
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
 
 
 def _braced(entries: Any) -> str:

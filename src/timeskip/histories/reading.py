@@ -1,0 +1,316 @@
+"""Histories from the JSON that programs write, whichever of its dialects.
+
+Read are what `temporal workflow show --output json`, the SDKs' `to_json` and the web UI write: the
+raw history, the one with decoded payloads, and the one of older releases (`ActivityTaskScheduled`
+for `EVENT_TYPE_ACTIVITY_TASK_SCHEDULED`). Names of fields may be in camel or snake case. Fields that
+this SDK does not know are left out, as the SDK itself does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import History, HistoryEvent
+
+from timeskip.errors import HistoryUnreadable
+
+_Setter = Callable[[Message, Any], None]
+
+_ENCODING = re.compile(r"[a-z]+/[\w.+-]+")
+_INTEGERS = (
+    FieldDescriptor.CPPTYPE_INT32,
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_UINT64,
+)
+_FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
+_BOOLEANS = {True: True, False: False, "true": True, "false": False}
+
+
+def history_from_json(text: str | bytes, name: str = "the history") -> History:
+    """The history that the text holds.
+
+    Args:
+        text: JSON, or lines of JSON with an event each.
+        name: What errors call it, such as the name of the file.
+
+    Raises:
+        HistoryUnreadable: The text is no history, or something in it is not as it must be.
+    """
+    try:
+        events = _events_of(_parsed(text))
+    except ValueError as error:
+        raise HistoryUnreadable(f"{name}: {error}") from None
+    history = History()
+    try:
+        for event in events:
+            _read_event(history.events.add(), event)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        number = len(history.events)
+        raise HistoryUnreadable(f"{name}: event {number}: {error}") from None
+    if not history.events:
+        raise HistoryUnreadable(f"{name}: there are no events in it")
+    if history.events[0].event_id > history.events[-1].event_id:
+        history.events.reverse()  # the web UI's list, the latest first
+    return history
+
+
+def _parsed(text: str | bytes) -> Any:
+    decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    try:
+        return json.loads(decoded)
+    except ValueError as error:
+        lines = [line for line in decoded.splitlines() if line.strip()]
+        try:
+            return [json.loads(line) for line in lines if len(lines) > 1] or _no_json(error)
+        except ValueError:
+            return _no_json(error)
+
+
+def _no_json(error: ValueError) -> Any:
+    raise ValueError(f"this is not JSON: {error}")
+
+
+def _events_of(data: Any) -> Sequence[Any]:
+    if isinstance(data, Mapping) and isinstance(data.get("history"), Mapping):
+        data = data["history"]
+    events = data.get("events") if isinstance(data, Mapping) else data
+    if not isinstance(events, list):
+        raise ValueError('this is JSON, but no history: it has no list of "events"')
+    return events
+
+
+def _read_event(event: HistoryEvent, data: Any) -> None:
+    if not isinstance(data, Mapping):
+        raise TypeError("an event must be an object")
+    _read(event, data)
+    if not event.event_type and not event.worker_may_ignore:
+        told = data.get("eventType", data.get("event_type"))
+        raise ValueError(
+            "it has no type"
+            if told is None
+            else f"the installed temporalio does not know events of type {told!r}"
+        )
+
+
+def _read(message: Message, data: Any) -> None:
+    if not isinstance(data, Mapping):
+        raise TypeError(f"an object is needed, not {data!r:.60}")
+    setters = _setters(message.DESCRIPTOR)
+    for name, value in data.items():
+        setter = setters.get(name)
+        if setter is None or value is None:
+            continue
+        try:
+            setter(message, value)
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f"{name}: {error}") from None
+
+
+@functools.cache
+def _setters(kind: Descriptor) -> dict[str, _Setter]:
+    """How to set each field of such a message, by both of its names."""
+    setters: dict[str, _Setter] = {}
+    for field in kind.fields:
+        setters[field.name] = setters[field.json_name] = _setter(field)
+    return setters
+
+
+def _setter(field: FieldDescriptor) -> _Setter:
+    name = field.name
+    kind = field.message_type
+    if kind is not None and kind.GetOptions().map_entry:
+        return _map_setter(field)
+    if kind is not None:
+        fill = _FILLERS.get(kind.full_name, _read)
+        if field.is_repeated:
+
+            def add_each(message: Message, values: Any) -> None:
+                items = getattr(message, name)
+                for value in _list(values):
+                    fill(items.add(), value)
+
+            return add_each
+
+        def fill_in(message: Message, value: Any) -> None:
+            inner = getattr(message, name)
+            inner.SetInParent()
+            fill(inner, value)
+
+        return fill_in
+    convert = _scalar(field)
+    if field.is_repeated:
+        return lambda message, values: getattr(message, name).extend(map(convert, _list(values)))
+    return lambda message, value: setattr(message, name, convert(value))
+
+
+def _map_setter(field: FieldDescriptor) -> _Setter:
+    name = field.name
+    assert field.message_type is not None
+    inner = field.message_type.fields_by_name["value"]
+    if inner.message_type is None:
+        convert = _scalar(inner)
+
+        def set_each(message: Message, values: Any) -> None:
+            entries = getattr(message, name)
+            for key, value in _mapping(values).items():
+                entries[key] = convert(value)
+
+        return set_each
+    fill = _FILLERS.get(inner.message_type.full_name, _read)
+
+    def fill_each(message: Message, values: Any) -> None:
+        entries = getattr(message, name)
+        for key, value in _mapping(values).items():
+            fill(entries[key], value)
+
+    return fill_each
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"a list is needed, not {value!r:.60}")
+    return value
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"an object is needed, not {value!r:.60}")
+    return value
+
+
+def _scalar(field: FieldDescriptor) -> Callable[[Any], Any]:
+    if field.enum_type is not None:
+        return _enum_reader(field.enum_type)
+    if field.cpp_type in _INTEGERS:
+        return _integer
+    if field.cpp_type in _FLOATS:
+        return float
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return _boolean
+    return _bytes if field.type == FieldDescriptor.TYPE_BYTES else _text
+
+
+def _enum_reader(kind: EnumDescriptor) -> Callable[[Any], int]:
+    # The same for all: `EVENT_TYPE_`, `WORKFLOW_TASK_FAILED_CAUSE_`.
+    names = [value.name for value in kind.values]
+    same = next(
+        (i for i, letters in enumerate(zip(*names, strict=False)) if len({*letters}) > 1), 0
+    )
+    prefix = names[0][: names[0].rfind("_", 0, same) + 1]
+    numbers = {
+        _plain(name): value.number
+        for value in kind.values
+        for name in (value.name, value.name.removeprefix(prefix))
+    }
+    is_event_type = kind.full_name == EventType.DESCRIPTOR.full_name
+
+    def read(value: Any) -> int:
+        if isinstance(value, str) and not value.isdecimal():
+            # What a newer server knows is left out, as are the fields that it knows.
+            return numbers.get(_plain(value), 0)
+        number = _integer(value)
+        return number if not is_event_type or number in kind.values_by_number else 0
+
+    return read
+
+
+def _plain(name: str) -> str:
+    """`EVENT_TYPE_TIMER_FIRED`, `TIMER_FIRED` and `TimerFired` without what tells them apart."""
+    return name.replace("_", "").lower()
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"an integer is needed, not {value!r}")
+    return int(value)
+
+
+def _boolean(value: Any) -> bool:
+    if value not in _BOOLEANS:
+        raise ValueError(f"true or false is needed, not {value!r:.60}")
+    return _BOOLEANS[value]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a string is needed, not {value!r:.60}")
+    return value
+
+
+def _bytes(value: Any) -> bytes:
+    try:
+        text = _text(value).rstrip("=").replace("-", "+").replace("_", "/")
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise ValueError(f"base64 is needed, not {value!r:.60}") from None
+
+
+def _read_time(message: Message, value: Any) -> None:
+    assert isinstance(message, (Duration, Timestamp))
+    if isinstance(value, Mapping):
+        _read(message, value)
+    else:
+        message.FromJsonString(_text(value))
+
+
+def _read_payloads(message: Message, value: Any) -> None:
+    """An object as the API has it, or, where payloads were decoded, the list of values alone."""
+    assert isinstance(message, Payloads)
+    values = value.get("payloads", []) if isinstance(value, Mapping) else value
+    for each in _list(values):
+        _read_payload(message.payloads.add(), each)
+
+
+def _read_payload(message: Message, value: Any) -> None:
+    """A payload as the API has it, one with its data decoded, or its value alone."""
+    assert isinstance(message, Payload)
+    if not _is_payload(value):
+        _encode(message, "binary/null" if value is None else "json/plain", value)
+    elif _is_decoded(value):
+        metadata = dict(value["metadata"])
+        _encode(message, metadata.pop("encoding"), value.get("data"))
+        for key, text in metadata.items():
+            message.metadata[key] = _text(text).encode()
+    else:
+        _read(message, value)
+
+
+def _is_payload(value: Any) -> bool:
+    return isinstance(value, Mapping) and (
+        isinstance(value.get("metadata"), Mapping) or (set(value) == {"data"} or not value)
+    )
+
+
+def _is_decoded(payload: Mapping[str, Any]) -> bool:
+    """Whether metadata is plain text: as base64, `json/plain` would be no text at all."""
+    encoding = payload.get("metadata", {}).get("encoding")
+    return isinstance(encoding, str) and _ENCODING.fullmatch(encoding) is not None
+
+
+def _encode(message: Payload, encoding: str, value: Any) -> None:
+    message.metadata["encoding"] = encoding.encode()
+    if encoding.startswith("json/"):
+        message.data = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    elif isinstance(value, str):
+        message.data = _bytes(value)
+
+
+_FILLERS: dict[str, _Setter] = {
+    Duration.DESCRIPTOR.full_name: _read_time,
+    Timestamp.DESCRIPTOR.full_name: _read_time,
+    Payload.DESCRIPTOR.full_name: _read_payload,
+    Payloads.DESCRIPTOR.full_name: _read_payloads,
+}
