@@ -23,6 +23,7 @@ import pytest
 import tests.conformance
 import timeskip.server.service  # noqa: F401  (registers the handlers)
 from docs.api_catalogue import Catalogue, Entry, State, catalogue
+from docs.unproven_options import REASONS
 from timeskip.server.rpcs import HANDLERS
 
 PAGE = Path(__file__).with_name("support.md")
@@ -41,7 +42,8 @@ timeskip and demands equal histories and answers. Each says what it proves; this
 - **supported**: a scenario proves it, and for an RPC or a command also each of its options that is
   not deprecated.
 - **partial**: some options are not proven, or the server answers the RPC but no scenario proves it.
-- **not**: nothing proves it. An RPC in this state is answered `UNIMPLEMENTED`.
+- **not**: nothing proves it. An RPC in this state is answered `UNIMPLEMENTED`; an option of an RPC
+  that is answered is refused too, or the page says why nothing comes of it.
 """
 
 GROUPS = {
@@ -60,6 +62,7 @@ GROUPS = {
         "signals",
         "starting",
         "sticky_queues",
+        "worker_deployments",
         "workflow_tasks",
     ),
     "Children, continue-as-new, cron, external workflows": (
@@ -78,6 +81,7 @@ GROUPS = {
         "visibility_instants",
     ),
     "Operations on running things": (
+        "activity_executions",
         "activity_options",
         "activity_pause",
         "activity_reset",
@@ -150,14 +154,19 @@ def modules_of(package: ModuleType) -> list[ModuleType]:
     return [importlib.import_module(module.name) for module in found]
 
 
+def proofs() -> dict[str, list[str]]:
+    """The scenarios that prove each claim."""
+    proven: dict[str, list[str]] = {}
+    for scenario in scenarios():
+        for claim in scenario.proves:
+            proven.setdefault(claim, []).append(scenario.name)
+    return proven
+
+
 def page() -> str:
     """The page's text as it should be now."""
     declared = scenarios()
-    proofs: dict[str, list[str]] = {}
-    for scenario in declared:
-        for claim in scenario.proves:
-            proofs.setdefault(claim, []).append(scenario.name)
-    listed = catalogue(proofs, HANDLERS)
+    listed = catalogue(proofs(), HANDLERS)
     return "\n".join([*lines(listed), *groups(declared), *differences(declared)]) + "\n"
 
 
@@ -220,7 +229,12 @@ def table(kind: str, entries: Sequence[Entry]) -> Iterator[str]:
         if with_options:
             proven = sum(bool(option.proofs) for option in entry.needed)
             cells.append(f"{proven} of {len(entry.needed)}" if entry.needed else "")
-        yield f"| {' | '.join([*cells, shown(entry.proofs)])} |"
+        yield f"| {' | '.join([*cells, shown(entry.proofs) or reason(entry)])} |"
+
+
+def reason(entry: Entry) -> str:
+    """Why no scenario proves an option, in words."""
+    return REASONS.get(entry.claim.removeprefix("option:"), "")
 
 
 def shown(proofs: Sequence[str]) -> str:

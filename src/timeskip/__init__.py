@@ -16,6 +16,7 @@ with unsafe.imports_passed_through():
         SimulationStuck,
         TimeskipError,
         TooManyAttempts,
+        WorkerRefused,
         WorkflowTaskFailed,
     )
     from timeskip.installation import install, uninstall
@@ -38,6 +39,7 @@ __all__ = [
     "SimulationStuck",
     "TimeskipError",
     "TooManyAttempts",
+    "WorkerRefused",
     "WorkflowTaskFailed",
     "debugger_entered",
     "debugger_left",

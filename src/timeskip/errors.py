@@ -34,6 +34,10 @@ class ActivityNotRegistered(TimeskipError):  # noqa: N818 - says what is the mat
     """A workflow called an activity of a type that the worker of its task queue does not know."""
 
 
+class WorkerRefused(TimeskipError):  # noqa: N818 - says what is the matter
+    """A worker asks for what timeskip does not simulate yet, so it gets no tasks."""
+
+
 class TooManyAttempts(TimeskipError):  # noqa: N818 - says what is the matter
     """An activity or a workflow task failed so often that it seems to be retried for ever."""
 

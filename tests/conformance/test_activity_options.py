@@ -215,7 +215,11 @@ PATHS = (
 )
 
 
-@scenario("rpc:UpdateActivityOptions", "option:UpdateActivityOptionsRequest.update_mask")
+@scenario(
+    "rpc:UpdateActivityOptions",
+    "option:UpdateActivityOptionsRequest.update_mask",
+    "option:ActivityOptions.start_delay",
+)
 async def test_paths_of_the_mask(world: World) -> None:
     for path in PATHS:
         run = await start_activities(world, workflow=f"order of {path}")

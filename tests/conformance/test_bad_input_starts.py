@@ -15,6 +15,7 @@ from temporalio.api.common.v1 import (
     Payloads,
     Priority,
     RetryPolicy,
+    TimeSkippingConfig,
     WorkflowType,
 )
 from temporalio.api.enums.v1 import TaskQueueKind, WorkflowIdConflictPolicy, WorkflowIdReusePolicy
@@ -26,6 +27,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from tests.conformance.commands import seconds
+from tests.conformance.overrides import BAD_OVERRIDES
 from tests.conformance.payloads import search_attributes
 from tests.conformance.refusals import LONG, observe_refusal, with_fields
 from tests.conformance.scenario import scenario
@@ -35,6 +37,15 @@ STICKY = TaskQueueKind.TASK_QUEUE_KIND_STICKY
 LARGE = Payload(data=b"x" * (2 * 1024 * 1024 + 1))
 BAD_RETRY = RetryPolicy(maximum_attempts=-1)
 BATCH_LINK = Link(batch_job=Link.BatchJob(job_id="job"))
+
+EMPTY_OVERRIDE = BAD_OVERRIDES["empty"]
+ADDRESS = "http://127.0.0.1:9/callback"
+
+
+def nexus(url: str, **header: str) -> dict[str, Any]:
+    """Fields of a start that wants this address to be called."""
+    return {"completion_callbacks": [Callback(nexus=Callback.Nexus(url=url, header=header))]}
+
 
 #: What is wrong with a start, alone or together with a signal.
 MISTAKES: dict[str, Mapping[str, Any]] = {
@@ -91,6 +102,28 @@ MISTAKES: dict[str, Mapping[str, Any]] = {
         "search_attributes": search_attributes(ConformanceKeyword=("Keyword", "x" * 2047))
     },
     **{
+        f"override {mistake}": {"versioning_override": override}
+        for mistake, override in BAD_OVERRIDES.items()
+    },
+    "time skipping": {"time_skipping_config": TimeSkippingConfig(enabled=True)},
+    "time skipping not wanted": {"time_skipping_config": TimeSkippingConfig()},
+    "first priority, then override": {
+        "priority": Priority(priority_key=-1),
+        "versioning_override": EMPTY_OVERRIDE,
+    },
+    "first link, then time skipping": {
+        "links": [Link()],
+        "time_skipping_config": TimeSkippingConfig(),
+    },
+    "first time skipping, then override": {
+        "time_skipping_config": TimeSkippingConfig(),
+        "versioning_override": EMPTY_OVERRIDE,
+    },
+    "first input, then override": {
+        "input": Payloads(payloads=[LARGE]),
+        "versioning_override": BAD_OVERRIDES["pinned"],
+    },
+    **{
         f"{timeout} {kind}": {f"workflow_{timeout}": duration}
         for timeout in ("execution_timeout", "run_timeout", "task_timeout", "start_delay")
         for kind, duration in {
@@ -142,6 +175,20 @@ START_MISTAKES: dict[str, Mapping[str, Any]] = {
         "on_conflict_options": OnConflictOptions(attach_completion_callbacks=True)
     },
     "callback of no kind": {"completion_callbacks": [Callback()]},
+    "callback to a handler": {
+        "completion_callbacks": [Callback(nexus_handler=Callback.NexusHandler(service="shop"))]
+    },
+    "callback inside the server": {
+        "completion_callbacks": [Callback(internal=Callback.Internal(data=b"data"))]
+    },
+    "callback to anywhere": nexus(ADDRESS),
+    "callback to a file": nexus("file:///callback"),
+    "callback to nowhere": nexus(""),
+    "callback to a long address": nexus(ADDRESS + LONG),
+    "callback with a large header": nexus("temporal://system", name="x" * 8189),
+    "first address, then header": nexus(ADDRESS, name="x" * 8189),
+    "first callback, then link": {**nexus(ADDRESS), "links": [Link()]},
+    "first priority, then callback": {**nexus(ADDRESS), "priority": Priority(priority_key=-1)},
     "first id, then retry policy": {"workflow_id": "", "retry_policy": BAD_RETRY},
     "first retry policy, then cron": {"retry_policy": BAD_RETRY, "cron_schedule": "never"},
     "first cron, then type": {"cron_schedule": "never", "workflow_type": None},

@@ -21,7 +21,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from tests.conformance.commands import complete_workflow, seconds
 from tests.conformance.refusals import LONG, UNKNOWN_RUN_ID, observe_refusal, with_fields
-from tests.conformance.scenario import scenario
+from tests.conformance.scenario import options, scenario
 from tests.conformance.world import Run, World
 
 RPCS: dict[str, tuple[str, type[Message]]] = {
@@ -137,12 +137,28 @@ VERSIONING: dict[str, Mapping[str, Any]] = {
     "no build id": {"worker_version_stamp": WorkerVersionStamp(use_versioning=True)},
 }
 
+#: Answers in several parts.
+PAGES: dict[str, Mapping[str, Any]] = {
+    "first": {"intermediate_page": True},
+    "last": {"page_number": 1},
+    "and the version of the worker": {"page_number": 1, **VERSIONING["no build id"]},
+    "and the identity of the worker": {"page_number": 1, "identity": LONG},
+}
+
 
 @pytest.mark.parametrize("mistake", VERSIONING)
 @scenario()
 async def test_version_of_the_worker_is_refused(world: World, mistake: str) -> None:
     run, task = await taken_task(world)
     asked = answer(world, "completed", task_token=task.task_token, **VERSIONING[mistake])
+    await observe_refusal(world, asked, run)
+
+
+@pytest.mark.parametrize("part", PAGES)
+@scenario(*options("RespondWorkflowTaskCompletedRequest", "page_number", "intermediate_page"))
+async def test_part_of_an_answer_is_refused(world: World, part: str) -> None:
+    run, task = await taken_task(world)
+    asked = answer(world, "completed", task_token=task.task_token, **PAGES[part])
     await observe_refusal(world, asked, run)
 
 

@@ -184,7 +184,10 @@ async def test_a_poll_for_nexus_tasks_ends_without_one(world: World) -> None:
 
 @scenario(
     "rpc:RecordWorkerHeartbeat",
-    *options("RecordWorkerHeartbeatRequest", "namespace", "identity", "worker_heartbeat"),
+    "option:ShutdownWorkerRequest.worker_heartbeat",
+    *options(
+        "RecordWorkerHeartbeatRequest", "namespace", "identity", "worker_heartbeat", "resource_id"
+    ),
 )
 async def test_a_worker_tells_of_itself(world: World) -> None:
     heartbeat = WorkerHeartbeat(
@@ -200,6 +203,17 @@ async def test_a_worker_tells_of_itself(world: World) -> None:
                 namespace=world.client.namespace,
                 identity=world.raw.identity,
                 worker_heartbeat=[heartbeat],
+                resource_id="worker:one",
+            )
+        ),
+    )
+    await world.observe_error(
+        "farewell",
+        world.client.workflow_service.shutdown_worker(
+            ShutdownWorkerRequest(
+                namespace=world.client.namespace,
+                identity=world.raw.identity,
+                worker_heartbeat=heartbeat,
             )
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from temporalio.api.common.v1 import WorkflowType
 from temporalio.api.enums.v1 import (
     ActivityTaskFailedCause,
     ApplicationErrorCategory,
@@ -13,6 +14,9 @@ from temporalio.api.enums.v1 import (
     WorkflowIdConflictPolicy,
 )
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.nexus.v1 import PropagatedSerializationContext
+from temporalio.api.protocol.v1 import Message
+from temporalio.api.sdk.v1 import EventGroupMarker
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
@@ -34,10 +38,11 @@ from temporalio.api.workflowservice.v1 import (
     RespondWorkflowTaskCompletedRequest,
     RespondWorkflowTaskFailedRequest,
     ShutdownWorkerRequest,
+    SignalWithStartWorkflowExecutionRequest,
 )
 
 from tests.conformance.commands import request_cancel_activity, schedule_activity
-from tests.conformance.payloads import application_failure, payloads
+from tests.conformance.payloads import application_failure, payload, payloads
 from tests.conformance.scenario import options, scenario
 from tests.conformance.updates import accept, answer, begun, respond, update_request
 from tests.conformance.world import Run, World
@@ -352,6 +357,42 @@ async def test_causes_of_failed_activities(world: World) -> None:
     world.observe("description", description, without=["activity_id"])
     kinds = [event.event_type for event in (await world.history(run)).events]
     world.observe("events", kinds)
+
+
+@scenario(
+    "option:StartWorkflowExecutionRequest.propagated_nexus_serialization_context",
+    "option:SignalWorkflowExecutionRequest.control",
+    "option:SignalWithStartWorkflowExecutionRequest.control",
+    "option:RespondWorkflowTaskFailedRequest.messages",
+    "option:Command.event_group_markers",
+    "option:ScheduleActivityTaskCommandAttributes.use_workflow_build_id",
+)
+async def test_what_no_server_acts_on(world: World) -> None:
+    context = PropagatedSerializationContext(endpoint="shop", service="Shop", operation="order")
+    run = await world.start(propagated_nexus_serialization_context=context)
+    await world.signal(run, control="control")
+    task = await world.raw.poll_workflow_task()
+    await world.raw.fail_workflow_task(task, messages=[Message(id="1")])
+    scheduling = schedule_activity(
+        "a", task_queue=world.task_queue, start_to_close=100, use_workflow_build_id=True
+    )
+    scheduling.event_group_markers.add(label=EventGroupMarker.Label(label=payload("all")))
+    await world.raw.run_workflow_task(scheduling)
+    await world.client.workflow_service.signal_with_start_workflow_execution(
+        SignalWithStartWorkflowExecutionRequest(
+            namespace=world.client.namespace,
+            workflow_id=run.workflow_id,
+            workflow_type=WorkflowType(name="Order"),
+            task_queue=TaskQueue(name=world.task_queue),
+            signal_name="poke",
+            control="control",
+            identity="signaller",
+            request_id=world.unique("request"),
+        )
+    )
+    world.observe_task("activity", await world.raw.poll_activity_task())
+    await world.observe_history("history", run)
+    world.observe("description", await world.describe(run))
 
 
 @scenario(

@@ -11,30 +11,39 @@ from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from temporalio.api.common.v1 import Priority, TimeSkippingConfig, WorkflowExecution
-from temporalio.api.deployment.v1 import WorkerDeploymentVersion
-from temporalio.api.enums.v1 import VersioningBehavior, WorkflowIdConflictPolicy
+from temporalio.api.common.v1 import (
+    Priority,
+    RetryPolicy,
+    TimeSkippingConfig,
+    WorkflowExecution,
+    WorkflowType,
+)
+from temporalio.api.enums.v1 import WorkflowIdConflictPolicy
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import (
     OnConflictOptions,
     VersioningOverride,
     WorkflowExecutionOptions,
 )
 from temporalio.api.workflowservice.v1 import (
+    SignalWithStartWorkflowExecutionRequest,
     UpdateWorkflowExecutionOptionsRequest,
     UpdateWorkflowExecutionOptionsResponse,
 )
 
-from tests.conformance.commands import continue_as_new, start_child
+from tests.conformance.commands import continue_as_new, fail_workflow, start_child
+from tests.conformance.overrides import (
+    AUTO_UPGRADE,
+    AUTO_UPGRADE_IN_OLDER_WORDS,
+    BAD_OVERRIDES,
+)
 from tests.conformance.refusals import LONG, UNKNOWN_RUN_ID, observe_refusal
-from tests.conformance.resets import observe_run
+from tests.conformance.resets import finished_task, observe_run, reset
 from tests.conformance.scenario import options, scenario
 from tests.conformance.updates import idle_run
 from tests.conformance.world import Run, World
 
 REQUEST = "UpdateWorkflowExecutionOptionsRequest"
-
-AUTO_UPGRADE = VersioningOverride(auto_upgrade=True)
-VERSION = WorkerDeploymentVersion(deployment_name="shop", build_id="1")
 
 OVERRIDE = ["versioning_override"]
 PRIORITY = ["priority"]
@@ -91,11 +100,60 @@ async def test_who_changes_options_is_told(world: World) -> None:
 @scenario("rpc:UpdateWorkflowExecutionOptions")
 async def test_an_override_in_the_words_of_older_clients(world: World) -> None:
     run = await idle_run(world)
-    override = VersioningOverride(behavior=VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE)
-    world.observe("answer", await change(world, run, OVERRIDE, override=override))
+    older = AUTO_UPGRADE_IN_OLDER_WORDS
+    world.observe("answer", await change(world, run, OVERRIDE, override=older))
     await observe_run(world, "run", run)
     world.observe("the same", await change(world, run, OVERRIDE, override=AUTO_UPGRADE))
     await world.observe_history("history", run)
+
+
+@scenario(*options("StartWorkflowExecutionRequest", "versioning_override"))
+async def test_an_override_is_there_from_the_start(world: World) -> None:
+    run, worker = await world.start_apart(
+        "order", versioning_override=AUTO_UPGRADE, retry_policy=RetryPolicy(maximum_attempts=2)
+    )
+    await observe_run(world, "begun", run)
+    task = await worker.poll_workflow_task()
+    child = start_child(world.unique("child"), task_queue={"name": world.unique("children")})
+    await worker.complete_workflow_task(task, child)
+    await worker.run_workflow_task(fail_workflow())
+    await world.closed(Run(world.unique("child")))
+    await world.observe_history("child", Run(world.unique("child")))
+    retried = Run(run.workflow_id)
+    await worker.run_workflow_task(continue_as_new())
+    await observe_run(world, "retried", retried)
+    await observe_run(world, "continued", Run(run.workflow_id))
+    await change(world, Run(run.workflow_id), OVERRIDE)
+    await observe_run(world, "unset", Run(run.workflow_id))
+
+
+@scenario(*options("StartWorkflowExecutionRequest", "versioning_override"))
+async def test_an_override_in_older_words_from_the_start(world: World) -> None:
+    run = await world.start("older", versioning_override=AUTO_UPGRADE_IN_OLDER_WORDS)
+    await observe_run(world, "older", run)
+    first = await world.raw.poll_workflow_task()
+    world.observe_task("task", first)
+    await world.raw.complete_workflow_task(first)
+    world.observe("described", await world.describe(run))
+    again = await reset(world, run, await finished_task(world, run, 1))
+    await observe_run(world, "reset", again)
+
+
+@scenario(*options("SignalWithStartWorkflowExecutionRequest", "versioning_override"))
+async def test_an_override_comes_with_a_signal_that_starts(world: World) -> None:
+    request = SignalWithStartWorkflowExecutionRequest(
+        namespace=world.client.namespace,
+        workflow_id=world.unique("order"),
+        workflow_type=WorkflowType(name="Order"),
+        task_queue=TaskQueue(name=world.task_queue),
+        signal_name="poke",
+        request_id=world.unique("request"),
+        versioning_override=AUTO_UPGRADE,
+    )
+    answer = await world.client.workflow_service.signal_with_start_workflow_execution(request)
+    await observe_run(world, "run", Run(request.workflow_id, answer.run_id))
+    pinned = BAD_OVERRIDES["pinned"]
+    await world.observe_error("another start", world.start("order", versioning_override=pinned))
 
 
 @scenario("rpc:UpdateWorkflowExecutionOptions")
@@ -189,34 +247,6 @@ async def test_options_of_a_closed_run(world: World) -> None:
     run = await idle_run(world)
     await world.terminate(run)
     await observe_refusal(world, change(world, run, OVERRIDE, override=AUTO_UPGRADE), run)
-
-
-BAD_OVERRIDES: Mapping[str, VersioningOverride] = {
-    "empty": VersioningOverride(),
-    "no upgrade": VersioningOverride(auto_upgrade=False),
-    "pinned": VersioningOverride(
-        pinned=VersioningOverride.PinnedOverride(
-            behavior=VersioningOverride.PINNED_OVERRIDE_BEHAVIOR_PINNED, version=VERSION
-        )
-    ),
-    "pinned without a behavior": VersioningOverride(
-        pinned=VersioningOverride.PinnedOverride(version=VERSION)
-    ),
-    "pinned to nothing": VersioningOverride(
-        pinned=VersioningOverride.PinnedOverride(
-            behavior=VersioningOverride.PINNED_OVERRIDE_BEHAVIOR_PINNED
-        )
-    ),
-    "one time": VersioningOverride(
-        one_time=VersioningOverride.OneTimeOverride(target_deployment_version=VERSION)
-    ),
-    "pinned, in older words": VersioningOverride(
-        behavior=VersioningBehavior.VERSIONING_BEHAVIOR_PINNED, pinned_version="shop.1"
-    ),
-    "pinned to nothing, in older words": VersioningOverride(
-        behavior=VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
-    ),
-}
 
 
 @pytest.mark.parametrize("mistake", BAD_OVERRIDES)

@@ -31,6 +31,7 @@ from temporalio.worker import (
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from timeskip.errors import WorkerRefused
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.matching import TaskQueue
 from timeskip.server.workflow_tasks import WorkflowTask
@@ -95,6 +96,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             config["workflow_runner"] = dataclasses.replace(runner, restrictions=restrictions)
         if not any(config.get(option) for option in _VERSIONING):
             config["build_id"] = _BUILD_ID
+        _refuse_versioned(config)
         self._configure_for_lane(config)
         return config
 
@@ -282,3 +284,13 @@ def _workflow_name(workflow: type) -> str:
 def _activity_name(activity: Callable[..., object]) -> str:
     definition = temporalio.activity._Definition.from_callable(activity)
     return (definition.name if definition else None) or str(getattr(activity, "__name__", "?"))
+
+
+def _refuse_versioned(config: WorkerConfig) -> None:
+    """Say at once what the service would say to each poll, which a worker repeats for a minute."""
+    deployment = config.get("deployment_config")
+    if config.get("use_worker_versioning") or (deployment and deployment.use_worker_versioning):
+        raise WorkerRefused(
+            f"the worker of task queue {config.get('task_queue')!r} uses worker versioning, which "
+            "timeskip does not simulate yet. Let it tell its build with `use_worker_versioning=False`."
+        )

@@ -1,4 +1,7 @@
-"""The RPCs that name an activity of a run or a standalone one; of the latter there are none yet."""
+"""The RPCs that name an activity of a run or a standalone one; of the latter there are none yet.
+
+The real server knows an activity of a run by the older RPCs as well, and does the same then.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,18 @@ from temporalio.api.workflowservice.v1 import (
     UpdateActivityOptionsResponse,
 )
 
-from timeskip.server.activity_options import update_activity_options
+from timeskip.server.activity_options import PATHS, snake_case, update_activity_options
 from timeskip.server.activity_pause import pause_activity, unpause_activity
 from timeskip.server.activity_reset import reset_activity
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
-from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.rpcs import rpc
 from timeskip.server.set_fields import copy_set
-
-Request = (
-    PauseActivityExecutionRequest
-    | ResetActivityExecutionRequest
-    | UnpauseActivityExecutionRequest
-    | UpdateActivityExecutionOptionsRequest
+from timeskip.server.validation.activity_executions import (
+    ActivityExecutionOperation,
+    refuse_standalone,
+    validate_activity_execution_operation,
+    validate_changed_options,
 )
 
 
@@ -40,6 +41,7 @@ Request = (
 def pause_activity_execution(
     cluster: Cluster, call: Call, request: PauseActivityExecutionRequest
 ) -> PauseActivityExecutionResponse:
+    _validate(cluster, request)
     asked = PauseActivityRequest(
         namespace=request.namespace,
         execution=_execution(request),
@@ -56,6 +58,7 @@ def pause_activity_execution(
 def unpause_activity_execution(
     cluster: Cluster, call: Call, request: UnpauseActivityExecutionRequest
 ) -> UnpauseActivityExecutionResponse:
+    _validate(cluster, request)
     asked = UnpauseActivityRequest(
         namespace=request.namespace,
         execution=_execution(request),
@@ -71,6 +74,7 @@ def unpause_activity_execution(
 def reset_activity_execution(
     cluster: Cluster, call: Call, request: ResetActivityExecutionRequest
 ) -> ResetActivityExecutionResponse:
+    _validate(cluster, request)
     asked = ResetActivityRequest(
         namespace=request.namespace,
         execution=_execution(request),
@@ -89,6 +93,7 @@ def reset_activity_execution(
 def update_activity_execution_options(
     cluster: Cluster, call: Call, request: UpdateActivityExecutionOptionsRequest
 ) -> UpdateActivityExecutionOptionsResponse:
+    _validate(cluster, request)
     asked = UpdateActivityOptionsRequest(
         namespace=request.namespace,
         execution=_execution(request),
@@ -102,9 +107,14 @@ def update_activity_execution_options(
     return UpdateActivityExecutionOptionsResponse(activity_options=answer.activity_options)
 
 
-def _execution(request: Request) -> WorkflowExecution:
-    if not request.workflow_id:
-        raise ServiceError(
-            StatusCode.UNIMPLEMENTED, "timeskip does not know activities without a workflow yet"
-        )
+def _execution(request: ActivityExecutionOperation) -> WorkflowExecution:
     return WorkflowExecution(workflow_id=request.workflow_id, run_id=request.run_id)
+
+
+def _validate(cluster: Cluster, request: ActivityExecutionOperation) -> None:
+    cluster.namespace(request.namespace)
+    validate_activity_execution_operation(request)
+    if isinstance(request, UpdateActivityExecutionOptionsRequest):
+        paths = [snake_case(path) for path in request.update_mask.paths]
+        validate_changed_options(request, paths, PATHS)
+    refuse_standalone(request)

@@ -50,6 +50,12 @@ _PARTS = {
     "priority": ("Priority", frozenset({"priority_key", "fairness_key", "fairness_weight"})),
 }
 
+#: All paths by which options can be changed.
+PATHS = _WHOLE.union(
+    ["retry_policy"],
+    (f"{option}.{part}" for option, (_, parts) in _PARTS.items() for part in parts),
+)
+
 
 @rpc("UpdateActivityOptions")
 def update_activity_options(
@@ -64,7 +70,7 @@ def update_activity_options(
             raise invalid_argument("ActivityOptions are not provided")
         if not request.HasField("update_mask"):
             raise invalid_argument("UpdateMask is not provided")
-        paths = [_snake_case(path) for path in request.update_mask.paths]
+        paths = [snake_case(path) for path in request.update_mask.paths]
         named = named_activities(run, request)
         options = [_merged(activity, request.activity_options, paths) for activity in named]
         for activity, changed in zip(named, options, strict=True):
@@ -165,6 +171,6 @@ def _next_attempt(activity: Activity) -> int:
     return (activity.last_attempt_complete_time or 0) + interval
 
 
-def _snake_case(path: str) -> str:
+def snake_case(path: str) -> str:
     """Masks may spell fields as JSON does."""
     return re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), path)

@@ -245,6 +245,7 @@ def _completed_attributes(
     )
     if request.HasField("worker_version_stamp"):
         attributes.worker_version.CopyFrom(request.worker_version_stamp)
+    attributes.worker_deployment_name = request.deployment_options.deployment_name
     if request.HasField("sdk_metadata"):
         attributes.sdk_metadata.CopyFrom(request.sdk_metadata)
     if request.HasField("metering_metadata"):

@@ -70,6 +70,7 @@ def execution_info(run: Run) -> WorkflowExecutionInfo:
         root_execution=children.root_execution(run),
         first_run_id=run.started.first_execution_run_id,
         most_recent_worker_version_stamp=run.worker_version,
+        worker_deployment_name=run.worker_deployment,
         priority=run.priority,
         versioning_info=workflow_options.versioning_info(run),
     )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
+from temporalio.api.common.v1 import WorkerVersionCapabilities
+from temporalio.api.deployment.v1 import WorkerDeploymentOptions
 from temporalio.api.enums.v1 import TaskQueueType
 
 from timeskip.clock import SECOND, Nanoseconds
@@ -32,16 +35,15 @@ class Task(Protocol):
         """Whether events have overtaken the task, so that no worker will be given it."""
 
 
+@dataclass(frozen=True)
 class PollerInfo:
     """One worker as `DescribeTaskQueue` shows it."""
 
-    __slots__ = ("identity", "last_access", "rate_per_second", "worker_version")
-
-    def __init__(self, identity: str, last_access: Nanoseconds) -> None:
-        self.identity = identity
-        self.last_access = last_access
-        self.rate_per_second = 100_000.0
-        self.worker_version: object = None
+    identity: str
+    last_access: Nanoseconds
+    version: WorkerVersionCapabilities | None = None
+    deployment: WorkerDeploymentOptions | None = None
+    rate_per_second: float = 100_000.0
 
 
 class TaskQueue:
@@ -98,14 +100,9 @@ class TaskQueues:
         queue.tasks.append(task)
         self._matchable[queue] = None
 
-    def poll(self, queue: TaskQueue, call: Call, identity: str, worker_version: object) -> None:
-        """Let `call` wait for a task of `queue`."""
-        now = self._cluster.clock.now()
-        info = queue.pollers.get(identity)
-        if info is None:
-            info = queue.pollers[identity] = PollerInfo(identity, now)
-        info.last_access = now
-        info.worker_version = worker_version
+    def poll(self, queue: TaskQueue, call: Call, worker: PollerInfo) -> None:
+        """Let `call` of this worker wait for a task of `queue`."""
+        queue.pollers[worker.identity] = worker
         queue.shut_down = False
         queue.polls[call] = None
         self._matchable[queue] = None

@@ -18,9 +18,9 @@ from temporalio.api.workflowservice.v1 import (
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
-from timeskip.server.matching import TaskQueue
+from timeskip.server.matching import PollerInfo, TaskQueue
 from timeskip.server.rpcs import rpc
-from timeskip.server.validation.polls import validate_poll
+from timeskip.server.validation.polls import PollRequest, validate_poll
 
 #: Real seconds that a poll has to be ready to wait.
 _SHORTEST_POLL = 2.0
@@ -61,9 +61,7 @@ def poll_nexus_tasks(cluster: Cluster, call: Call, request: PollNexusTaskQueueRe
 def _poll(
     cluster: Cluster,
     call: Call,
-    request: PollWorkflowTaskQueueRequest
-    | PollActivityTaskQueueRequest
-    | PollNexusTaskQueueRequest,
+    request: PollRequest,
     kind: TaskQueueType.ValueType,
     nothing: Callable[[], Message],
 ) -> None:
@@ -78,15 +76,20 @@ def _poll(
         call.respond(nothing())
         return
     queue = cluster.queues.queue(namespace.name, request.task_queue.name, kind)
-    version = (
-        request.worker_version_capabilities
-        if request.HasField("worker_version_capabilities")
-        else None
-    )
     call.task_queue = queue.name
     call.on_expiry = lambda: _nothing(cluster, queue, call, nothing)
     call.on_cancel = lambda: cluster.queues.forget_poll(queue, call)
-    cluster.queues.poll(queue, call, request.identity, version)
+    cluster.queues.poll(queue, call, _worker(cluster, request))
+
+
+def _worker(cluster: Cluster, request: PollRequest) -> PollerInfo:
+    version, deployment = request.worker_version_capabilities, request.deployment_options
+    return PollerInfo(
+        request.identity,
+        cluster.clock.now(),
+        version if request.HasField("worker_version_capabilities") else None,
+        deployment if request.HasField("deployment_options") else None,
+    )
 
 
 def _nothing(

@@ -79,6 +79,7 @@ class Run:
         self.sticky_queue = ""
         self.sticky_timeout: Nanoseconds = 0
         self.worker_version: WorkerVersionStamp | None = None
+        self.worker_deployment = ""
         self.build_ids: list[str] = []
         #: The search attribute that tells of them, as it was last written.
         self.shown_build_ids: Payload | None = None

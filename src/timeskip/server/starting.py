@@ -42,6 +42,7 @@ from timeskip.server.rpcs import rpc
 from timeskip.server.run import Run
 from timeskip.server.set_fields import copy_set
 from timeskip.server.validation.starts import validate_start
+from timeskip.server.validation.versioning_override import in_newer_words
 
 if TYPE_CHECKING:
     from timeskip.server.namespaces import Namespace
@@ -217,6 +218,8 @@ def create(
         "header",
         "priority",
     )
+    if request.HasField("versioning_override"):
+        started.versioning_override.CopyFrom(in_newer_words(request.versioning_override))
     if isinstance(request, StartWorkflowExecutionRequest):
         copy_set(request, started, "continued_failure", "last_completion_result")
         started.eager_execution_accepted = request.request_eager_execution and not delay

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from temporalio.api.common.v1 import WorkerVersionCapabilities
 from temporalio.api.enums.v1 import (
     DescribeTaskQueueMode,
     RateLimitSource,
@@ -94,10 +93,13 @@ def _enhanced(
 def _pollers(queue: TaskQueue | None) -> list[PollerInfo]:
     shown = []
     for poller in queue.pollers.values() if queue else ():
-        info = PollerInfo(identity=poller.identity, rate_per_second=poller.rate_per_second)
+        info = PollerInfo(
+            identity=poller.identity,
+            rate_per_second=poller.rate_per_second,
+            worker_version_capabilities=poller.version,
+            deployment_options=poller.deployment,
+        )
         info.last_access_time.FromNanoseconds(poller.last_access)
-        if isinstance(poller.worker_version, WorkerVersionCapabilities):
-            info.worker_version_capabilities.CopyFrom(poller.worker_version)
         shown.append(info)
     return shown
 

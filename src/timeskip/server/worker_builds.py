@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from timeskip.server.run import Run
 
 _BUILD_IDS = "BuildIds"
+_DEPLOYMENT = "TemporalWorkerDeployment"
 
 #: Stands for all workers that are not versioned, and begins the entry of each of their builds.
 _UNVERSIONED = "unversioned"
@@ -26,8 +27,20 @@ def _remember(run: Run, event: HistoryEvent) -> None:
     completed = event.workflow_task_completed_event_attributes
     run.last_completed_started_id = completed.started_event_id
     run.worker_version = completed.worker_version if completed.HasField("worker_version") else None
+    _tell_deployment(run, completed.worker_deployment_name)
     _add_reset_point(run, completed, event.event_id)
     _add_build_ids(run, completed.worker_version.build_id)
+
+
+def _tell_deployment(run: Run, name: str) -> None:
+    """The deployment of the worker that was last at work, for descriptions and list filters."""
+    run.worker_deployment = name
+    if name:
+        run.search_attributes[_DEPLOYMENT] = Payload(
+            metadata={"encoding": b"json/plain", "type": b"Keyword"}, data=json.dumps(name).encode()
+        )
+    else:
+        run.search_attributes.pop(_DEPLOYMENT, None)
 
 
 def _add_reset_point(

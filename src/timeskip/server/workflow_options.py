@@ -30,6 +30,7 @@ from timeskip.server.cluster import Cluster, not_found
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.rpcs import rpc
 from timeskip.server.set_fields import replace_field
+from timeskip.server.validation.versioning_override import in_newer_words, refuse_absent
 from timeskip.server.validation.workflow_options import validate_paths, validate_update_options
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def change(
     validate_paths(mask.paths)
     before = _options(run)
     after = _merged(before, options, mask.paths)
-    override = _in_newer_words(after.versioning_override)
+    override = in_newer_words(after.versioning_override)
     if override != before.versioning_override or after.priority != before.priority:
         has_override = override != VersioningOverride()
         write(
@@ -83,23 +84,14 @@ def write(run: Run, attributes: WorkflowExecutionOptionsUpdatedEventAttributes) 
 
 
 def refuse_pinned(run: Run, override: VersioningOverride) -> None:
-    """A run can be pinned to a version that a worker of its task queue has: here none has one."""
-    if override.HasField("pinned"):
-        if not override.pinned.HasField("version"):
-            raise ServiceError(
-                StatusCode.FAILED_PRECONDITION,
-                "must specify a specific pinned override version because workflow with id "
-                f"{run.workflow_id} has behavior Unspecified and is not yet pinned to any version",
-            )
-        version = override.pinned.version
-    elif override.HasField("one_time"):
-        version = override.one_time.target_deployment_version
-    else:
-        if override.behavior != VersioningBehavior.VERSIONING_BEHAVIOR_PINNED:
-            return
-        name, _, build_id = override.pinned_version.partition(".")
-        raise _absent(run, name, build_id)
-    raise _absent(run, version.deployment_name, version.build_id)
+    """No run here has a version that it could stay with, nor can it be given one."""
+    if override.HasField("pinned") and not override.pinned.HasField("version"):
+        raise ServiceError(
+            StatusCode.FAILED_PRECONDITION,
+            "must specify a specific pinned override version because workflow with id "
+            f"{run.workflow_id} has behavior Unspecified and is not yet pinned to any version",
+        )
+    refuse_absent(override, run.task_queue)
 
 
 def versioning_info(run: Run) -> WorkflowExecutionVersioningInfo | None:
@@ -123,13 +115,24 @@ def _note(run: Run, event: HistoryEvent) -> None:
         # There is no way to take a priority away again.
         run.priority = updated.priority
     if updated.HasField("versioning_override"):
-        run.has_versioning_info = True
-        run.versioning_override = updated.versioning_override
-        run.search_attributes[_BEHAVIOR_ATTRIBUTE] = _keyword("AutoUpgrade")
+        _override(run, updated.versioning_override)
     elif updated.unset_versioning_override:
         run.versioning_override = None
         run.search_attributes.pop(_BEHAVIOR_ATTRIBUTE, None)
     worker_builds.show_build_ids(run)
+
+
+@applies(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
+def _note_first(run: Run, event: HistoryEvent) -> None:
+    started = event.workflow_execution_started_event_attributes
+    if started.HasField("versioning_override"):
+        _override(run, started.versioning_override)
+
+
+def _override(run: Run, override: VersioningOverride) -> None:
+    run.has_versioning_info = True
+    run.versioning_override = override
+    run.search_attributes[_BEHAVIOR_ATTRIBUTE] = _keyword("AutoUpgrade")
 
 
 def _options(run: Run) -> WorkflowExecutionOptions:
@@ -150,20 +153,6 @@ def _merged(
         elif option in ("priority", "versioning_override"):
             replace_field(options, after, option)
     return after
-
-
-def _in_newer_words(override: VersioningOverride) -> VersioningOverride:
-    if override.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE:
-        return VersioningOverride(auto_upgrade=True)
-    return override
-
-
-def _absent(run: Run, deployment: str, build_id: str) -> ServiceError:
-    return ServiceError(
-        StatusCode.FAILED_PRECONDITION,
-        f"Pinned version '{deployment}:{build_id}' is not present in task queue "
-        f"'{run.task_queue}' of type 'Workflow'",
-    )
 
 
 def _keyword(keyword: str) -> Payload:

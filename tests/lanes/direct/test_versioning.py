@@ -17,7 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import WorkerDeploymentConfig
 
-from timeskip import Simulation
+from timeskip import Simulation, WorkerRefused
 from timeskip.histories import EVERYTHING_IGNORED, Ignored, normal_form
 from timeskip.lanes.selection import LaneName
 from timeskip.server.calls import Call
@@ -65,7 +65,7 @@ async def told(
     """What a worker tells of its version in each kind of request, and the history."""
     seen: set[str] = set()
     async with Simulation(lane=lane) as sim:
-        service = sim._keeper.service
+        keeper, service = sim._keeper, sim._keeper.service
         handle = service.handle
 
         def listen(call: Call) -> None:
@@ -79,6 +79,7 @@ async def told(
             handle(call)
 
         monkeypatch.setattr(service, "handle", listen)
+        monkeypatch.setattr(keeper, "carry", listen)
         async with sim.worker(workflows=[Packs], activities=[pack], **options):
             await sim.client.execute_workflow(Packs.run, id="packs", task_queue=sim.task_queue)
         return seen, sim.runs[0].history
@@ -90,9 +91,8 @@ async def told(
     [
         {"build_id": "one"},
         {"deployment_config": deployment(versioned=False)},
-        {"deployment_config": deployment(versioned=True)},
     ],
-    ids=["build id", "deployment", "versioned deployment"],
+    ids=["build id", "deployment"],
 )
 async def test_version_is_told_as_by_the_core(
     monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
@@ -103,3 +103,20 @@ async def test_version_is_told_as_by_the_core(
     assert all("one" in each for each in ours)
     ignored = EVERYTHING_IGNORED - {Ignored.BUILD_IDS}
     assert normal_form(our_history, ignored) == normal_form(their_history, ignored)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("lane", ["wire", "direct"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"deployment_config": deployment(versioned=True)},
+        {"build_id": "one", "use_worker_versioning": True},
+    ],
+    ids=["deployment", "build id"],
+)
+async def test_versioned_worker_is_refused_at_once(lane: LaneName, options: dict[str, Any]) -> None:
+    async with Simulation(lane=lane) as sim:
+        with pytest.raises(WorkerRefused, match="'timeskip' uses worker versioning"):
+            async with sim.worker(workflows=[Packs], activities=[pack], **options):
+                """Not reached."""

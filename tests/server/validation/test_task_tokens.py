@@ -9,6 +9,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from tests.server.validation.refusals import refusal
+from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.validation.task_tokens import validate_task_answer, validate_task_token
 
 PINNED = VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
@@ -43,6 +44,9 @@ def test_validate_task_answer_with_a_versioning_behavior() -> None:
         deployment_name="orders",
         build_id="1",
     )
-    validate_task_answer(
-        RespondWorkflowTaskCompletedRequest(versioning_behavior=PINNED, deployment_options=options)
+    versioned = RespondWorkflowTaskCompletedRequest(
+        versioning_behavior=PINNED, deployment_options=options
     )
+    with pytest.raises(ServiceError, match="versioned workers") as refused:
+        validate_task_answer(versioned)
+    assert refused.value.code == StatusCode.UNIMPLEMENTED

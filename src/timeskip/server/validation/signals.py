@@ -32,8 +32,10 @@ from timeskip.server.validation.starts import (
     validate_start_sizes,
     validate_start_task_queue,
     validate_start_timeouts,
+    validate_version,
     validate_workflow_id,
 )
+from timeskip.server.validation.time_skipping import refuse_time_skipping
 
 _CONFLICT_FAILS: Final = WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 
@@ -77,8 +79,10 @@ def validate_signal_with_start(
     validate_search_attributes(request.search_attributes, request.namespace, search_attributes)
     validate_priority(request.priority)
     validate_links(request.links)
+    refuse_time_skipping(request)
     validate_start_sizes(request)
     validate_payload_size(request.signal_input.ByteSize())
+    validate_version(request)
 
 
 def _require(if_missing: str, told_as: str, name: str) -> None:

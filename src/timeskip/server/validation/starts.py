@@ -11,7 +11,8 @@ from temporalio.api.workflowservice.v1 import (
     StartWorkflowExecutionRequest,
 )
 
-from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
+from timeskip.server.errors import invalid_argument
+from timeskip.server.validation.callbacks import validate_callbacks
 from timeskip.server.validation.cron import validate_cron_schedule
 from timeskip.server.validation.durations import cap, why_invalid
 from timeskip.server.validation.limits import (
@@ -29,6 +30,9 @@ from timeskip.server.validation.search_attributes import (
     validate_search_attributes,
 )
 from timeskip.server.validation.task_queues import fill_kind, validate_user_task_queue
+from timeskip.server.validation.time_skipping import refuse_time_skipping
+from timeskip.server.validation.versioning_override import validate_start_override
+from timeskip.server.validation.worker_versions import refuse_versioned
 
 StartRequest = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
 
@@ -65,11 +69,11 @@ def validate_start(
         )
     validate_search_attributes(request.search_attributes, request.namespace, search_attributes)
     validate_priority(request.priority)
-    for callback in request.completion_callbacks:
-        if callback.WhichOneof("variant") is None:
-            raise ServiceError(StatusCode.UNIMPLEMENTED, "unknown callback variant: <nil>")
+    validate_callbacks(request.completion_callbacks)
     validate_links(request.links)
+    refuse_time_skipping(request)
     validate_start_sizes(request)
+    validate_version(request)
 
 
 def validate_workflow_id(workflow_id: str) -> None:
@@ -120,6 +124,14 @@ def validate_id_policies(request: StartRequest) -> None:
             "cannot be used together with "
             "WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING"
         )
+
+
+def validate_version(request: StartRequest) -> None:
+    """What is said of the version of the workers that are to run it, if anything is."""
+    if request.HasField("versioning_override"):
+        validate_start_override(request.versioning_override, request.task_queue.name)
+    if isinstance(request, StartWorkflowExecutionRequest):
+        refuse_versioned(None, request.eager_worker_deployment_options)
 
 
 def validate_start_sizes(request: StartRequest) -> None:

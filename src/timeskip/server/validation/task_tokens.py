@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from temporalio.api.enums.v1 import VersioningBehavior, WorkerVersioningMode
+from temporalio.api.enums.v1 import VersioningBehavior
 from temporalio.api.workflowservice.v1 import (
     RespondWorkflowTaskCompletedRequest,
     RespondWorkflowTaskFailedRequest,
 )
 
-from timeskip.server.errors import invalid_argument
+from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.validation.limits import validate_identity
 from timeskip.server.validation.worker_versions import validate_worker_version
 
@@ -26,13 +26,14 @@ def validate_task_answer(
     validate_identity(request.identity)
     if isinstance(request, RespondWorkflowTaskCompletedRequest):
         validate_worker_version(request.worker_version_stamp, request.deployment_options)
-        deployment = request.deployment_options
-        versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
-        if (
-            request.versioning_behavior != VersioningBehavior.VERSIONING_BEHAVIOR_UNSPECIFIED
-            and deployment.worker_versioning_mode != versioned
-        ):
+        if request.versioning_behavior != VersioningBehavior.VERSIONING_BEHAVIOR_UNSPECIFIED:
             raise invalid_argument(
                 "versioning behavior cannot be specified without deployment options "
                 "being set with versioned mode"
+            )
+        if request.page_number or request.intermediate_page:
+            raise ServiceError(
+                StatusCode.FAILED_PRECONDITION,
+                "workflow task completion pagination is disabled for this namespace "
+                f"{request.namespace}",
             )

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.field_mask_pb2 import FieldMask
-from temporalio.api.enums.v1 import VersioningBehavior
-from temporalio.api.workflow.v1 import VersioningOverride, WorkflowExecutionOptions
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
 
-from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
+from timeskip.server.errors import invalid_argument
 from timeskip.server.validation.executions import canonical_uuid
 from timeskip.server.validation.priority import validate_priority
+from timeskip.server.validation.time_skipping import refuse_time_skipping
+from timeskip.server.validation.versioning_override import validate_override
 
 _OVERRIDE = "versioning_override"
 
@@ -41,12 +42,9 @@ def validate_update_options(request: UpdateWorkflowExecutionOptionsRequest) -> N
 
 def validate_options(options: WorkflowExecutionOptions) -> None:
     """Refuse options that no run can have; a reset lets any priority pass."""
-    if options.HasField("time_skipping_config"):
-        raise ServiceError(
-            StatusCode.UNIMPLEMENTED, "The Time-Skipping feature is not enabled for namespace."
-        )
+    refuse_time_skipping(options)
     if options.HasField("versioning_override"):
-        _validate_override(options.versioning_override)
+        validate_override(options.versioning_override)
 
 
 def validate_mask(mask: FieldMask, told_as: str) -> None:
@@ -79,21 +77,3 @@ def validate_paths(paths: Sequence[str]) -> None:
             raise invalid_argument(
                 "error applying update_options: time_skipping_config doesn't support partial update"
             )
-
-
-def _validate_override(override: VersioningOverride) -> None:
-    kind = override.WhichOneof("override")
-    if kind == "auto_upgrade" and not override.auto_upgrade:
-        raise invalid_argument("auto-upgrade override must be true")
-    if kind == "pinned" and not override.pinned.behavior:
-        raise invalid_argument("must specify pinned override behavior if override is pinned.")
-    if kind is not None:
-        return
-    if override.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_UNSPECIFIED:
-        raise invalid_argument("override behavior is required")
-    if override.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED and not (
-        override.pinned_version or override.HasField("deployment")
-    ):
-        raise invalid_argument(
-            "must provide deployment (deprecated) or pinned version if behavior is 'PINNED'"
-        )
