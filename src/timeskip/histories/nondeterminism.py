@@ -1,0 +1,187 @@
+"""Why a workflow does something else than its history says, told to a person."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from temporalio.api.history.v1 import HistoryEvent
+
+from timeskip.histories.nondeterminism_causes import Cause, Inquiry
+from timeskip.histories.nondeterminism_changes import expected_place
+from timeskip.histories.replay_commands import Key, Place, key_of_event, shown_path
+from timeskip.histories.replay_core import ReplayThread
+from timeskip.histories.replay_examination import Examination, examine
+from timeskip.histories.replay_settings import ReplaySettings
+from timeskip.histories.replay_texts import command_text, event_name, event_text
+
+#: What depends on chance may by chance do right.
+_MOST_REPLAYS = 6
+
+#: With this the core's own messages begin.
+_CORE = "[TMPRL1100] Nondeterminism error: "
+
+_WHAT = "when its history is replayed, its code asks for something else than the history says."
+
+_LINES_AROUND = 3
+_EVENTS_BEFORE = 4
+_EVENTS_AFTER = 3
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A replay that broke off. `str()` of it is a message of several paragraphs.
+
+    Args:
+        event_id: The recorded event that the replay could not match; None if it is not known.
+        recorded: What was asked for when that event was recorded.
+        recorded_place: The line that asked for it, as far as it is known.
+        asked: What the code asks for instead; None if for nothing.
+        asked_place: The line that asks for it.
+        cause: What is likely to be the matter.
+        message: The SDK's own words.
+    """
+
+    workflow_id: str
+    workflow_type: str
+    event_id: int | None
+    recorded: str | None
+    recorded_place: Place | None
+    asked: str | None
+    asked_place: Place | None
+    cause: Cause
+    message: str
+    around: tuple[str, ...]
+    others: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = [
+            f"workflow {self.workflow_id!r} ({self.workflow_type}) is not deterministic:\n{_WHAT}",
+            "\n".join(self._two_sides()),
+            "\n".join(source_around(self.asked_place or self.cause.place)),
+            self._cause_text(),
+            "\n".join(["The history around it:", *self.around]) if self.around else "",
+            f"In the SDK's words: {self.message}",
+        ]
+        return "\n\n".join(filter(None, parts))
+
+    def _two_sides(self) -> list[str]:
+        number = f"event {self.event_id}" if self.event_id is not None else "nothing"
+        lines = [f"  recorded  {number}{f': {self.recorded}' if self.recorded else ''}"]
+        if self.recorded_place is not None:
+            lines.append(f"            asked for at {self.recorded_place}")
+        lines.append(f"  replayed  {self.asked or 'nothing is asked for'}")
+        if self.asked_place is not None and self.asked is not None:
+            lines.append(f"            asked for at {self.asked_place}")
+        return lines
+
+    def _cause_text(self) -> str:
+        cause = self.cause
+        at = f" at {cause.place}" if cause.place is not None else ""
+        lines = [f"Likely cause: {cause.told}{at}."]
+        if cause.evidence:
+            lines.append(cause.evidence)
+        lines.append(cause.advice)
+        if self.others:
+            lines.append(f"The code also depends on {', '.join(self.others)}.")
+        return "\n".join(lines)
+
+
+async def explain_failure(
+    settings: ReplaySettings,
+    workflow_id: str,
+    events: Sequence[HistoryEvent],
+    failure: str,
+    thread: ReplayThread,
+    recorded_at: Mapping[Key, Place],
+) -> Explanation:
+    """Replay a history that was found to be nondeterministic, often enough to see why.
+
+    Runs on `thread`. `failure`: the SDK's own words. `recorded_at`: where the code asked for what
+    is recorded, if that was noted at the time.
+    """
+    replays: list[Examination] = []
+    for _ in range(_MOST_REPLAYS):
+        replays.append(await examine(settings, workflow_id, list(events), thread))
+        if len(replays) > 1 and any(replay.mismatch for replay in replays):
+            break
+    first = next((replay for replay in replays if replay.mismatch), replays[0])
+    second = next(replay for replay in replays if replay is not first)
+    inquiry = Inquiry(events, first, second, recorded_at)
+    cause = inquiry.cause()
+    event = _recorded_event(first, failure, events)
+    command = first.mismatch.command if first.mismatch is not None else None
+    place = command.place if command is not None else None
+    recorded_place = None
+    if event is not None and (key := key_of_event(event)) is not None:
+        paths = list(dict.fromkeys(code.co_filename for code in first.trace.codes))
+        recorded_place = recorded_at.get(key) or expected_place(event, paths, place)
+    return Explanation(
+        workflow_id=workflow_id,
+        workflow_type=events[0].workflow_execution_started_event_attributes.workflow_type.name,
+        event_id=event.event_id if event is not None else None,
+        recorded=event_text(event) if event is not None else None,
+        recorded_place=recorded_place,
+        asked=command_text(command.asked) if command is not None else None,
+        asked_place=place,
+        cause=cause,
+        message=(
+            f"{_CORE}{first.mismatch.message}"
+            if first.mismatch is not None
+            else core_message(failure)
+        ),
+        around=tuple(_around(events, event)),
+        others=tuple(inquiry.others(cause)),
+    )
+
+
+def core_message(failure: str) -> str:
+    """The message itself out of what the SDK says of a failed replay, which is in Rust's notation."""
+    found = re.search(r'message: "((?:[^"\\]|\\.)*)"', failure)
+    return found.group(1).replace('\\"', '"') if found else failure
+
+
+def _recorded_event(
+    examination: Examination, failure: str, events: Sequence[HistoryEvent]
+) -> HistoryEvent | None:
+    if examination.mismatch is not None:
+        return examination.mismatch.event
+    named = re.search(r"HistoryEvent\(id: (\d+)|event_id: (\d+)", failure)
+    if named is None:
+        return None
+    number = int(named.group(1) or named.group(2))
+    return next((event for event in events if event.event_id == number), None)
+
+
+def source_around(place: Place | None) -> list[str]:
+    """The lines of code around a place, which is marked; nothing if they cannot be had."""
+    if place is None:
+        return []
+    first = max(place.line - _LINES_AROUND, 1)
+    numbered = [
+        (number, linecache.getline(place.path, number).rstrip("\n"))
+        for number in range(first, place.line + 2)
+    ]
+    shown = [(number, line) for number, line in numbered if line.strip()]
+    if not shown:
+        return []
+    margin = min(len(line) - len(line.lstrip()) for _, line in shown)
+    return [f"  {shown_path(place.path)}"] + [
+        f"  {'>' if number == place.line else ' '} {number:4} | {line[margin:]}"
+        for number, line in shown
+    ]
+
+
+def _around(events: Sequence[HistoryEvent], event: HistoryEvent | None) -> list[str]:
+    if event is None:
+        return []
+    lines = []
+    for each in events:
+        if -_EVENTS_BEFORE <= each.event_id - event.event_id <= _EVENTS_AFTER:
+            name, text = event_name(each), event_text(each)
+            mark = ">" if each is event or each.event_id == event.event_id else " "
+            detail = f"  {text}" if text != name else ""
+            lines.append(f"  {mark} {each.event_id:4}  {name}{detail}")
+    return lines

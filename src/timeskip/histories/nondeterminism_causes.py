@@ -1,0 +1,253 @@
+"""The likely cause of a replay that does something else than its history, found by evidence."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import CodeType
+
+from temporalio.api.history.v1 import HistoryEvent
+
+from timeskip.histories.nondeterminism_calls import Kind
+from timeskip.histories.nondeterminism_changes import change_of
+from timeskip.histories.nondeterminism_flow import Flow
+from timeskip.histories.nondeterminism_patches import patch_trouble
+from timeskip.histories.nondeterminism_sets import source_tree
+from timeskip.histories.nondeterminism_state import StateName
+from timeskip.histories.nondeterminism_trace import Source
+from timeskip.histories.replay_commands import Key, Place
+from timeskip.histories.replay_examination import Examination
+from timeskip.histories.replay_texts import command_text
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What it is, in a few words, the line where, how that was found out, and the way out.
+
+    `kind` is the value of a `Kind`, or "changed code", "patch" or "unknown".
+    """
+
+    kind: str
+    told: str
+    place: Place | None
+    evidence: str
+    advice: str
+
+
+_ADVICE = {
+    Kind.RANDOM: "Use `workflow.random()`: it gives the same numbers in every replay.",
+    Kind.CLOCK: "Use `workflow.now()` or `workflow.time()`: they give the time in the history.",
+    Kind.UUID: "Use `workflow.uuid4()`: it gives the same ids in every replay.",
+    Kind.SET_ORDER: "Go through it in an order of your own, as with `sorted(...)`, or keep a list or a"
+    " dict.",
+    Kind.ENVIRONMENT: "Pass it to the workflow as an argument, or read it in an activity.",
+    Kind.STATE: "Keep it in the workflow's own `self`, pass it as an argument, or read it in an"
+    " activity.",
+    Kind.REPLAYING: "A workflow has to do the same in a replay. Only what leaves no command, such as a"
+    " log, may\ndepend on it.",
+    Kind.FILES: "Read it in an activity.",
+    Kind.NETWORK: "Do it in an activity.",
+    Kind.THREADS: "Run it in an activity; in workflows use `asyncio` tasks.",
+    Kind.IDENTITY: "Do not let anything depend on `id(...)`.",
+    Kind.PROCESS: "Pass it to the workflow as an argument, or read it in an activity.",
+}
+
+_CHANGED = """\
+Put the change under `if workflow.patched("an id of its own"):`, and leave the old code in the other
+branch for runs that have begun with it."""
+
+#: What gives something else whenever it is asked, in one process.
+_ALWAYS_NEW = frozenset(
+    {Kind.RANDOM, Kind.CLOCK, Kind.UUID, Kind.STATE, Kind.IDENTITY, Kind.THREADS, Kind.NETWORK}
+)
+
+
+class Inquiry:
+    """Finds the cause.
+
+    Args:
+        events: The history.
+        first, second: Two replays of it, one after the other. The first is the one that broke off.
+        recorded_at: The lines that asked for what is recorded, if they were noted at the time.
+    """
+
+    def __init__(
+        self,
+        events: Sequence[HistoryEvent],
+        first: Examination,
+        second: Examination,
+        recorded_at: Mapping[Key, Place],
+    ) -> None:
+        self._events = events
+        self._first = first
+        self._differ = asked_for(first) != asked_for(second)
+        self._recorded_at = recorded_at
+        self._mismatch = first.mismatch
+        self._command = first.mismatch.command if first.mismatch is not None else None
+        self._code_changed = _code_changed(recorded_at, first.trace.codes)
+
+    def cause(self) -> Cause:
+        """The likeliest."""
+        mismatch, trace = self._mismatch, self._first.trace
+        if mismatch is not None and (found := patch_trouble(mismatch, trace, self._events)):
+            told, place, advice = found
+            return Cause("patch", told, place, "", advice)
+        sources = self._sources()
+        if self._code_changed:
+            return self._change("The code is not the one that was recorded.")
+        suspects = [source for source in sources if self._flows(source)]
+        if suspects:
+            return self._depends_on(self._best(suspects))
+        if self._differ and sources:
+            return self._depends_on(self._best(sources))
+        if self._code_changed is False:
+            if sources:
+                return self._depends_on(self._best(sources))
+            return self._unknown()
+        if self._differ:
+            return self._unknown()
+        return self._change("Two replays of the history asked for the same.")
+
+    def others(self, chosen: Cause) -> list[str]:
+        """What else the code depends upon that it should not, as `name at place`."""
+        return [
+            f"{source.name} at {source.place}"
+            for source in self._sources()
+            if source.place != chosen.place
+        ]
+
+    # -- what the workflow depends upon -------------------------------------------------------
+
+    def _sources(self) -> list[Source]:
+        """All that it has used before the command in question, the nearest first."""
+        until = self._command.moment if self._command is not None else float("inf")
+        trace = self._first.trace
+        found = [source for source in trace.sources if source.moment <= until]
+        for name in trace.state.changed():
+            read = self._last_use(name.name, until)
+            if read is not None:
+                found.append(Source(Kind.STATE, str(name), *read))
+        return sorted(found, key=lambda source: -source.moment)
+
+    def _best(self, sources: Sequence[Source]) -> Source:
+        """The likeliest: what is new each time if the replays differ, then the nearest."""
+        always_new = [source for source in sources if source.kind in _ALWAYS_NEW]
+        lasting = [source for source in sources if source.kind not in _ALWAYS_NEW]
+        if self._differ:
+            return (always_new or lasting)[0]
+        return min(
+            sources, key=lambda source: (source.kind in (Kind.STATE, Kind.IDENTITY), -source.moment)
+        )
+
+    def _depends_on(self, source: Source) -> Cause:
+        if source.kind is Kind.STATE:
+            told = f"{source.name} has changed meanwhile, and it is read"
+        elif source.kind is Kind.SET_ORDER:
+            told = f"the order of the set `{source.name}`, which is another one in each process, is used"
+        elif source.kind is Kind.ENVIRONMENT and source.name.startswith("os.environ"):
+            told = f"the environment of the process: `{source.name}` is read"
+        else:
+            told = f"{source.kind.value}: `{source.name}` is called"
+        return Cause(source.kind.value, told, source.place, self._how_found(), _ADVICE[source.kind])
+
+    def _how_found(self) -> str:
+        if self._differ:
+            return "Two replays of the history asked for different things."
+        if self._code_changed is False:
+            return "The code is the one that was recorded."
+        return ""
+
+    def _flows(self, source: Source) -> bool:
+        place = self._command.place if self._command is not None else None
+        if place is None:
+            return True
+        if source.kind is Kind.STATE:
+            variable = source.name.split("`")[1]
+            flow = Flow(self._paths(), None, [variable, f".{variable}"])
+        else:
+            flow = Flow(self._paths(), source.place)
+        return flow.reaches(place, [*self._command_stack(), *self._conditions(source.moment)])
+
+    def _command_stack(self) -> Sequence[Place]:
+        return self._command.places[:-1] if self._command is not None else ()
+
+    def _conditions(self, since: int) -> list[Place]:
+        """The lines that ran between something and the command in question."""
+        until = self._command.moment if self._command is not None else float("inf")
+        lines = {
+            (code, line): None
+            for moment, code, line in self._first.trace.lines
+            if since <= moment <= until
+        }
+        return [Place(code.co_filename, line, code.co_name, code) for code, line in lines]
+
+    def _paths(self) -> list[str]:
+        return list(dict.fromkeys(code.co_filename for code in self._first.trace.codes))
+
+    def _last_use(self, name: str, until: float) -> tuple[Place, int] | None:
+        """Where a name was last used before the command in question."""
+        for moment, code, line in reversed(self._first.trace.lines):
+            if moment <= until and name in _names_on(code.co_filename, line):
+                qualified = getattr(code, "co_qualname", code.co_name)
+                return Place(
+                    code.co_filename, line, qualified.rpartition("<locals>.")[2], code
+                ), moment
+        return None
+
+    # -- what else ----------------------------------------------------------------------------
+
+    def _change(self, evidence: str) -> Cause:
+        told, place = change_of(self._events, self._first)
+        return Cause("changed code", told, place, evidence, _CHANGED)
+
+    def _unknown(self) -> Cause:
+        """The code is the same, and nothing was seen that it depends upon: but state, perhaps."""
+        read = self._state_in_conditions()
+        if read is not None:
+            name, place = read
+            told = f"{name} may have changed since, and it is read"
+            return Cause(Kind.STATE.value, told, place, self._how_found(), _ADVICE[Kind.STATE])
+        told = "something outside of the workflow's code that could not be found"
+        return Cause("unknown", told, None, self._how_found(), _ADVICE[Kind.STATE])
+
+    def _state_in_conditions(self) -> tuple[StateName, Place] | None:
+        conditions = reversed(self._conditions(0))
+        known = {name.name: name for name in self._first.trace.state.before}
+        for place in conditions:
+            for name in _names_on(place.path, place.line):
+                if name in known:
+                    return known[name], place
+        return None
+
+
+def asked_for(examination: Examination) -> list[str]:
+    """All that a workflow has asked for in a replay, as text."""
+    return [command_text(command.asked) for command in examination.commands]
+
+
+def _code_changed(recorded_at: Mapping[Key, Place], ran: Iterable[CodeType]) -> bool | None:
+    """Whether functions are other than when the history was recorded; None if that is unknown."""
+    if not recorded_at:
+        return None
+    codes = list(ran)
+    recorded = {place.code for place in recorded_at.values() if place.code is not None}
+    if all(code in codes for code in recorded):
+        return False
+    named = {(code.co_name, code.co_filename) for code in codes}
+    missing = [code for code in recorded if code not in codes]
+    return True if any((code.co_name, code.co_filename) in named for code in missing) else None
+
+
+def _names_on(path: str, line: int) -> set[str]:
+    tree = source_tree(path)
+    if tree is None:
+        return set()
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if getattr(node, "lineno", 0) == line:
+            if isinstance(node, ast.Name):
+                names.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                names.add(node.attr)
+    return names

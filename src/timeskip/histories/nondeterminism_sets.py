@@ -1,0 +1,148 @@
+"""Where code goes through a set: in an order that is not the same in every process."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from temporalio.workflow import unsafe
+
+from timeskip.histories.nondeterminism_calls import order_matters
+
+#: What these make of a set does not depend on its order.
+_ORDERLESS = frozenset(
+    {"sorted", "sum", "min", "max", "any", "all", "len", "set", "frozenset", "Counter", "bool"}
+)
+
+#: What these give has the order of what they are given.
+_KEEP_ORDER = frozenset({"list", "tuple", "enumerate", "iter", "reversed", "zip", "map", "filter"})
+
+_SET_METHODS = frozenset({"union", "intersection", "difference", "symmetric_difference", "copy"})
+_SET_OPERATORS = (ast.Sub, ast.BitAnd, ast.BitOr, ast.BitXor)
+
+_MISSING = object()
+
+
+@functools.cache
+def source_tree(path: str) -> ast.Module | None:
+    """The file as Python reads it; None if it cannot be had."""
+    with unsafe.sandbox_unrestricted():
+        text = "".join(linecache.getlines(path))
+    try:
+        return ast.parse(text) if text else None
+    except SyntaxError:
+        return None
+
+
+@functools.cache
+def _iterations(path: str) -> Mapping[int, Sequence[ast.expr]]:
+    """By line, what is gone through there in a way that shows its order."""
+    found: dict[int, list[ast.expr]] = defaultdict(list)
+    tree = source_tree(path)
+    if tree is not None:
+        for expression in _ordered_uses(tree, orderless=False):
+            found[expression.lineno].append(expression)
+    return found
+
+
+def _ordered_uses(node: ast.AST, *, orderless: bool) -> Iterator[ast.expr]:
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        yield node.iter
+    elif isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.DictComp)) and not orderless:
+        yield from (generator.iter for generator in node.generators)
+    elif isinstance(node, ast.Starred):
+        yield node.value
+    elif isinstance(node, ast.Call) and not orderless:
+        name = _name_of(node.func)
+        if name in (*_KEEP_ORDER, "next", "join", "gather"):
+            yield from (argument for argument in node.args if not isinstance(argument, ast.Starred))
+    hides = isinstance(node, ast.Call) and _name_of(node.func) in _ORDERLESS
+    for child in ast.iter_child_nodes(node):
+        yield from _ordered_uses(child, orderless=hides and isinstance(child, ast.expr))
+
+
+class SetWatch:
+    """Looks at lines that are about to run for sets that they go through."""
+
+    def __init__(self) -> None:
+        self._functions_that_give_sets: set[str] = set()
+
+    def returned(self, frame: FrameType, value: object) -> None:
+        """A function has returned."""
+        if isinstance(value, (set, frozenset)) and order_matters(value):
+            self._functions_that_give_sets.add(frame.f_code.co_name)
+
+    def sets_at(self, frame: FrameType) -> list[str]:
+        """The sets that the line of a frame goes through, as the code writes them."""
+        expressions = _iterations(frame.f_code.co_filename).get(frame.f_lineno, ())
+        return [ast.unparse(each) for each in expressions if self._is_set(each, frame)]
+
+    def _is_set(self, node: ast.expr, frame: FrameType) -> bool:
+        if isinstance(node, ast.Set):
+            return not all(
+                isinstance(item, ast.Constant) and isinstance(item.value, (int, float))
+                for item in node.elts
+            )
+        if isinstance(node, ast.SetComp):
+            return True
+        if isinstance(node, ast.IfExp):
+            return self._is_set(node.body, frame) or self._is_set(node.orelse, frame)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, _SET_OPERATORS):
+            return any(
+                self._is_set(side, frame) or _is_view(side) for side in (node.left, node.right)
+            )
+        if isinstance(node, ast.Call):
+            return self._gives_set(node, frame)
+        value = _value_of(node, frame)
+        return isinstance(value, (set, frozenset)) and order_matters(value)
+
+    def _gives_set(self, call: ast.Call, frame: FrameType) -> bool:
+        name = _name_of(call.func)
+        if name in ("set", "frozenset"):
+            return True
+        if name in _KEEP_ORDER:
+            return any(self._is_set(argument, frame) for argument in call.args)
+        if isinstance(call.func, ast.Attribute) and name in _SET_METHODS:
+            return self._is_set(call.func.value, frame)
+        return name in self._functions_that_give_sets
+
+
+def _is_view(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and _name_of(node.func) in ("keys", "items")
+
+
+def _name_of(function: ast.expr) -> str:
+    if isinstance(function, ast.Name):
+        return function.id
+    return function.attr if isinstance(function, ast.Attribute) else ""
+
+
+def _value_of(node: ast.expr, frame: FrameType) -> Any:
+    """What a name or an attribute stands for, found without running any code of the user's."""
+    if isinstance(node, ast.Name):
+        for names in (frame.f_locals, frame.f_globals):
+            if node.id in names:
+                return names[node.id]
+    elif isinstance(node, ast.Attribute):
+        owner = _value_of(node.value, frame)
+        if owner is not _MISSING:
+            return inspect.getattr_static(owner, node.attr, _MISSING)
+    elif isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Constant, ast.Name)):
+        owner = _value_of(node.value, frame)
+        key = (
+            node.slice.value
+            if isinstance(node.slice, ast.Constant)
+            else _value_of(node.slice, frame)
+        )
+        if type(owner) in (dict, list, tuple):
+            try:
+                return owner[key]
+            except (LookupError, TypeError):
+                return _MISSING
+    return _MISSING

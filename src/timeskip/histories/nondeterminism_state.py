@@ -1,0 +1,129 @@
+"""State outside of a workflow: of modules, of classes, of enclosing functions."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+from timeskip.histories.replay_places import is_of_user
+
+#: What stays as it is, or is not looked into.
+_NO_STATE = (ModuleType, FunctionType, BuiltinFunctionType, classmethod, staticmethod, property)
+
+_DEEPEST = 3
+_MOST_ITEMS = 50
+
+
+@dataclass(frozen=True)
+class StateName:
+    """A variable outside of the workflow. `owner` is a module, a class or a function."""
+
+    owner: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"`{self.name}` of {self.owner}"
+
+
+class StateWatch:
+    """Remembers what the state was that a workflow's code looked at, before it did."""
+
+    def __init__(self) -> None:
+        #: What each variable was at first, in a form that can be compared.
+        self.before: dict[StateName, object] = {}
+        self._read: dict[StateName, Any] = {}
+        self._seen: set[CodeType] = set()
+
+    def entered(self, frame: FrameType) -> None:
+        """The user's code is about to run."""
+        if frame.f_code in self._seen:
+            return
+        self._seen.add(frame.f_code)
+        for name, read in _variables(frame):
+            if name not in self.before:
+                value = read()
+                if not isinstance(value, _NO_STATE):
+                    self.before[name] = fingerprint(value)
+                    self._read[name] = read
+
+    def changed(self) -> list[StateName]:
+        """The variables that are now other than they were."""
+        return [name for name, was in self.before.items() if fingerprint(self._read[name]()) != was]
+
+
+def fingerprint(value: Any, depth: int = 0) -> object:
+    """Something that compares equal for as long as a value stays as it is."""
+    if value is None or isinstance(value, (bool, int, float, str, bytes, complex)):
+        return value
+    kind = type(value)
+    if isinstance(value, type) or depth >= _DEEPEST:
+        return id(value)
+    if kind in (list, tuple):
+        return (kind, len(value), *(fingerprint(each, depth + 1) for each in value[:_MOST_ITEMS]))
+    if isinstance(value, dict):
+        items = list(itertools.islice(value.items(), _MOST_ITEMS))
+        return (
+            kind,
+            len(value),
+            *((fingerprint(key, depth + 1), fingerprint(each, depth + 1)) for key, each in items),
+        )
+    if kind in (set, frozenset):
+        return (kind, len(value), frozenset(fingerprint(each, depth + 1) for each in value))
+    if kind is itertools.count:
+        return repr(value)
+    if hasattr(value, "gi_frame"):
+        return (id(value), value.gi_frame and value.gi_frame.f_lasti)
+    if hasattr(value, "__length_hint__"):
+        return (id(value), value.__length_hint__())
+    attributes = getattr(value, "__dict__", None)
+    if isinstance(attributes, dict):
+        return (id(kind), fingerprint(attributes, depth + 1))
+    return id(value)
+
+
+def _variables(frame: FrameType) -> Iterator[tuple[StateName, Any]]:
+    code, names = frame.f_code, frame.f_globals
+    module = str(names.get("__name__", ""))
+    for name in code.co_names:
+        if name not in names or name.startswith("__"):
+            continue
+        value = names[name]
+        if isinstance(value, type):
+            yield from _of_class(value)
+        elif isinstance(value, ModuleType):
+            yield from _of_module(value, code)
+        else:
+            yield StateName(f"module {module}", name), _reader(names, name)
+    for name in code.co_freevars:
+        if name in frame.f_locals and name != "__class__":
+            value = frame.f_locals[name]
+            yield StateName("the enclosing function", name), lambda value=value: value
+    this = frame.f_locals.get("self")
+    if this is not None:
+        yield from _of_class(type(this))
+
+
+def _of_class(owner: type) -> Iterator[tuple[StateName, Any]]:
+    file = getattr(sys.modules.get(owner.__module__), "__file__", None)
+    if file is None or not is_of_user(file):
+        return
+    for name in list(vars(owner)):
+        if not (name.startswith("__") or callable(vars(owner)[name])):
+            yield StateName(f"class {owner.__qualname__}", name), _reader(vars(owner), name)
+
+
+def _of_module(module: ModuleType, code: CodeType) -> Iterator[tuple[StateName, Any]]:
+    file = getattr(module, "__file__", None)
+    if file is None or not is_of_user(file):
+        return
+    for name in code.co_names:
+        if name in vars(module) and not isinstance(vars(module)[name], type):
+            yield StateName(f"module {module.__name__}", name), _reader(vars(module), name)
+
+
+def _reader(names: Any, name: str) -> Any:
+    return lambda: names.get(name)

@@ -1,0 +1,138 @@
+"""Watches a workflow's code for what it depends on besides its history."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import CodeType, FrameType
+from typing import Any
+
+from timeskip.histories import nondeterminism_calls
+from timeskip.histories.nondeterminism_calls import Kind
+from timeskip.histories.nondeterminism_sets import SetWatch
+from timeskip.histories.nondeterminism_state import StateWatch
+from timeskip.histories.replay_commands import Place
+from timeskip.histories.replay_places import is_of_user, nearest_place, place_of
+from timeskip.lanes.awaits import is_users
+
+#: What these look up is not for the workflow.
+_HARMLESS_MODULES = frozenset({"logging", "warnings", "traceback", "linecache", "inspect"})
+
+#: Lines that are remembered; a workflow may run very many.
+_MOST_LINES = 50_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that is not the same in every replay, and the line of the user's that uses it.
+
+    `moment`: how much of the replay had happened; larger is later.
+    """
+
+    kind: Kind
+    name: str
+    place: Place
+    moment: int
+
+
+@dataclass(frozen=True)
+class PatchCall:
+    """A call of `workflow.patched` or, if `deprecated`, of `workflow.deprecate_patch`."""
+
+    deprecated: bool
+    place: Place | None
+
+
+class Trace:
+    """What happened in one replay."""
+
+    def __init__(self) -> None:
+        self.moment = 0
+        self.sources: list[Source] = []
+        self.state = StateWatch()
+        #: The lines of the user's code that ran, with their moments.
+        self.lines: deque[tuple[int, CodeType, int]] = deque(maxlen=_MOST_LINES)
+        #: All of the user's code that ran.
+        self.codes: dict[CodeType, None] = {}
+        self.last_place: Place | None = None
+        #: The first call for each patch.
+        self.patches: dict[str, PatchCall] = {}
+        self._sets = SetWatch()
+        self._known: set[tuple[Kind, str, Place]] = set()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch the code that this thread runs meanwhile. A debugger's own watching is put aside."""
+        tracer, profiler = sys.gettrace(), sys.getprofile()
+        sys.settrace(self._trace)
+        sys.setprofile(self._profile)
+        try:
+            yield
+        finally:
+            sys.setprofile(profiler)
+            sys.settrace(tracer)
+
+    # -- calls --------------------------------------------------------------------------------
+
+    def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event == "c_call":
+            kind = nondeterminism_calls.kind_of_c_call(argument)
+            if kind is not None:
+                name = nondeterminism_calls.name_of_c_function(argument)
+                self._found(kind, name, frame)
+        elif event == "call":
+            found = nondeterminism_calls.kind_of_call(frame)
+            if found is not None and frame.f_back is not None:
+                self._found(*found, frame.f_back)
+        elif event == "return" and frame.f_code.co_name == "workflow_patch":
+            called = PatchCall(bool(frame.f_locals["deprecated"]), nearest_place(frame))
+            self.patches.setdefault(frame.f_locals["id"], called)
+
+    def _found(self, kind: Kind, name: str, caller: FrameType) -> None:
+        frame: FrameType | None = caller
+        while frame is not None and not is_of_user(path := frame.f_code.co_filename):
+            module = str(frame.f_globals.get("__name__", ""))
+            is_ours = module == "timeskip.frozen_time"
+            if (
+                (not is_users(path) and not is_ours)
+                or module.partition(".")[0] in _HARMLESS_MODULES
+                or path.startswith("<frozen importlib")
+            ):
+                return
+            if kind is not Kind.ENVIRONMENT and kind is not Kind.REPLAYING:
+                name = nondeterminism_calls.name_of_function(frame)
+            if kind is Kind.REPLAYING:
+                return
+            frame = frame.f_back
+        if frame is not None:
+            self._note(kind, name, place_of(frame))
+
+    def _note(self, kind: Kind, name: str, place: Place) -> None:
+        self.moment += 1
+        if (kind, name, place) not in self._known:
+            self._known.add((kind, name, place))
+            self.sources.append(Source(kind, name, place, self.moment))
+
+    # -- lines --------------------------------------------------------------------------------
+
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if not is_of_user(frame.f_code.co_filename):
+            return None
+        self.codes.setdefault(frame.f_code)
+        self.state.entered(frame)
+        return self._trace_lines
+
+    def _trace_lines(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "line":
+            self.moment += 1
+            self.lines.append((self.moment, frame.f_code, frame.f_lineno))
+            self.last_place = place_of(frame)
+            for name in self._sets.sets_at(frame):
+                self._note(Kind.SET_ORDER, name, place_of(frame))
+        elif event == "return":
+            self.last_place = place_of(frame)
+            self._sets.returned(frame, argument)
+        return self._trace_lines

@@ -1,0 +1,216 @@
+"""Replays by the SDK's own core, many of them, at little cost.
+
+To make a `Replayer` ready costs as much as to replay a history. So each worker configuration has
+one that stays, fed with histories one after the other, on an event loop and a thread that all of
+them share. Nothing of a test gets there but the histories: no context variable, and so none of its
+virtual time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
+from contextvars import Context
+from typing import Any, TypeVar
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHistory
+from temporalio.runtime import Runtime, TelemetryConfig
+
+from timeskip.histories.replay_settings import ReplaySettings, as_thread_pool
+from timeskip.lanes.activation_executor import ActivationExecutor
+
+Result = TypeVar("Result")
+
+#: Worker configurations whose `Replayer` stays ready.
+_MOST_KEPT = 8
+
+
+class BrokenHistory(ValueError):  # noqa: N818 - says what is the matter
+    """A history that no worker could have been given."""
+
+
+class ReplayThread:
+    """An event loop on a thread of its own, with the `Replayer`s that are ready."""
+
+    def __init__(self) -> None:
+        self.executor = ActivationExecutor()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="timeskip-replay", daemon=True
+        )
+        self._thread.start()
+        # Without the core's own log: it tells each failure, in Rust's notation.
+        self.runtime = Runtime(telemetry=TelemetryConfig(logging=None, metrics=None))
+        self._ready: list[_ReadyReplayer] = []
+
+    def run(
+        self, coroutine: Coroutine[Any, Any, Result], *, timeout: float | None = None
+    ) -> Result:
+        """The coroutine's result. Blocks the thread that calls, for at most `timeout` seconds."""
+        future: Future[Result] = Future()
+
+        def start() -> None:
+            task = self._loop.create_task(coroutine)
+            task.add_done_callback(lambda done: _hand_over(done, future))
+
+        self._loop.call_soon_threadsafe(start, context=Context())
+        return future.result(timeout)
+
+    async def verdicts(
+        self, settings: ReplaySettings, histories: Sequence[WorkflowHistory]
+    ) -> list[Exception | None]:
+        """For each history what the core holds against it, if anything.
+
+        Raises `BrokenHistory` for one that the core could not even begin with.
+        """
+        for history in histories:
+            require_sound(history)
+        replayer = await self._replayer(settings)
+        with without_the_sdks_log():
+            return [await replayer.verdict(history) for history in histories]
+
+    async def _replayer(self, settings: ReplaySettings) -> _ReadyReplayer:
+        found = next((one for one in self._ready if one.settings.is_like(settings)), None)
+        if found is None or found.has_ended:
+            found = _ReadyReplayer(settings, self)
+        self._ready = [one for one in self._ready if one is not found and not one.has_ended]
+        self._ready.append(found)
+        while len(self._ready) > _MOST_KEPT:
+            await self._ready.pop(0).close()
+        return found
+
+    def close(self) -> None:
+        """End it all."""
+        self.run(self._close_replayers())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self.executor.shutdown()
+
+    async def _close_replayers(self) -> None:
+        while self._ready:
+            await self._ready.pop().close()
+        await self._loop.shutdown_asyncgens()
+
+
+class _ReadyReplayer:
+    """A `Replayer` that waits for histories."""
+
+    def __init__(self, settings: ReplaySettings, thread: ReplayThread) -> None:
+        self.settings = settings
+        self._histories: asyncio.Queue[WorkflowHistory | None] = asyncio.Queue()
+        self._verdict: asyncio.Future[Exception | None]
+        replayer = settings.replayer(as_thread_pool(thread.executor), thread.runtime)
+        self._task = asyncio.ensure_future(self._serve(replayer))
+
+    @property
+    def has_ended(self) -> bool:
+        return self._task.done()
+
+    async def verdict(self, history: WorkflowHistory) -> Exception | None:
+        """What the core holds against the history, if anything."""
+        self._verdict = asyncio.get_running_loop().create_future()
+        self._histories.put_nowait(history)
+        either: set[asyncio.Future[Any]] = {self._verdict, self._task}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not self._verdict.done():
+            await self._task
+        return self._verdict.result()
+
+    async def close(self) -> None:
+        """Let go of the core's worker."""
+        self._histories.put_nowait(None)
+        with contextlib.suppress(Exception):  # it was told when it happened
+            await self._task
+
+    async def _serve(self, replayer: Any) -> None:
+        async with replayer.workflow_replay_iterator(self._fed()) as results:
+            async for result in results:
+                self._verdict.set_result(result.replay_failure)
+
+    async def _fed(self) -> AsyncIterator[WorkflowHistory]:
+        while (history := await self._histories.get()) is not None:
+            yield history
+
+
+def require_sound(history: WorkflowHistory) -> None:
+    """Raise `BrokenHistory` for what the core would wait for without end."""
+    events = history.events
+    named = f"the history of workflow {history.workflow_id!r}"
+    if not events or events[0].event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+        raise BrokenHistory(f"{named} does not begin with WorkflowExecutionStarted")
+    if not events[0].workflow_execution_started_event_attributes.original_execution_run_id:
+        raise BrokenHistory(f"{named} does not say its run id (`originalExecutionRunId`)")
+    for event, expected in zip(events, range(1, len(events) + 1), strict=True):
+        if event.event_id != expected:
+            raise BrokenHistory(f"{named} goes from event {expected - 1} to event {event.event_id}")
+    if not any(_is_task_start(event) for event in events):
+        raise BrokenHistory(f"{named} ends before any workflow task was started")
+
+
+def _is_task_start(event: Any) -> bool:
+    return bool(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+
+
+# -- one for the process --------------------------------------------------------------------------
+
+_thread: ReplayThread | None = None
+_lock = threading.Lock()
+
+
+def replay_thread() -> ReplayThread:
+    """The process's own."""
+    global _thread
+    with _lock:
+        if _thread is None:
+            _thread = ReplayThread()
+            atexit.register(close_replay_thread)
+        return _thread
+
+
+def close_replay_thread() -> None:
+    """End the process's own, if there is one; the next use makes another."""
+    global _thread
+    with _lock:
+        thread, _thread = _thread, None
+    if thread is not None:
+        atexit.unregister(close_replay_thread)
+        thread.close()
+
+
+def _hand_over(done: asyncio.Task[Result], future: Future[Result]) -> None:
+    error = done.exception()
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(done.result())
+
+
+@contextlib.contextmanager
+def without_the_sdks_log() -> Iterator[None]:
+    """What the SDK would log of a failure is told by whoever asked for the replay.
+
+    Of this thread: workers of other threads go on logging.
+    """
+    here = threading.get_ident()
+
+    def is_elsewhere(record: logging.LogRecord) -> bool:
+        return record.thread != here
+
+    loggers = [
+        logging.getLogger(f"temporalio.worker.{name}")
+        for name in ("_workflow", "_workflow_instance")
+    ]
+    for logger in loggers:
+        logger.addFilter(is_elsewhere)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(is_elsewhere)

@@ -1,0 +1,78 @@
+"""Which worker ran which run, and where its code asked for what: noted while a test goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_commands import WorkflowCommand
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.worker import WorkflowInstance
+
+from timeskip.histories.replay_commands import Key, Place, key_of_command
+from timeskip.histories.replay_places import nearest_place, place_of_definition
+from timeskip.histories.replay_settings import ReplaySettings, inner_instance
+
+
+class ReplayLedger:
+    """For each run, by its id, the worker that last ran it, and the lines of its commands.
+
+    May be told and asked by any thread.
+    """
+
+    def __init__(self) -> None:
+        #: The worker that last began to work on the run, and the one that last had an answer.
+        self.begun: dict[str, ReplaySettings] = {}
+        self.answered: dict[str, ReplaySettings] = {}
+        self.places: dict[str, dict[Key, Place]] = {}
+
+    def created(self, instance: WorkflowInstance) -> None:
+        """A worker has made a workflow: note from now on what it asks for."""
+        inner = inner_instance(instance)
+        add_command: Callable[[], WorkflowCommand] = inner._add_command
+        activate = instance.activate
+        places = self.places.setdefault(instance.get_info().run_id, {})
+        asked: list[tuple[WorkflowCommand, Place | None]] = []
+
+        def add_and_note() -> WorkflowCommand:
+            command = add_command()
+            asked.append((command, nearest_place(sys._getframe(1))))
+            return command
+
+        def activate_and_note(activation: WorkflowActivation) -> WorkflowActivationCompletion:
+            completion = activate(activation)
+            for command, place in asked:
+                # Of a run that was replayed in between, what it asked for at first counts.
+                places.setdefault(key_of_command(command), place or place_of_definition(inner))
+            asked.clear()
+            return completion
+
+        noted: object = instance
+        vars(noted)["activate"] = activate_and_note
+        vars(inner)["_add_command"] = add_and_note
+
+
+class LedgerOfWorker:
+    """What one worker tells the ledger."""
+
+    def __init__(self, ledger: ReplayLedger, settings: ReplaySettings) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._working: set[str] = set()
+
+    def began(self, activation: WorkflowActivation) -> None:
+        """The worker was given something to do, if it is not only to forget, or to be asked."""
+        if activation.jobs and activation.jobs[0].WhichOneof("variant") not in (
+            "remove_from_cache",
+            "query_workflow",
+        ):
+            self._working.add(activation.run_id)
+            self._ledger.begun[activation.run_id] = self._settings
+
+    def answers(self, completion: WorkflowActivationCompletion) -> None:
+        """The worker has an answer."""
+        if completion.run_id in self._working:
+            self._working.discard(completion.run_id)
+            if not completion.HasField("failed"):
+                self._ledger.answered[completion.run_id] = self._settings

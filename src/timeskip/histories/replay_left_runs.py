@@ -1,0 +1,128 @@
+"""Replays what a test has left behind."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
+
+from timeskip.errors import ReplayFailed, WorkflowNotDeterministic
+from timeskip.histories.replay_commands import Key, Place
+from timeskip.histories.replay_core import ReplayThread, replay_thread
+from timeskip.histories.replay_settings import ReplaySettings
+
+#: Runs of which so many have the same events, in the same order, are taken for the same.
+_MOST_ALIKE = 20
+
+#: Real seconds that an explanation may take while a test waits.
+_PATIENCE = 20.0
+
+#: Runs that a message tells of.
+_MOST_TOLD = 5
+
+
+@dataclass(frozen=True)
+class LeftRun:
+    """A run, how the worker that ran it is to be had again, and where its code asked for what.
+
+    `events`: the part of its history that is to be replayed.
+    """
+
+    workflow_id: str
+    events: Sequence[HistoryEvent]
+    settings: ReplaySettings
+    places: Mapping[Key, Place]
+
+
+def require_replays(runs: Iterable[LeftRun]) -> None:
+    """Replay them all, but for more of what is the same; blocks the thread that calls.
+
+    Raises `WorkflowNotDeterministic`, or `ReplayFailed` if a run fails in a replay for any other
+    reason: the explanation of the first, and the names of the others.
+    """
+    chosen = _without_many_alike(runs)
+    if chosen:
+        thread = replay_thread()
+        thread.run(_require_replays(chosen, thread))
+
+
+async def _require_replays(runs: Sequence[LeftRun], thread: ReplayThread) -> None:
+    failed: list[LeftRun] = []
+    verdicts: list[Exception] = []
+    for group in _by_worker(runs):
+        histories = [WorkflowHistory(run.workflow_id, run.events) for run in group]
+        for run, verdict in zip(
+            group, await thread.verdicts(group[0].settings, histories), strict=True
+        ):
+            if verdict is not None:
+                failed.append(run)
+                verdicts.append(verdict)
+    if failed:
+        # Whose import takes longer than many replays.
+        from timeskip.histories.replay_verdict import failure_of
+
+        first, *others = failed
+        error = await failure_of(
+            first.settings, first.workflow_id, first.events, verdicts[0], thread, first.places
+        )
+        raise _told_with(error, [other.workflow_id for other in others])
+
+
+def _by_worker(runs: Iterable[LeftRun]) -> list[list[LeftRun]]:
+    groups: list[list[LeftRun]] = []
+    for run in runs:
+        group = next((one for one in groups if one[0].settings.is_like(run.settings)), None)
+        if group is None:
+            groups.append([run])
+        else:
+            group.append(run)
+    return groups
+
+
+def _without_many_alike(runs: Iterable[LeftRun]) -> list[LeftRun]:
+    alike: dict[tuple[object, ...], int] = defaultdict(int)
+    chosen = []
+    for run in runs:
+        started = run.events[0].workflow_execution_started_event_attributes
+        shape = (started.workflow_type.name, *(event.event_type for event in run.events))
+        alike[shape] += 1
+        if alike[shape] <= _MOST_ALIKE:
+            chosen.append(run)
+    return chosen
+
+
+def _told_with(error: ReplayFailed, others: Sequence[str]) -> ReplayFailed:
+    if not others:
+        return error
+    names = ", ".join(map(repr, others[:_MOST_TOLD]))
+    more = f" and {len(others) - _MOST_TOLD} more" if len(others) > _MOST_TOLD else ""
+    told = f"{error}\n\nThe replays of {names}{more} failed as well."
+    if isinstance(error, WorkflowNotDeterministic):
+        return WorkflowNotDeterministic(
+            told, workflow_id=error.workflow_id, explanation=error.explanation
+        )
+    return ReplayFailed(told, workflow_id=error.workflow_id)
+
+
+def explanation_of(
+    settings: ReplaySettings,
+    workflow_id: str,
+    events: Sequence[HistoryEvent],
+    message: str,
+    places: Mapping[Key, Place],
+) -> str | None:
+    """Why a worker found a run nondeterministic; None if that cannot be found out."""
+    from timeskip.histories.nondeterminism import explain_failure
+
+    thread = replay_thread()
+    try:
+        explanation = thread.run(
+            explain_failure(settings, workflow_id, events, message, thread, places),
+            timeout=_PATIENCE,
+        )
+    except Exception:  # noqa: BLE001 - the failure itself is what the test must hear of
+        return None
+    return str(explanation)

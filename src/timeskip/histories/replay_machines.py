@@ -1,0 +1,93 @@
+"""The direct lane's state machines of one run, noting who asked for what and where it breaks off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from temporalio.api.command.v1 import Command
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.bridge.proto.workflow_commands import WorkflowCommand
+
+from timeskip.clock import Nanoseconds
+from timeskip.histories.replay_commands import IssuedCommand
+from timeskip.lanes.direct.flags import Flags
+from timeskip.lanes.direct.machines.machine import FatalError, Machine, NondeterminismError
+from timeskip.lanes.direct.workflow_machines import RunIdentity, WorkflowMachines
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Where history and code part ways.
+
+    `event`: the recorded event that fits nothing, if it is about one. `command`: the command that
+    stood first in the line instead, if any did. `message` is in the core's words.
+    """
+
+    event: HistoryEvent | None
+    command: IssuedCommand | None
+    message: str
+
+
+class ObservedMachines(WorkflowMachines):
+    """Machines that know where in the workflow's code each of their commands was issued."""
+
+    def __init__(self, run: RunIdentity, flags: Flags, now: Callable[[], Nanoseconds]) -> None:
+        super().__init__(run, flags, now)
+        self.mismatch: Mismatch | None = None
+        self._expected: list[IssuedCommand] = []
+        self._asking: IssuedCommand | None = None
+        self._issued: dict[Machine, IssuedCommand] = {}
+
+    def expect(self, issued: Iterable[IssuedCommand]) -> None:
+        """The commands of the answer that comes next, with their places."""
+        self._expected = list(issued)
+
+    def take_commands(self, commands: Iterable[WorkflowCommand]) -> None:
+        try:
+            super().take_commands(self._one_by_one(commands))
+        except (NondeterminismError, FatalError) as error:
+            self._broke_off(None, self._asking, error)
+            raise
+        finally:
+            self._asking = None
+
+    def _one_by_one(self, commands: Iterable[WorkflowCommand]) -> Iterator[WorkflowCommand]:
+        for command in commands:
+            self._asking = next((one for one in self._expected if one.sent == command), None)
+            if self._asking is not None:
+                self._expected.remove(self._asking)
+            yield command
+
+    def add_command(self, machine: Machine, command: Command) -> None:
+        super().add_command(machine, command)
+        self._note(machine)
+
+    def remember(self, kind: str, seq: int, machine: Machine) -> None:
+        super().remember(kind, seq, machine)
+        self._note(machine)
+
+    def _note(self, machine: Machine) -> None:
+        if self._asking is not None:
+            self._issued.setdefault(machine, self._asking)
+
+    def _handle(self, event: HistoryEvent, following: HistoryEvent | None) -> bool:
+        line = [machine for machine, _ in self._sent]
+        try:
+            skips = super()._handle(event, following)
+        except (NondeterminismError, FatalError) as error:
+            # Whoever left the line last did so for this event, and did not fit.
+            left = len(line) - len(self._sent)
+            first = line[max(left - 1, 0)] if line else None
+            self._broke_off(event, self._issued.get(first) if first is not None else None, error)
+            raise
+        left = len(line) - len(self._sent)
+        if left and (issued := self._issued.get(line[left - 1])) is not None:
+            issued.event = event
+        return skips
+
+    def _broke_off(
+        self, event: HistoryEvent | None, command: IssuedCommand | None, error: Exception
+    ) -> None:
+        if self.mismatch is None:
+            self.mismatch = Mismatch(event, command, str(error))

@@ -1,0 +1,260 @@
+"""What a replay has to know of the worker that ran a workflow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import temporalio.worker
+import temporalio.workflow
+from temporalio.client import ClientConfig
+from temporalio.common import HeaderCodecBehavior
+from temporalio.converter import DataConverter
+from temporalio.runtime import Runtime
+from temporalio.worker import (
+    Interceptor,
+    Replayer,
+    ReplayerConfig,
+    UnsandboxedWorkflowRunner,
+    WorkerConfig,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+#: Told of each workflow that a replay makes, before its code runs.
+OnCreated = Callable[[WorkflowInstance], None]
+
+#: The SDK would read the code of every imported module to make one up.
+_BUILD_ID = "timeskip"
+
+
+@dataclass(frozen=True, eq=False)
+class ReplaySettings:
+    """The options of a worker, or of a `temporalio.worker.Replayer`, that its workflows can see."""
+
+    workflows: tuple[type, ...]
+    workflow_runner: WorkflowRunner = field(default_factory=SandboxedWorkflowRunner)
+    unsandboxed_workflow_runner: WorkflowRunner = field(default_factory=UnsandboxedWorkflowRunner)
+    namespace: str = "ReplayNamespace"
+    data_converter: DataConverter = DataConverter.default
+    interceptors: tuple[Interceptor, ...] = ()
+    plugins: tuple[temporalio.worker.Plugin, ...] = ()
+    workflow_failure_exception_types: tuple[type[BaseException], ...] = ()
+    debug_mode: bool = False
+    disable_safe_workflow_eviction: bool = False
+    header_codec_behavior: HeaderCodecBehavior = HeaderCodecBehavior.NO_CODEC
+    build_id: str | None = None
+    identity: str | None = None
+
+    @staticmethod
+    def of_worker(worker: WorkerConfig, client: ClientConfig) -> ReplaySettings:
+        """Those of a worker, from the options in use of itself and of its client.
+
+        Its plugins have had their say, so they only lend the context in which they want replays to
+        run. Interceptors that leave workflows alone are left out.
+        """
+        from_client = [each for each in client["interceptors"] if isinstance(each, Interceptor)]
+        return ReplaySettings(
+            workflows=tuple(worker.get("workflows", ())),
+            workflow_runner=_unwatched(worker["workflow_runner"]),
+            unsandboxed_workflow_runner=_unwatched(worker["unsandboxed_workflow_runner"]),
+            namespace=client["namespace"],
+            data_converter=client["data_converter"],
+            interceptors=tuple(
+                each
+                for each in [*from_client, *worker.get("interceptors", ())]
+                if _sees_workflows(each)
+            ),
+            plugins=tuple(_LentContext(each) for each in worker.get("plugins", ())),
+            workflow_failure_exception_types=tuple(
+                worker.get("workflow_failure_exception_types", ())
+            ),
+            debug_mode=worker.get("debug_mode", False),
+            disable_safe_workflow_eviction=worker.get("disable_safe_workflow_eviction", False),
+            header_codec_behavior=client["header_codec_behavior"],
+            build_id=worker.get("build_id"),
+            identity=worker.get("identity"),
+        )
+
+    @staticmethod
+    def of_options(workflows: Sequence[type], options: dict[str, Any]) -> ReplaySettings:
+        """Those that a caller names, as for `temporalio.worker.Replayer`.
+
+        Raises `TypeError` for an option that there is not.
+        """
+        sequences = ("interceptors", "plugins", "workflow_failure_exception_types")
+        given: dict[str, Any] = {
+            name: tuple(value) if name in sequences else value for name, value in options.items()
+        }
+        return ReplaySettings(workflows=tuple(workflows), **given)
+
+    def replayer(
+        self,
+        executor: ThreadPoolExecutor,
+        runtime: Runtime | None = None,
+        on_created: OnCreated | None = None,
+    ) -> Replayer:
+        """A real `Replayer` that replays as the worker would have done."""
+        return Replayer(
+            workflows=self.workflows,
+            workflow_task_executor=executor,
+            workflow_runner=watched(self.workflow_runner, on_created, tries=False),
+            unsandboxed_workflow_runner=watched(
+                self.unsandboxed_workflow_runner, on_created, tries=False
+            ),
+            namespace=self.namespace,
+            data_converter=self.data_converter,
+            interceptors=self.interceptors,
+            plugins=self.plugins,
+            build_id=self.build_id or _BUILD_ID,
+            identity=self.identity,
+            workflow_failure_exception_types=self.workflow_failure_exception_types,
+            debug_mode=self.debug_mode,
+            runtime=runtime,
+            disable_safe_workflow_eviction=self.disable_safe_workflow_eviction,
+            header_codec_behavior=self.header_codec_behavior,
+        )
+
+    def is_like(self, other: ReplaySettings) -> bool:
+        """Whether one `Replayer` does for both."""
+        return all(
+            _alike(getattr(self, field.name), getattr(other, field.name))
+            for field in dataclasses.fields(self)
+        )
+
+    def knows(self, workflow_type: str) -> bool:
+        """Whether a workflow of this type is among its workflows, or a dynamic one."""
+        names = {_name(workflow) for workflow in self.workflows}
+        return workflow_type in names or None in names
+
+
+def _alike(one: object, other: object) -> bool:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if one is other:
+        return True
+    if type(one) is not type(other) or isinstance(one, type):
+        return False
+    if isinstance(one, (str, bool, SandboxedWorkflowRunner, _LentContext)):
+        return one == other
+    if isinstance(one, UnsandboxedWorkflowRunner):
+        return True
+    # Without a state of its own, one object of a class is as good as another.
+    return isinstance(one, Interceptor) and not (vars(one) or vars(other))
+
+
+def _sees_workflows(interceptor: Interceptor) -> bool:
+    of_class = type(interceptor).workflow_interceptor_class
+    return of_class is not Interceptor.workflow_interceptor_class
+
+
+def _name(workflow: type) -> str | None:
+    return temporalio.workflow._Definition.must_from_class(workflow).name
+
+
+class _LentContext(temporalio.worker.Plugin):
+    """A plugin that has configured the worker before, and is not asked again to configure."""
+
+    def __init__(self, plugin: temporalio.worker.Plugin) -> None:
+        self._plugin = plugin
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _LentContext) and other._plugin is self._plugin
+
+    def __hash__(self) -> int:
+        return id(self._plugin)
+
+    def name(self) -> str:
+        return self._plugin.name()
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        return config
+
+    async def run_worker(self, worker: Any, next: Any) -> None:
+        await next(worker)
+
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        return config
+
+    def run_replayer(
+        self, replayer: Replayer, histories: Any, next: Any
+    ) -> AbstractAsyncContextManager[Any]:
+        return self._plugin.run_replayer(replayer, histories, next)
+
+
+# -- runners --------------------------------------------------------------------------------------
+
+
+def watched(runner: WorkflowRunner, on_created: OnCreated | None, *, tries: bool) -> WorkflowRunner:
+    """The same runner, but that it tells of each workflow that it makes.
+
+    `tries`: whether it makes each once before, to see that it can, as the SDK does.
+    """
+    if type(runner) is SandboxedWorkflowRunner:
+        # The SDK knows its own sandbox by its class, when it comes to debuggers.
+        return _WatchedSandbox(runner.restrictions, runner.runner_class, on_created, tries)
+    return _WatchedRunner(runner, on_created, tries=tries)
+
+
+def _unwatched(runner: WorkflowRunner) -> WorkflowRunner:
+    if isinstance(runner, _WatchedSandbox):
+        return SandboxedWorkflowRunner(runner.restrictions, runner.runner_class)
+    return runner.runner if isinstance(runner, _WatchedRunner) else runner
+
+
+@dataclass(frozen=True)
+class _WatchedSandbox(SandboxedWorkflowRunner):
+    on_created: OnCreated | None = None
+    tries: bool = True
+
+    def prepare_workflow(self, defn: temporalio.workflow._Definition) -> None:
+        # It imports the workflow's module, which takes milliseconds.
+        if self.tries:
+            super().prepare_workflow(defn)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        instance = super().create_instance(det)
+        if self.on_created is not None:
+            self.on_created(instance)
+        return instance
+
+
+class _WatchedRunner(WorkflowRunner):
+    def __init__(
+        self, runner: WorkflowRunner, on_created: OnCreated | None, *, tries: bool
+    ) -> None:
+        self.runner = runner
+        self._on_created = on_created
+        self._tries = tries
+
+    def prepare_workflow(self, defn: temporalio.workflow._Definition) -> None:
+        if self._tries:
+            self.runner.prepare_workflow(defn)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        instance = self.runner.create_instance(det)
+        if self._on_created is not None:
+            self._on_created(instance)
+        return instance
+
+    def set_worker_level_failure_exception_types(
+        self, types: Sequence[type[BaseException]]
+    ) -> None:
+        self.runner.set_worker_level_failure_exception_types(types)
+
+
+def inner_instance(instance: WorkflowInstance) -> Any:
+    """What runs a workflow's code: the workflow's event loop, within the sandbox if it has one."""
+    sandbox = getattr(instance, "globals_and_locals", {}).get("__temporal_in_sandbox")
+    return instance if sandbox is None else sandbox.instance
+
+
+def as_thread_pool(executor: object) -> ThreadPoolExecutor:
+    """The SDK names a pool of threads, and uses it as any executor."""
+    return cast(ThreadPoolExecutor, executor)

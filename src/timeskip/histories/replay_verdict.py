@@ -1,0 +1,49 @@
+"""What is raised when the SDK's core has refused a history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import temporalio.workflow
+from temporalio.api.history.v1 import HistoryEvent
+
+from timeskip.errors import ReplayFailed, WorkflowNotDeterministic
+from timeskip.histories.nondeterminism import core_message, explain_failure
+from timeskip.histories.replay_commands import Key, Place
+from timeskip.histories.replay_core import ReplayThread
+from timeskip.histories.replay_settings import ReplaySettings
+
+
+async def failure_of(
+    settings: ReplaySettings,
+    workflow_id: str,
+    events: Sequence[HistoryEvent],
+    verdict: Exception,
+    thread: ReplayThread,
+    places: Mapping[Key, Place],
+) -> ReplayFailed:
+    """The error that explains a verdict. Runs on `thread`."""
+    if isinstance(verdict, temporalio.workflow.NondeterminismError):
+        explanation = await explain_failure(
+            settings, workflow_id, events, str(verdict), thread, places
+        )
+        return WorkflowNotDeterministic(
+            str(explanation), workflow_id=workflow_id, explanation=explanation
+        )
+    workflow_type = events[0].workflow_execution_started_event_attributes.workflow_type.name
+    return ReplayFailed(
+        f"workflow {workflow_id!r} ({workflow_type}) fails when its history is replayed: "
+        f"{_told(str(verdict))}",
+        workflow_id=workflow_id,
+    )
+
+
+def _told(verdict: str) -> str:
+    """The workflow's error with its traceback, out of what the core makes of it."""
+    found = re.search(r'stack_trace: "((?:[^"\\]|\\.)*)"', verdict)
+    stack = found.group(1).replace("\\n", "\n").replace('\\"', '"') if found else ""
+    kind = re.search(r'r#type: "(\w+)"', verdict)
+    message = core_message(verdict)
+    named = f"{kind.group(1)}: {message}" if kind else message
+    return f"{named}\n\n{stack}".rstrip()
