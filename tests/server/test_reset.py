@@ -55,6 +55,9 @@ class Snapshots:
     def workflow_task_failed(self, *told: object) -> None:
         """Not looked at."""
 
+    def workflow_task_kept_too_long(self, *told: object) -> None:
+        """Not looked at."""
+
     def activity_attempt_failed(self, *told: object) -> None:
         """Not looked at."""
 

@@ -9,12 +9,22 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import EventType
 
-from timeskip import Simulation
+from timeskip import Simulation, WorkflowTaskFailed
 
 
 @activity.defn
 async def nap(seconds: float) -> None:
     await asyncio.sleep(seconds)
+
+
+@activity.defn(name="nap")
+async def nap_once(seconds: float) -> None:
+    if not naps:
+        naps.append(seconds)
+        await asyncio.sleep(seconds)
+
+
+naps: list[float] = []
 
 
 @workflow.defn
@@ -26,7 +36,7 @@ class Napper:
         )
 
 
-@pytest.mark.parametrize("seconds", [5, 10, 3600, 31_536_000])
+@pytest.mark.parametrize("seconds", [5, 10, 1700])
 async def test_workflow_task_outlives_a_local_activity_that_sleeps(
     sim: Simulation, seconds: float
 ) -> None:
@@ -37,3 +47,28 @@ async def test_workflow_task_outlives_a_local_activity_that_sleeps(
     assert sim.elapsed == timedelta(seconds=seconds)
     kinds = [event.event_type for event in sim.runs[0].history.events]
     assert EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT not in kinds
+
+
+async def test_local_activity_that_no_server_would_wait_for_is_told(sim: Simulation) -> None:
+    async with sim.worker(workflows=[Napper], activities=[nap]):
+        with pytest.raises(WorkflowTaskFailed) as told:
+            await sim.client.execute_workflow(
+                Napper.run, 31_536_000, id="napper", task_queue=sim.task_queue
+            )
+        assert timedelta(minutes=30) <= sim.elapsed < timedelta(minutes=31)
+    assert told.value.cause == "WORKFLOW_TASK_HEARTBEAT_TIMEOUT"
+    assert str(told.value).startswith(
+        "workflow 'napper' (Napper) cannot go on: a local activity of it takes longer than\n"
+        "30 minutes. "
+    )
+
+
+async def test_local_activity_may_be_shorter_at_the_next_try(sim: Simulation) -> None:
+    naps.clear()
+    async with sim.worker(workflows=[Napper], activities=[nap_once]):
+        with sim.expect_workflow_task_failures():
+            await sim.client.execute_workflow(
+                Napper.run, 7200, id="napper", task_queue=sim.task_queue
+            )
+    kinds = [event.event_type for event in sim.runs[0].history.events]
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT in kinds

@@ -65,6 +65,16 @@ def workflow_task_failed(run: Run, cause: str, failure: Failure) -> str:
     return "\n\n".join([*paragraphs, _FOR_EVER])
 
 
+def local_activity_too_long(run: Run) -> str:
+    """What becomes of it, and what to do."""
+    return (
+        f"workflow {run.workflow_id!r} ({run.workflow_type}) cannot go on: a local activity of it "
+        "takes longer than\n30 minutes. A worker cannot keep a workflow task for longer: a server "
+        "then hands it out anew, and\nthe local activity starts all over. Make it an ordinary "
+        "activity: `workflow.execute_activity(...)`.\n\n" + _FOR_EVER
+    )
+
+
 def workflow_task_fails_for_ever(run: Run, task: WorkflowTask) -> str:
     """The test expects failures, but not that there will be nothing else."""
     return (

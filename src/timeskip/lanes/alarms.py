@@ -83,6 +83,19 @@ class Alarms:
                 ),
             )
 
+    def workflow_task_kept_too_long(self, run: Run, task: WorkflowTask) -> None:
+        """Give up the run, unless the test expects it: its local activity begins anew for ever."""
+        if not self.expecting:
+            self._give_up(
+                run,
+                WorkflowTaskFailed(
+                    alarm_texts.local_activity_too_long(run),
+                    workflow_id=run.workflow_id,
+                    run_id=run.run_id,
+                    cause="WORKFLOW_TASK_HEARTBEAT_TIMEOUT",
+                ),
+            )
+
     def workflow_task_abandoned(self, run: Run, task: WorkflowTask) -> None:
         """The worker lets a task time out that failed before."""
         if task.attempt >= self._max_activity_attempts:
@@ -119,7 +132,14 @@ class Alarms:
         """End all waits with `error`, as soon as the service has finished what it is doing."""
         if self._pending is None:
             self._pending = error
-        self._keeper.loop.call_soon(self.end_waits, error)
+        # No time passes before the test has heard of it.
+        hold = self._keeper.holds.take("the test is told what is wrong")
+
+        def tell() -> None:
+            self.end_waits(error)
+            hold.release()
+
+        self._keeper.loop.call_soon(tell)
 
     def check(self) -> None:
         """Raise what went off while nobody was waiting."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from temporalio.api.command.v1 import Command
-from temporalio.api.enums.v1 import EventType, TimeoutType
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.failure.v1 import Failure, ServerFailureInfo
 from temporalio.api.history.v1 import WorkflowTaskCompletedEventAttributes
@@ -17,7 +17,7 @@ from temporalio.api.workflowservice.v1 import (
     RespondWorkflowTaskFailedResponse,
 )
 
-from timeskip.clock import SECOND, Nanoseconds
+from timeskip.clock import Nanoseconds
 from timeskip.server import (
     activities,
     commands,
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 #: workers that can forget events.
 _FORGETTABLE_EVENTS = 10
 
-#: A worker may keep a workflow task alive by heartbeats for this long.
-_HEARTBEAT_LIMIT: Nanoseconds = 30 * 60 * SECOND
-
 
 @rpc("RespondWorkflowTaskCompleted")
 def respond_completed(
@@ -69,8 +66,9 @@ def respond_completed(
     only_heartbeat = request.force_create_new_workflow_task and not (
         request.commands or request.messages
     )
-    if only_heartbeat and cluster.clock.now() > task.original_scheduled_time + _HEARTBEAT_LIMIT:
-        _heartbeat_too_long(run, task)
+    limit = task.original_scheduled_time + workflow_tasks.HEARTBEAT_LIMIT
+    if only_heartbeat and cluster.clock.now() > limit:
+        workflow_tasks.heartbeats_too_long(run, task)
         raise not_found("workflow task heartbeat timeout")
     try:
         has_news = commands.check(
@@ -261,12 +259,6 @@ def _remember_queue(run: Run, request: RespondWorkflowTaskCompletedRequest) -> N
         run.sticky_timeout = sticky.schedule_to_start_timeout.ToNanoseconds()
     else:
         workflow_tasks.clear_sticky(run)
-
-
-def _heartbeat_too_long(run: Run, task: WorkflowTask) -> None:
-    workflow_tasks.time_out(run, task, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
-    workflow_tasks.schedule_unless_paused(run)
-    run.commit()
 
 
 def _fail_for(

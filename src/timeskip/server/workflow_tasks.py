@@ -47,6 +47,9 @@ _LENIENT_ATTEMPTS = 3
 _RETRY_INITIAL: Nanoseconds = 5 * SECOND
 _RETRY_MAXIMUM: Nanoseconds = 600 * SECOND
 
+#: A worker may keep a workflow task alive by heartbeats for this long.
+HEARTBEAT_LIMIT: Nanoseconds = 30 * 60 * SECOND
+
 #: A speculative task that no worker takes for so long becomes a normal one.
 _SPECULATIVE_PATIENCE: Nanoseconds = 5 * SECOND
 
@@ -74,6 +77,7 @@ class WorkflowTask:
         "due",
         "history_size",
         "identity",
+        "kept_alive",
         "original_scheduled_time",
         "reasons_to_continue_as_new",
         "request_id",
@@ -107,6 +111,8 @@ class WorkflowTask:
         self.history_size = 0
         self.reasons_to_continue_as_new: list[SuggestContinueAsNewReason.ValueType] = []
         self.due: DueTime | None = None
+        #: Whether it would have timed out if its worker did not send heartbeats for it.
+        self.kept_alive = False
         #: The worker is done with the task but will never answer: it can only time out.
         self.abandoned = False
         #: Which worker has the task, if it told.
@@ -294,9 +300,21 @@ def start(
 def heartbeats_end(run: Run) -> None:
     """The worker goes on with a task that its heartbeats kept alive: from now on it may time out."""
     task = run.workflow_task
-    if task is not None and task.started_event_id and task.due is None:
+    if task is not None and task.kept_alive:
         clock = run.cluster.clock
+        task.kept_alive = False
+        if task.due is not None:
+            task.due.cancel()
         task.due = clock.schedule(clock.now() + task.timeout, lambda: _start_to_close(run, task))
+
+
+def heartbeats_too_long(run: Run, task: WorkflowTask) -> None:
+    """The worker has kept the task for as long as the service lets it. It is handed out anew."""
+    for observer in run.cluster.observers:
+        observer.workflow_task_kept_too_long(run, task)
+    time_out(run, task, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
+    schedule_unless_paused(run)
+    run.commit()
 
 
 def completed_event_id(run: Run, task: WorkflowTask) -> int:
@@ -481,7 +499,10 @@ def _schedule_to_start(run: Run, task: WorkflowTask) -> None:
 
 def _start_to_close(run: Run, task: WorkflowTask) -> None:
     if run.run_id in run.cluster.heartbeating_runs:
-        task.due = None
+        task.kept_alive = True
+        task.due = run.cluster.clock.schedule(
+            task.original_scheduled_time + HEARTBEAT_LIMIT, lambda: heartbeats_too_long(run, task)
+        )
         return
     time_out(run, task, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE)
     schedule_unless_paused(run)
