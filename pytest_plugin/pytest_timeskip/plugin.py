@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import pytest
 
 import timeskip
-from pytest_timeskip import async_tests
+from pytest_timeskip import async_tests, replays
 
 Number = TypeVar("Number", int, float)
 
 _SIMULATION = pytest.StashKey[timeskip.Simulation]()
+_IS_REPLAYED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="Seed of the `sim` fixture's simulations; a failing test prints the one it used.",
     )
+    replays.add_options(parser, group)
     parser.addini("timeskip_lane", "Default of --timeskip-lane.", default="wire")
     parser.addini("timeskip_seed", "Default of --timeskip-seed.", default="0")
     parser.addini(
@@ -84,7 +86,9 @@ def sim(request: pytest.FixtureRequest) -> Iterator[timeskip.Simulation]:
     is raised when the test ends.
     """
     options = _options(request)
-    with timeskip.Simulation(**options) as simulation:
+    # Before the test counts as passed, not after.
+    request.node.stash[_IS_REPLAYED] = options.pop("auto_replay")
+    with timeskip.Simulation(**options, auto_replay=False) as simulation:
         request.node.stash[_SIMULATION] = simulation
         yield simulation
         simulation.check()
@@ -97,6 +101,7 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
         "seed": _seed(config),
         "stall_timeout": timedelta(seconds=_number(config, "timeskip_stall_timeout", float)),
         "max_activity_attempts": _number(config, "timeskip_max_activity_attempts", int),
+        "auto_replay": replays.are_wanted(config),
     }
     for marker in reversed(list(request.node.iter_markers("timeskip"))):
         options.update(marker.kwargs)
@@ -127,6 +132,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         async_tests.run(pyfuncitem)
         return True
     return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    yield
+    simulation = item.stash.get(_SIMULATION, None)
+    if simulation is not None and item.stash[_IS_REPLAYED]:
+        replays.check(simulation)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,6 +6,11 @@ out.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from timeskip.histories.nondeterminism import Explanation
+
 
 class TimeskipError(Exception):
     """Base of all errors that timeskip raises."""
@@ -68,3 +73,24 @@ class GoldenHistoryMissing(TimeskipError):  # noqa: N818 - says what is the matt
 
 class NotInHistory(TimeskipError, AssertionError):  # noqa: N818 - says what is the matter
     """A history has not what a test expects in it. The message tells what comes nearest."""
+
+
+class ReplayFailed(TimeskipError):  # noqa: N818 - says what is the matter
+    """A workflow fails when its history is replayed, or does something else than the history says."""
+
+    def __init__(self, message: str, *, workflow_id: str = "") -> None:
+        super().__init__(message)
+        self.workflow_id = workflow_id
+
+
+class WorkflowNotDeterministic(ReplayFailed):
+    """In a replay a workflow does something else than its history says.
+
+    `explanation`, a `timeskip.histories.Explanation`, has the parts of the message.
+    """
+
+    def __init__(
+        self, message: str, *, workflow_id: str = "", explanation: Explanation | None = None
+    ) -> None:
+        super().__init__(message, workflow_id=workflow_id)
+        self.explanation = explanation

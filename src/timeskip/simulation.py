@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 import temporalio.client
@@ -47,6 +48,7 @@ from timeskip.lanes.lane import Lane
 from timeskip.lanes.selection import LaneName, select
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
+from timeskip.replays import Replays
 from timeskip.server.calls import Answer
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.limits import Limits
@@ -103,6 +105,8 @@ class Simulation(WorkflowEnvironment):
         max_activity_attempts: After so many failures of one activity in a row the test is told.
         stall_timeout: For how much real time the test waits for something that goes on without
             result, such as an activity that blocks. Stops in a debugger do not count.
+        auto_replay: Whether every run is replayed at the end of the context (see `check_replays`),
+            unless that ends with an error anyway.
         data_converter, interceptors, plugins: Those of `client`, as for `Client.connect`.
     """
 
@@ -119,6 +123,7 @@ class Simulation(WorkflowEnvironment):
         limits: Limits = Limits(),  # noqa: B008 - immutable
         max_activity_attempts: int = 1000,
         stall_timeout: timedelta = timedelta(seconds=60),
+        auto_replay: bool = True,
         data_converter: temporalio.converter.DataConverter = (
             temporalio.converter.DataConverter.default
         ),
@@ -135,6 +140,7 @@ class Simulation(WorkflowEnvironment):
         self._limits = limits
         self._max_activity_attempts = max_activity_attempts
         self._stall_timeout = stall_timeout
+        self._auto_replay = auto_replay
         self._data_converter = data_converter
         self._interceptors = interceptors
         self._plugins = plugins
@@ -164,6 +170,7 @@ class Simulation(WorkflowEnvironment):
         self._alarms = Alarms(keeper, self._max_activity_attempts)
         cluster.observers.append(self._alarms)
         self._workers = WorkerRegistry(keeper, self._server.configure_worker)
+        self._replays = Replays(self._server, self._workers.ledger)
         activity_time.install()
         self._time = SimulatedTime(keeper, self._clock)
         self._activity_time = ActivityTime(self._time, Attempts(keeper))
@@ -173,6 +180,7 @@ class Simulation(WorkflowEnvironment):
         diagnostician = Diagnostician(keeper, self._alarms, self._situation, self._stall_timeout)
         keeper.on_stuck = diagnostician.stuck
         keeper.on_opened = self._alarms.call_opened
+        self._alarms.why_nondeterministic = self._replays.why_nondeterministic
         keeper.on_abandoned = self._alarms.workflow_task_abandoned
         self._stall_watch = StallWatch(
             keeper,
@@ -218,14 +226,30 @@ class Simulation(WorkflowEnvironment):
     def __enter__(self) -> Simulation:
         return self.start()
 
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._check_replays_after(error)
+        finally:
+            self.stop()
 
     async def __aenter__(self) -> Simulation:
         return self.start()
 
-    async def __aexit__(self, *exception: object) -> None:
-        await self.shutdown()
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._check_replays_after(error)
+        finally:
+            await self.shutdown()
 
     # -- client and workers -------------------------------------------------------------------
 
@@ -412,6 +436,21 @@ class Simulation(WorkflowEnvironment):
         """Raise what went wrong in the simulation while the test was not waiting for anything."""
         self._alarms.check()
 
+    def check_replays(self) -> None:
+        """Replay every run that there is, closed or open, as its worker would after a restart.
+
+        Each is replayed by the real `temporalio.worker.Replayer`, with the workflows and the options
+        of the worker that ran it last; of many runs with the same events, some. Left out are runs of
+        other processes' workers, and runs that were nondeterministic while the test expected
+        workflow tasks to fail. Blocks until all is done.
+
+        Raises:
+            WorkflowNotDeterministic: A workflow does something else than its history says.
+            ReplayFailed: A workflow fails in a replay for another reason.
+        """
+        self._open()
+        self._replays.check()
+
     # -- synchronous tests --------------------------------------------------------------------
 
     def run(self, coroutine: Awaitable[Result]) -> Result:
@@ -461,6 +500,10 @@ class Simulation(WorkflowEnvironment):
             plugins=[*plugins, self._workers, self._activity_time],
             **options,
         )
+
+    def _check_replays_after(self, error: BaseException | None) -> None:
+        if error is None and self._auto_replay and self._server is not None:
+            self.check_replays()
 
     def _before_call(self, waits: bool) -> None:
         self._open()

@@ -43,8 +43,8 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "none"
 
 
-def workflow_task_failed(run: Run, cause: str, failure: Failure) -> str:
-    """The workflow's own traceback, and what to do."""
+def workflow_task_failed(run: Run, cause: str, failure: Failure, why: str | None) -> str:
+    """The workflow's own traceback, and what to do. `why`: what is known of a nondeterminism."""
     named = f"workflow {run.workflow_id!r} ({run.workflow_type}) cannot go on"
     known = _known_instead(failure, "Workflow class ", "available workflows:")
     if known is not None:
@@ -53,6 +53,8 @@ def workflow_task_failed(run: Run, cause: str, failure: Failure) -> str:
             f"Registered there: {listed(known)}.{similar(run.workflow_type, known)}\n"
             f"Add it to the worker's `workflows=[...]`.\n\n{_FOR_EVER}"
         )
+    if why is not None:
+        return "\n\n".join([f"{named}: its workflow task failed ({cause}).", why, _FOR_EVER])
     is_deadlock = "[TMPRL1101]" in failure.message
     told = _stack(failure) if is_deadlock else _traceback(failure)
     paragraphs = [f"{named}: its workflow task failed ({cause}).", told]

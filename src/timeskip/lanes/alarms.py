@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -55,6 +56,8 @@ class Alarms:
         self._pending: Exception | None = None
         #: Greater than 0 while the test says that it expects failing workflow tasks.
         self.expecting = 0
+        #: Finds out why a workflow is nondeterministic, from the message of its failed task.
+        self.why_nondeterministic: Callable[[Run, str], str | None] | None = None
         #: How many events were recorded so far.
         self.events = 0
 
@@ -76,7 +79,7 @@ class Alarms:
             self._give_up(
                 run,
                 WorkflowTaskFailed(
-                    alarm_texts.workflow_task_failed(run, name, told),
+                    alarm_texts.workflow_task_failed(run, name, told, self._why(run, name, told)),
                     workflow_id=run.workflow_id,
                     run_id=run.run_id,
                     cause=name,
@@ -95,6 +98,11 @@ class Alarms:
                     cause="WORKFLOW_TASK_HEARTBEAT_TIMEOUT",
                 ),
             )
+
+    def _why(self, run: Run, cause: str, failure: Failure) -> str | None:
+        if cause != "NON_DETERMINISTIC_ERROR" or self.why_nondeterministic is None:
+            return None
+        return self.why_nondeterministic(run, failure.message)
 
     def workflow_task_abandoned(self, run: Run, task: WorkflowTask) -> None:
         """The worker lets a task time out that failed before."""

@@ -19,6 +19,7 @@ import temporalio.client
 import temporalio.worker
 import temporalio.workflow
 from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import ClientConfig, WorkflowHistory
 from temporalio.service import ConnectConfig, ServiceClient
@@ -32,6 +33,8 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip.errors import WorkerRefused
+from timeskip.histories.replay_ledger import LedgerOfWorker, ReplayLedger
+from timeskip.histories.replay_settings import ReplaySettings, watched
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.matching import TaskQueue
 from timeskip.server.workflow_tasks import WorkflowTask
@@ -66,6 +69,7 @@ class KnownWorker:
     task_queue: str
     workflows: tuple[str, ...]
     activities: tuple[str, ...]
+    replay: ReplaySettings
     has_stopped: bool = False
 
 
@@ -79,6 +83,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         self._configure_for_lane = configure_for_lane
         self._running: dict[Running, None] = {}
         self.workers: list[KnownWorker] = []
+        self.ledger = ReplayLedger()
         keeper.will_poll = self.will_poll
 
     def configure_client(self, config: ClientConfig) -> ClientConfig:
@@ -94,6 +99,8 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         if isinstance(runner, SandboxedWorkflowRunner):
             restrictions = runner.restrictions.with_passthrough_modules(*_TEST_TOOLS)
             config["workflow_runner"] = dataclasses.replace(runner, restrictions=restrictions)
+        for name in ("workflow_runner", "unsandboxed_workflow_runner"):
+            config[name] = watched(config[name], self.ledger.created, tries=True)
         if not any(config.get(option) for option in _VERSIONING):
             config["build_id"] = _BUILD_ID
         _refuse_versioned(config)
@@ -106,11 +113,13 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             task_queue=worker.task_queue,
             workflows=tuple(sorted(_workflow_name(each) for each in config.get("workflows", ()))),
             activities=tuple(sorted(_activity_name(each) for each in config.get("activities", ()))),
+            replay=ReplaySettings.of_worker(config, worker.client.config(active_config=True)),
         )
         self.workers.append(known)
-        worker._bridge_worker = cast(
-            "temporalio.bridge.worker.Worker", WatchedBridge(worker._bridge_worker, self._keeper)
+        bridge = WatchedBridge(
+            worker._bridge_worker, self._keeper, LedgerOfWorker(self.ledger, known.replay)
         )
+        worker._bridge_worker = cast("temporalio.bridge.worker.Worker", bridge)
         self._keeper.expect_poller(worker.task_queue)
         running = Running(worker, config, asyncio.ensure_future(next(worker)))
         self._running[running] = None
@@ -257,14 +266,26 @@ class WatchedBridge:
     service cannot tell such a task from one that is being worked on, so it is told.
     """
 
-    def __init__(self, bridge: temporalio.bridge.worker.Worker, keeper: TimeKeeper) -> None:
+    def __init__(
+        self,
+        bridge: temporalio.bridge.worker.Worker,
+        keeper: TimeKeeper,
+        ledger: LedgerOfWorker,
+    ) -> None:
         self._bridge = bridge
         self._keeper = keeper
+        self._ledger = ledger
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bridge, name)
 
+    async def poll_workflow_activation(self) -> WorkflowActivation:
+        activation = await self._bridge.poll_workflow_activation()
+        self._ledger.began(activation)
+        return activation
+
     async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
+        self._ledger.answers(completion)
         if not completion.HasField("failed"):
             await self._bridge.complete_workflow_activation(completion)
             return
