@@ -17,6 +17,8 @@ LIMITS = Limits(
     updates=4,
     updates_in_flight_bytes=3_000,
     buffered_events=8,
+    buffered_bytes=12_000,
+    state_bytes=40_000,
 )
 
 #: The same in the real server's words.
@@ -33,4 +35,7 @@ DYNAMIC_CONFIG = (
     f"history.maxTotalUpdates={LIMITS.updates}",
     f"history.maxInFlightUpdatePayloads={LIMITS.updates_in_flight_bytes}",
     f"history.maximumBufferedEventsBatch={LIMITS.buffered_events}",
+    f"history.maximumBufferedEventsSizeInBytes={LIMITS.buffered_bytes}",
+    f"limit.mutableStateSize.error={LIMITS.state_bytes}",
+    "limit.mutableStateSize.warn=1000",
 )

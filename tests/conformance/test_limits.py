@@ -26,7 +26,7 @@ from tests.conformance.commands import (
     start_timer,
 )
 from tests.conformance.low_limits import LIMITS
-from tests.conformance.payloads import payloads
+from tests.conformance.payloads import memo, payloads
 from tests.conformance.scenario import scenario
 from tests.conformance.updates import (
     ACCEPTED,
@@ -274,6 +274,50 @@ async def test_too_much_happens_during_a_workflow_task(world: World) -> None:
     again = await world.raw.poll_workflow_task()
     world.observe_task("next task", again)
     await world.raw.complete_workflow_task(again, complete_workflow())
+    await world.observe_history("history", run)
+
+
+@scenario("event:WorkflowTaskFailed", "rpc:SignalWorkflowExecution", real=LOW)
+async def test_too_large_events_happen_during_a_workflow_task(world: World) -> None:
+    run = await world.start()
+    task = await world.raw.poll_workflow_task()
+    await world.signal(run, "small")
+    await world.signal(run, "large", "x" * 6_000)
+    await world.observe_history("all is buffered", run)
+    await world.signal(run, "large", "x" * 6_000)
+    await world.observe_history("the task has failed", run)
+    await world.observe_error("answer", world.raw.complete_workflow_task(task))
+    world.observe_task("next task", await world.raw.poll_workflow_task())
+
+
+@scenario("rpc:RecordActivityTaskHeartbeat", "event:WorkflowExecutionTerminated", real=LOW)
+async def test_heartbeats_are_too_large_together(world: World) -> None:
+    run = await world.start(memo=memo(customer="x" * 15_000))
+    await world.raw.run_workflow_task(
+        *(
+            schedule_activity(name, task_queue=world.task_queue, start_to_close=100)
+            for name in ("one", "other")
+        )
+    )
+    first, second = [await world.raw.poll_activity_task() for _ in range(2)]
+    large = "x" * 15_000
+    world.observe("of one", await world.raw.heartbeat(first, large))
+    world.observe("again", await world.raw.heartbeat(first, large))
+    await world.observe_error("of the other", world.raw.heartbeat(second, large))
+    await world.observe_error("afterwards", world.raw.heartbeat(first, "alive"))
+    await world.observe_history("history", run)
+
+
+@scenario("rpc:RecordActivityTaskHeartbeat", "event:WorkflowTaskFailed", real=LOW)
+async def test_a_heartbeat_is_too_large_while_a_workflow_task_is_in_flight(world: World) -> None:
+    run = await world.start(memo=memo(customer="x" * 30_000))
+    await world.raw.run_workflow_task(activity(world, 0))
+    beating = await world.raw.poll_activity_task()
+    await world.signal(run)
+    task = await world.raw.poll_workflow_task()
+    await world.signal(run, "buffered")
+    await world.observe_error("heartbeat", world.raw.heartbeat(beating, "x" * 15_000))
+    await world.observe_error("answer", world.raw.complete_workflow_task(task))
     await world.observe_history("history", run)
 
 

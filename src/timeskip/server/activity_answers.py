@@ -23,7 +23,7 @@ from temporalio.api.workflowservice.v1 import (
     RespondActivityTaskFailedResponse,
 )
 
-from timeskip.server import activities, tokens
+from timeskip.server import activities, history_limits, tokens
 from timeskip.server.activities import Activity
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
@@ -64,6 +64,7 @@ def heartbeat(
     if _fails_for_size(activity, request.details, _HEARTBEAT_TOO_LARGE, request.identity):
         return RecordActivityTaskHeartbeatResponse(cancel_requested=True)
     activities.heartbeat(activity, _details(request))
+    history_limits.enforce_on_state(activity.run)
     return RecordActivityTaskHeartbeatResponse(
         cancel_requested=activity.cancel_requested,
         activity_paused=activity.pause is not None,
@@ -79,6 +80,7 @@ def heartbeat_by_id(
     if _fails_for_size(activity, request.details, _HEARTBEAT_TOO_LARGE, request.identity):
         return RecordActivityTaskHeartbeatByIdResponse(cancel_requested=True)
     activities.heartbeat(activity, _details(request))
+    history_limits.enforce_on_state(activity.run)
     return RecordActivityTaskHeartbeatByIdResponse(
         cancel_requested=activity.cancel_requested,
         activity_paused=activity.pause is not None,
@@ -157,6 +159,7 @@ def _fail(
     elif request.HasField("last_heartbeat_details"):
         activity.heartbeat_details = request.last_heartbeat_details
         activity.heartbeat_time = activity.run.cluster.clock.now()
+        history_limits.enforce_on_state(activity.run)
     reported = request.failure
     failure = fitting_failure(reported)
     if failure is not reported:

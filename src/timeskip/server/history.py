@@ -247,6 +247,10 @@ class History:
     def buffered_count(self) -> int:
         return len(self._buffer)
 
+    @property
+    def buffered_bytes(self) -> int:
+        return sum(event.ByteSize() for event in self._buffer)
+
     def _append(self, event: HistoryEvent) -> None:
         event.event_id = len(self.events) + 1
         event.task_id = self._next_task_id()

@@ -1,4 +1,4 @@
-"""What happens to runs whose history, or the buffer in front of it, has grown too long.
+"""What happens to runs that have grown too large: their history, the buffer in front of it, or state.
 
 The change that goes too far is undone, as on the real server: what it has written is not in the
 history, and whoever asked for it is refused. Only its end is, and that of the workflow task that a
@@ -54,6 +54,29 @@ def _forget_what_began(run: Run) -> None:
 
 def enforce_on_buffer(run: Run) -> None:
     """Fail the task that a worker holds if too much has happened meanwhile: the next one sees it."""
-    if run.history.buffered_count > run.cluster.limits.buffered_events:
+    history, limits = run.history, run.cluster.limits
+    if (
+        history.buffered_count > limits.buffered_events
+        or history.buffered_bytes > limits.buffered_bytes
+    ):
         termination.abandon_workflow_task(run)
         workflow_tasks.schedule(run)
+
+
+def enforce_on_state(run: Run) -> None:
+    """Terminate a run that keeps too much, and refuse what it was to keep as well.
+
+    Only heartbeats can bring a run there: all else that it keeps has narrower limits.
+    """
+    kept = [
+        *run.memo.values(),
+        *run.search_attributes.values(),
+        *(activity.heartbeat_details for activity in run.activities.values()),
+    ]
+    size = sum(each.ByteSize() for each in kept if each is not None)
+    if size + run.history.buffered_bytes > run.cluster.limits.state_bytes:
+        reason = "Workflow mutable state size exceeds limit."
+        termination.abandon_workflow_task(run)
+        termination.terminate_open(run, reason, None, termination.HISTORY_SERVICE)
+        run.commit()
+        raise HistoryLimitExceeded(StatusCode.INVALID_ARGUMENT, reason)

@@ -41,3 +41,7 @@ class Limits:
     """The requests of those that no worker has accepted yet have to be smaller than this together."""
     buffered_events: int = 100
     """If more events than this happen to a run while a worker holds its task, that task fails."""
+    buffered_bytes: int = 2 * _MIB
+    """If they are larger than this together, it fails too."""
+    state_bytes: int = 8 * _MIB
+    """A run is terminated when what it keeps is larger: its memo, and the heartbeats of activities."""
