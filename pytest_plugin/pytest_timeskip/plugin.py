@@ -10,7 +10,10 @@ from typing import Any, TypeVar
 import pytest
 
 import timeskip
-from pytest_timeskip import async_tests, replays
+from pytest_timeskip import async_tests, comparisons, conftest_hooks, golden_histories, replays
+from pytest_timeskip.golden_histories import golden_history
+
+__all__ = ["golden_history", "sim"]
 
 Number = TypeVar("Number", int, float)
 
@@ -32,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="Seed of the `sim` fixture's simulations; a failing test prints the one it used.",
     )
+    golden_histories.add_options(parser, group)
     replays.add_options(parser, group)
     parser.addini("timeskip_lane", "Default of --timeskip-lane.", default="wire")
     parser.addini("timeskip_seed", "Default of --timeskip-seed.", default="0")
@@ -63,6 +67,30 @@ def pytest_configure(config: pytest.Config) -> None:
         "start_time=..., search_attributes=[...], max_activity_attempts=10.",
     )
     timeskip.install(frozen_time=config.getini("timeskip_frozen_time"))
+    golden_histories.configure(config)
+    config.pluginmanager.register(_Conftests(config))
+
+
+class _Conftests:
+    """Notes the `conftest.py` files that pytest has found, and finds while it collects."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_plugin_registered(self, plugin: object) -> None:
+        conftest_hooks.note(self._config, plugin)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with conftest_hooks.of_test(item):
+        return (yield)
+
+
+def pytest_assertrepr_compare(
+    config: pytest.Config, op: str, left: object, right: object
+) -> list[str] | None:
+    return comparisons.explained(config, op, left, right)
 
 
 def pytest_unconfigure() -> None:

@@ -40,6 +40,7 @@ from timeskip.clock import (
 )
 from timeskip.diagnosis import Diagnostician
 from timeskip.errors import SimulationClosed
+from timeskip.histories.recorded_replay import replay_failure
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.awaits import name_of_callable
@@ -324,6 +325,13 @@ class Simulation(WorkflowEnvironment):
         elif isinstance(handle, RunRecord):
             handle = self.client.get_workflow_handle(handle.workflow_id, run_id=handle.run_id)
         return await timeskip.histories.History.fetch(handle)
+
+    def replay_failure(self, history: timeskip.histories.History) -> Exception | None:
+        """Replay a history, such as a recorded one, as this test's worker of its workflow would.
+
+        Why the real `temporalio.worker.Replayer` refused it, explained, or None if it did not.
+        """
+        return replay_failure(history, [each.replay for each in self._workers.workers])
 
     # -- time ---------------------------------------------------------------------------------
 

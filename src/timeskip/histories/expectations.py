@@ -37,13 +37,13 @@ class Expectations:
     """Events and what they tell of, to be asserted."""
 
     def __init__(self, decoded: History, converter: DataConverter) -> None:
-        self._decoded = decoded
+        self.decoded = decoded
         self._converter = converter
 
     @cached_property
     def events(self) -> Events:
         """All events; `events("TimerStarted", ...)` are those that match a pattern."""
-        return Events([Event(event, self._converter) for event in self._decoded.events])
+        return Events([Event(event, self._converter) for event in self.decoded.events])
 
     @property
     def workflow_type(self) -> str:

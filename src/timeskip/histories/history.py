@@ -165,7 +165,7 @@ class History(Expectations):
         return History(
             self.recorded,
             workflow_id=self.workflow_id,
-            decoded=self._decoded,
+            decoded=self.decoded,
             converter=self._converter,
             headers=self._headers,
             terms=terms,
@@ -174,7 +174,7 @@ class History(Expectations):
     @cached_property
     def normal(self) -> temporalio.api.history.v1.History:
         """What is left when all that does not count is left out."""
-        normal = normal_form(redacted(self._decoded), self.terms.ignored)
+        normal = normal_form(redacted(self.decoded), self.terms.ignored)
         plugins().hook.timeskip_normalise_history(history=normal)
         reduce_to(self.terms.aspect, normal)
         return normal

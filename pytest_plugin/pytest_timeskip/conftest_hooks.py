@@ -1,0 +1,40 @@
+"""Lets a `conftest.py` implement hooks of timeskip, for the tests beside and below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from timeskip.hookspecs import plugins
+
+_CONFTESTS = pytest.StashKey[list[ModuleType]]()
+
+
+def note(config: pytest.Config, plugin: object) -> None:
+    """Remember a plugin of pytest's that is a `conftest.py` with hooks of timeskip."""
+    if isinstance(plugin, ModuleType) and Path(plugin.__file__ or "").name == "conftest.py":
+        conftests = config.stash.setdefault(_CONFTESTS, [])
+        if any(plugins().parse_hookimpl_opts(plugin, name) for name in dir(plugin)):
+            conftests.append(plugin)
+
+
+@contextmanager
+def of_test(item: pytest.Item) -> Iterator[None]:
+    """Within the block the hooks of the `conftest.py` files above the test are called."""
+    folders = set(item.path.parents)
+    conftests = [
+        conftest
+        for conftest in item.config.stash.get(_CONFTESTS, [])
+        if Path(str(conftest.__file__)).parent in folders
+    ]
+    for conftest in conftests:
+        plugins().register(conftest, name=conftest.__file__)
+    try:
+        yield
+    finally:
+        for conftest in conftests:
+            plugins().unregister(conftest)
