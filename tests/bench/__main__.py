@@ -92,13 +92,15 @@ def _benchmarks(arguments: argparse.Namespace) -> Iterator[Benchmark]:
                 )
             # In the sandbox it would take minutes.
             if arguments.direct_crowd and not sandboxed and DIRECT.name in arguments.peers:
-                yield all_at_once(
-                    1,
-                    arguments.direct_crowd,
-                    arguments.limit,
-                    sandboxed=sandboxed,
-                    only=DIRECT.name,
-                )
+                for all_cached in (True, False):
+                    yield all_at_once(
+                        1,
+                        arguments.direct_crowd,
+                        arguments.limit,
+                        sandboxed=sandboxed,
+                        only=DIRECT.name,
+                        all_cached=all_cached,
+                    )
 
 
 class _Bench:

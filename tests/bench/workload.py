@@ -75,12 +75,13 @@ def runner(*, sandboxed: bool) -> WorkflowRunner:
     return SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner()
 
 
-def bench_worker(client: Client, runner: WorkflowRunner) -> Worker:
-    """The same worker for every peer."""
+def bench_worker(client: Client, runner: WorkflowRunner, cached_workflows: int = 1000) -> Worker:
+    """The same worker for every peer, unless it is to keep more than the SDK's 1,000 in its cache."""
     return Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=[SleepAYear, Minutes, Attentive],
         activities=[double],
         workflow_runner=runner,
+        max_cached_workflows=cached_workflows,
     )

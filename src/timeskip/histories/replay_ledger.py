@@ -30,7 +30,9 @@ class ReplayLedger:
     def created(self, instance: WorkflowInstance) -> None:
         """A worker has made a workflow: note from now on what it asks for."""
         inner = inner_instance(instance)
-        add_command: Callable[[], WorkflowCommand] = inner._add_command
+        add_command: Callable[[], WorkflowCommand] | None = getattr(inner, "_add_command", None)
+        if add_command is None:  # made by a runner of somebody's own, which hides what it runs
+            return
         activate = instance.activate
         places = self.places.setdefault(instance.get_info().run_id, {})
         asked: list[tuple[WorkflowCommand, Place | None]] = []
