@@ -32,7 +32,21 @@ _GRACE = Grace(never_polled=10.0)
 _TEST_SERVER_GRACE = Grace(never_polled=1.0)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Imports what is about histories only when it is wanted: servers are to start at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "history"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "history":
+            return super().get_command(ctx, cmd_name)
+        from timeskip.history_cli import history
+
+        return history
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="timeskip")
 def main() -> None:
     """Test Temporal workflows against a simulated service whose clock is virtual."""

@@ -71,6 +71,10 @@ class GoldenHistoryMissing(TimeskipError):  # noqa: N818 - says what is the matt
     """There is no file with the recorded history. The message names the command that writes it."""
 
 
+class WorkflowsNotFound(TimeskipError):  # noqa: N818 - says what is the matter
+    """What was named as workflows, or as their data converter, is none. The message says why."""
+
+
 class NotInHistory(TimeskipError, AssertionError):  # noqa: N818 - says what is the matter
     """A history has not what a test expects in it. The message tells what comes nearest."""
 

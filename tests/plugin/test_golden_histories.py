@@ -139,6 +139,7 @@ def _replace_timer_by_marker(file: Path) -> None:
     file.write_text(json.dumps(history))
 
 
+@pytest.mark.slow
 def test_hooks_in_conftest_files_hold_for_the_tests_below(golden: pytest.Pytester) -> None:
     for folder in ("discreet", "frank"):
         golden.mkdir(folder)
@@ -164,6 +165,7 @@ def _recorded_in(folder: Path) -> str:
     return file.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_plain_histories_are_compared_with_a_diff_in_colour(golden: pytest.Pytester) -> None:
     golden.makepyfile(
         test_naps=_NAPS.partition("    async def test_sleeps")[0]

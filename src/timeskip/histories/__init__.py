@@ -2,6 +2,7 @@
 
 from timeskip.histories.aspects import Aspect
 from timeskip.histories.comparison import Difference, first_difference
+from timeskip.histories.corpus import HistoryFolder, ReplayedFile, Verdict
 from timeskip.histories.events import Event, Events, Pattern, event
 from timeskip.histories.explanation import difference_lines, explain_inequality
 from timeskip.histories.golden import GoldenHistory, GoldenOutcome
@@ -29,16 +30,19 @@ __all__ = [
     "GoldenHistory",
     "GoldenOutcome",
     "History",
+    "HistoryFolder",
     "Ignored",
     "NexusOperation",
     "Operation",
     "Operations",
     "Pattern",
+    "ReplayedFile",
     "RunNames",
     "Signal",
     "Terms",
     "Timer",
     "Update",
+    "Verdict",
     "difference_lines",
     "event",
     "explain_inequality",

@@ -1,0 +1,138 @@
+"""A folder of histories, replayed by several processes at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from timeskip.histories.corpus import ReplayedFile, Verdict, name_in, replay_files
+from timeskip.histories.replay_core import close_replay_thread
+from timeskip.histories.workflow_source import WorkflowSource
+from timeskip.sdk_exit import guard_exit
+
+#: Files that a process is given at a time. Some are always underway to it, so that it never waits.
+_BATCH = 8
+_BATCHES_AHEAD = 2
+
+_Outcome = ReplayedFile | Exception
+
+
+def replay_in_processes(
+    folder: Path, files: Sequence[Path], source: WorkflowSource, processes: int
+) -> Iterator[ReplayedFile]:
+    """Replay the files, each told as soon as that is done, in whatever order.
+
+    A process that dies is replaced; the file that it died of is told as failed.
+
+    Raises:
+        WorkflowsNotFound: A process could not import what `source` names.
+    """
+    waiting = deque(files)
+    replayers = [_Process(folder, source) for _ in range(min(processes, len(files)))]
+    try:
+        while True:
+            for process in replayers:
+                process.feed(waiting)
+            replayers = [process for process in replayers if not process.is_done()]
+            if not replayers:
+                return
+            ready = wait([process.connection for process in replayers])
+            for process in [each for each in replayers if each.connection in ready]:
+                outcome = process.receive()
+                if isinstance(outcome, Exception):
+                    raise outcome
+                yield outcome
+                if process.has_died:
+                    waiting.extendleft(reversed(process.given))
+                    process.end()
+                    replayers.remove(process)
+                    if waiting:
+                        replayers.append(_Process(folder, source))
+    finally:
+        for process in replayers:
+            process.end()
+
+
+class _Process:
+    """A process that replays files as it is given them."""
+
+    def __init__(self, folder: Path, source: WorkflowSource) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._folder = folder
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, folder, source, sys.path), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        #: Files that it has not told of yet, in their order.
+        self.given: deque[Path] = deque()
+        self.has_died = False
+
+    def feed(self, waiting: deque[Path]) -> None:
+        """Give it files, enough to go on with."""
+        while waiting and len(self.given) <= _BATCH * (_BATCHES_AHEAD - 1):
+            batch = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
+            self.given.extend(batch)
+            self._send(batch)
+
+    def is_done(self) -> bool:
+        """Whether there is nothing left for it; then it is ended."""
+        if self.given or self.has_died:
+            return False
+        self.end()
+        return True
+
+    def receive(self) -> _Outcome:
+        """What came of the next of its files, or why it can do none."""
+        try:
+            outcome: _Outcome = self.connection.recv()
+        except (EOFError, OSError):
+            self.has_died = True
+            self._process.join()
+            file = self.given.popleft()
+            return ReplayedFile(
+                name_in(self._folder, file),
+                Verdict.FAILED,
+                f"the process that replayed it died (exit code {self._process.exitcode})",
+            )
+        if isinstance(outcome, ReplayedFile):
+            self.given.popleft()
+        return outcome
+
+    def end(self) -> None:
+        """Let it end, if it has not."""
+        if self.given:
+            self._process.terminate()
+        else:
+            self._send(None)
+        self._process.join()
+        self.connection.close()
+
+    def _send(self, batch: list[Path] | None) -> None:
+        try:
+            self.connection.send(batch)
+        except OSError:
+            return  # it has died, which is noticed where its answers are read
+
+
+def _serve(
+    connection: Connection[Any, Any], folder: Path, source: WorkflowSource, path: list[str]
+) -> None:
+    """What such a process does."""
+    guard_exit()
+    sys.path[:] = path
+    try:
+        settings = source.settings()
+    except Exception as error:  # noqa: BLE001 - it is raised in the process that wants to know
+        connection.send(error)
+        return
+    while (batch := connection.recv()) is not None:
+        for replayed in replay_files(folder, batch, settings):
+            connection.send(replayed)
+    close_replay_thread()
