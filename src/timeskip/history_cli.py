@@ -41,6 +41,9 @@ _STYLES = {
     Pulled.FAILED: "red",
 }
 
+#: Files that take longer to replay than a process takes to start.
+_WORTH_A_PROCESS = 64
+
 _EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _converter_option = click.option(
@@ -178,10 +181,8 @@ async def _number_of_runs(client: Client, query: str) -> int | None:
 @click.option(
     "--processes",
     type=click.IntRange(1),
-    default=os.cpu_count() or 1,
-    show_default="one for each core",
     metavar="N",
-    help="How many processes replay at a time.",
+    help="How many processes replay at a time: one for each core unless there is little to do.",
 )
 @click.option("--sandbox/--no-sandbox", default=True, help="Whether workflows run in the sandbox.")
 @click.option("--quiet", is_flag=True, help="Do not tell of histories that are replayed.")
@@ -189,7 +190,7 @@ def replay(
     folder: Path,
     modules: tuple[str, ...],
     data_converter: str | None,
-    processes: int,
+    processes: int | None,
     sandbox: bool,
     quiet: bool,
 ) -> None:
@@ -224,10 +225,12 @@ def replay(
 
 
 def _replayed(
-    folder: Path, files: Sequence[Path], source: WorkflowSource, processes: int
+    folder: Path, files: Sequence[Path], source: WorkflowSource, processes: int | None
 ) -> Iterator[ReplayedFile]:
-    if processes == 1 or len(files) == 1:
+    if processes == 1:
         return replay_files(folder, files, source.settings())
+    if processes is None:
+        processes = min(os.cpu_count() or 1, 1 + len(files) // _WORTH_A_PROCESS)
     return replay_in_processes(folder, files, source, processes)
 
 

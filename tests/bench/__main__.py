@@ -17,6 +17,7 @@ from tests.bench.benchmarks import (
     start_of_environment,
 )
 from tests.bench.floor import FLOOR
+from tests.bench.folder_replay import FolderReplay, folder_replay, print_folder_replay
 from tests.bench.growth import LENGTHS, Growth, growth, print_growths
 from tests.bench.memory import Memory, measure_memory
 from tests.bench.peers import DIRECT, JAVA, PEERS, Peer
@@ -25,7 +26,7 @@ from tests.bench.report import print_comparisons, print_memory, write_json
 from tests.bench.samples import Comparison, Sample
 from tests.bench.silence import servers_silenced
 
-_PARTS = ("start", "sequence", "crowds", "growth", "pytest", "memory")
+_PARTS = ("start", "sequence", "crowds", "growth", "pytest", "replay", "memory")
 
 
 def _arguments() -> argparse.Namespace:
@@ -59,6 +60,12 @@ def _arguments() -> argparse.Namespace:
         default=0.05,
         metavar="SECONDS",
         help="real time that each of a crowd may take, ten seconds at least; default %(default)s",
+    )
+    parser.add_argument(
+        "--histories",
+        type=int,
+        default=1_000,
+        help="how many are in the folder that is replayed; default %(default)s",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")
     arguments = parser.parse_args()
@@ -152,6 +159,7 @@ def main() -> None:
     comparisons: list[Comparison] = []
     growths: list[Growth] = []
     overheads: list[Overhead] = []
+    folder: FolderReplay | None = None
     memory: Memory | None = None
     with servers_silenced() as terminal, Console(file=terminal).status("...") as status:
         for benchmark in _benchmarks(arguments):
@@ -164,6 +172,9 @@ def main() -> None:
         if "pytest" in arguments.parts:
             status.update("pytest")
             overheads += map(overhead, LANES)
+        if "replay" in arguments.parts:
+            status.update("replay")
+            folder = folder_replay(arguments.histories)
         if "memory" in arguments.parts:
             status.update("memory")
             memory = measure_memory()
@@ -173,6 +184,8 @@ def main() -> None:
         print_growths(console, growths)
     if overheads:
         print_overheads(console, overheads)
+    if folder is not None:
+        print_folder_replay(console, folder)
     if memory is not None:
         print_memory(console, memory)
     if arguments.json:

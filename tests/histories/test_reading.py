@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from temporalio.api.history.v1 import History as Recorded
 from temporalio.client import WorkflowHistory
@@ -51,6 +52,23 @@ def test_names_in_snake_case_are_read(history: Recorded) -> None:
     if history.events:
         text = json.dumps(MessageToDict(history, preserving_proto_field_name=True))
         assert history_from_json(text) == history
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "2024-01-01T00:00:00Z",
+        "2026-11-23T05:45:50.615672932Z",
+        "1969-12-31T23:59:59.1Z",
+        "0001-01-01T00:00:00Z",
+        "2024-01-01T00:00:00.25+02:00",
+    ],
+)
+def test_instants_are_read_as_protobuf_reads_them(instant: str) -> None:
+    event = {"eventType": "TimerFired", "eventTime": instant}
+    expected = Timestamp()
+    expected.FromJsonString(instant)
+    assert history_from_json(json.dumps([event])).events[0].event_time == expected
 
 
 def dinner() -> dict[str, Any]:
@@ -171,6 +189,7 @@ def test_decoded_null_is_null() -> None:
         ('{"events": [{"eventType": 9999}]}', "does not know events of type 9999"),
         ('{"events": [{"eventType": 1, "eventId": "x"}]}', "event 1: eventId: invalid literal"),
         ('{"events": [{"eventType": 1, "eventTime": "noon"}]}', "event 1: eventTime: "),
+        ('{"events": [{"eventType": 1, "eventTime": "2024-02-30T00:00:00Z"}]}', "day is out of"),
         ('{"events": [{"eventType": 1, "links": {}}]}', "links: a list is needed, not {}"),
         (with_input({"payloads": [{"metadata": {"encoding": "???"}}]}), "base64 is needed"),
         (with_input("x"), "workflowExecutionStartedEventAttributes: input: a list is needed"),

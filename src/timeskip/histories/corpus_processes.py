@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -68,7 +71,8 @@ class _Process:
         self._process = context.Process(
             target=_serve, args=(theirs, folder, source, sys.path), daemon=True
         )
-        self._process.start()
+        with _interrupts_ignored():
+            self._process.start()
         theirs.close()
         #: Files that it has not told of yet, in their order.
         self.given: deque[Path] = deque()
@@ -119,6 +123,19 @@ class _Process:
             self.connection.send(batch)
         except OSError:
             return  # it has died, which is noticed where its answers are read
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Processes that are started within ignore Ctrl+C: whoever started them ends them, too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _serve(
