@@ -44,14 +44,10 @@ def datetime_of(moment: Nanoseconds) -> datetime:
 class DueTime:
     """Something that will happen at `when` unless it is cancelled."""
 
-    __slots__ = ("action", "rank", "sequence", "when")
+    __slots__ = ("action", "when")
 
-    def __init__(
-        self, when: Nanoseconds, rank: float, sequence: int, action: Callable[[], None]
-    ) -> None:
+    def __init__(self, when: Nanoseconds, action: Callable[[], None]) -> None:
         self.when = when
-        self.rank = rank
-        self.sequence = sequence
         self.action: Callable[[], None] | None = action
 
     def cancel(self) -> None:
@@ -60,9 +56,6 @@ class DueTime:
     @property
     def cancelled(self) -> bool:
         return self.action is None
-
-    def __lt__(self, other: DueTime) -> bool:
-        return (self.when, self.rank, self.sequence) < (other.when, other.rank, other.sequence)
 
 
 class Clock:
@@ -73,7 +66,8 @@ class Clock:
 
     def __init__(self, start: Nanoseconds | None = None) -> None:
         self._now = nanoseconds_of(DEFAULT_START) if start is None else start
-        self._queue: list[DueTime] = []
+        #: By (time, rank, sequence number).
+        self._queue: list[tuple[Nanoseconds, float, int, DueTime]] = []
         self._sequence = 0
         #: Gives out ranks; None: all are equal.
         self.rank: Callable[[], float] | None = None
@@ -96,23 +90,23 @@ class Clock:
         """
         self._sequence += 1
         rank = 0.0 if in_order or self.rank is None else self.rank()
-        due = DueTime(when, rank, self._sequence, action)
-        heapq.heappush(self._queue, due)
+        due = DueTime(when, action)
+        heapq.heappush(self._queue, (when, rank, self._sequence, due))
         return due
 
     def next_due(self) -> Nanoseconds | None:
         """The earliest time at which something is due, or None."""
         queue = self._queue
-        while queue and queue[0].cancelled:
+        while queue and queue[0][-1].cancelled:
             heapq.heappop(queue)
-        return queue[0].when if queue else None
+        return queue[0][0] if queue else None
 
     def take_due(self) -> Callable[[], None] | None:
         """The first action that is due now, removed from the queue, or None."""
         when = self.next_due()
         if when is None or when > self.now():
             return None
-        due = heapq.heappop(self._queue)
+        due = heapq.heappop(self._queue)[-1]
         action, due.action = due.action, None
         return action
 

@@ -165,21 +165,21 @@ class Cluster:
 
     def run_of(self, namespace: Namespace, execution: WorkflowExecution) -> Run:
         """The run that an execution names: the current one if it gives no run id."""
-        if execution.run_id:
-            run = self.runs.get(execution.run_id)
-            if (
-                run is None
-                or run.namespace is not namespace
-                or run.workflow_id != execution.workflow_id
-            ):
+        return self.run_by_ids(namespace, execution.workflow_id, execution.run_id)
+
+    def run_by_ids(self, namespace: Namespace, workflow_id: str, run_id: str) -> Run:
+        """The run with these ids: the current one if the run id is empty."""
+        if run_id:
+            run = self.runs.get(run_id)
+            if run is None or run.namespace is not namespace or run.workflow_id != workflow_id:
                 raise not_found(
                     "workflow execution not found for workflow ID "
-                    f'"{execution.workflow_id}" and run ID "{execution.run_id}"'
+                    f'"{workflow_id}" and run ID "{run_id}"'
                 )
             return run
-        current = namespace.current_run(execution.workflow_id)
+        current = namespace.current_run(workflow_id)
         if current is None:
-            raise not_found(f"workflow not found for ID: {execution.workflow_id}")
+            raise not_found(f"workflow not found for ID: {workflow_id}")
         return current
 
 

@@ -157,7 +157,7 @@ class History:
             raise AssertionError(f"{EventType.Name(event_type)} after the run has closed")
         event = HistoryEvent(event_type=event_type)
         event.event_time.FromNanoseconds(now)
-        getattr(event, _ATTRIBUTES[event_type]).MergeFrom(attributes)
+        getattr(event, _ATTRIBUTES[event_type]).CopyFrom(attributes)
         if event_type in _NEVER_BUFFERED:
             self._append(event)
         else:
@@ -175,9 +175,9 @@ class History:
 
     def end_batch(self) -> None:
         """The change that has added the last events is complete."""
-        last = len(self.events)
-        if last and not self.ends_batch(last):
-            self._batch_ends.append(last)
+        last, ends = len(self.events), self._batch_ends
+        if last and (not ends or ends[-1] != last):
+            ends.append(last)
 
     def settle(self) -> None:
         """A change of the run, of one batch or several, is complete."""

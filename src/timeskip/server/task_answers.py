@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from temporalio.api.common.v1 import WorkflowExecution
-
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import invalid_argument
 from timeskip.server.tokens import QueryTaskToken, TaskToken
@@ -41,5 +39,5 @@ def read_token(cluster: Cluster, request: TaskAnswer, parse: Callable[[bytes], T
 
 def run_of_token(cluster: Cluster, token: TaskToken) -> Run:
     """The run that the task belongs to, or NOT_FOUND."""
-    execution = WorkflowExecution(workflow_id=token.workflow_id, run_id=token.run_id)
-    return cluster.run_of(cluster.namespace(token.namespace), execution)
+    namespace = cluster.namespace(token.namespace)
+    return cluster.run_by_ids(namespace, token.workflow_id, token.run_id)

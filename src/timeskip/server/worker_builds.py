@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _BUILD_IDS = "BuildIds"
 _DEPLOYMENT = "TemporalWorkerDeployment"
 
+#: `json.dumps` would make an encoder for every list.
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
 #: Stands for all workers that are not versioned, and begins the entry of each of their builds.
 _UNVERSIONED = "unversioned"
 
@@ -101,5 +104,5 @@ def _keywords(keywords: Sequence[str]) -> Payload:
     """A list of keywords as the service itself writes it into search attributes."""
     return Payload(
         metadata={"encoding": b"json/plain", "type": b"KeywordList"},
-        data=json.dumps(keywords, separators=(",", ":")).encode(),
+        data=_to_json(keywords).encode(),
     )

@@ -133,7 +133,7 @@ class NoService(Requests):
         return list(things)
 
     def at(self, when: Nanoseconds, action: Callable[[], None]) -> DueTime:
-        return DueTime(when, 0.0, 0, action)
+        return DueTime(when, action)
 
     def after(self, delay: Nanoseconds, action: Callable[[], None]) -> DueTime:
         return self.at(delay, action)

@@ -33,17 +33,13 @@ def seed_of(run_id: str) -> int:
 
 def _round(v0: int, v1: int, v2: int, v3: int) -> tuple[int, int, int, int]:
     v0 = (v0 + v1) & _MASK
-    v1 = _rotate(v1, 13) ^ v0
-    v0 = _rotate(v0, 32)
+    v1 = (v1 << 13 & _MASK | v1 >> 51) ^ v0
+    v0 = v0 << 32 & _MASK | v0 >> 32
     v2 = (v2 + v3) & _MASK
-    v3 = _rotate(v3, 16) ^ v2
+    v3 = (v3 << 16 & _MASK | v3 >> 48) ^ v2
     v0 = (v0 + v3) & _MASK
-    v3 = _rotate(v3, 21) ^ v0
+    v3 = (v3 << 21 & _MASK | v3 >> 43) ^ v0
     v2 = (v2 + v1) & _MASK
-    v1 = _rotate(v1, 17) ^ v2
-    v2 = _rotate(v2, 32)
+    v1 = (v1 << 17 & _MASK | v1 >> 47) ^ v2
+    v2 = v2 << 32 & _MASK | v2 >> 32
     return v0, v1, v2, v3
-
-
-def _rotate(value: int, bits: int) -> int:
-    return (value << bits | value >> (64 - bits)) & _MASK

@@ -29,7 +29,8 @@ def byte_length(text: str) -> int:
 
 def is_too_long(name: str) -> bool:
     """Whether an id or another name exceeds `MAX_ID_LENGTH`."""
-    return byte_length(name) > MAX_ID_LENGTH
+    # No character takes more than four bytes, and hardly any name is that long.
+    return 4 * len(name) > MAX_ID_LENGTH and byte_length(name) > MAX_ID_LENGTH
 
 
 def validate_payload_size(size: int) -> None:
