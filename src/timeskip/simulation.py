@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -458,6 +458,17 @@ class Simulation(WorkflowEnvironment):
         """
         self._open()
         self._replays.check()
+
+    def patches(
+        self, *, absent: Iterable[str] = (), present: Iterable[str] = ()
+    ) -> contextlib.AbstractContextManager[None]:
+        """Within the block, runs meet `workflow.patched` as if the patches were absent, or present.
+
+        A run that has met a patch keeps to that for good, as its history does. So a run that was
+        started while a patch was absent is one from before the patch.
+        """
+        self._open()
+        return self._workers.patches.chosen(absent, present)
 
     # -- synchronous tests --------------------------------------------------------------------
 

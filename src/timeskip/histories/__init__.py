@@ -7,6 +7,8 @@ from timeskip.histories.events import Event, Events, Pattern, event
 from timeskip.histories.explanation import difference_lines, explain_inequality
 from timeskip.histories.golden import GoldenHistory, GoldenOutcome
 from timeskip.histories.history import History, Terms
+from timeskip.histories.nondeterminism import Explanation
+from timeskip.histories.nondeterminism_causes import Cause
 from timeskip.histories.normal_form import EVERYTHING_IGNORED, Ignored, RunNames, normal_form
 from timeskip.histories.operations import (
     Activity,
@@ -18,15 +20,22 @@ from timeskip.histories.operations import (
     Timer,
     Update,
 )
+from timeskip.histories.replay_commands import Place
+from timeskip.histories.replay_core import BrokenHistory
+from timeskip.histories.replay_history import explain, replay, replay_eras
+from timeskip.histories.replay_stop import ReplayedWorkflow, replay_to
 
 __all__ = [
     "EVERYTHING_IGNORED",
     "Activity",
     "Aspect",
+    "BrokenHistory",
+    "Cause",
     "Child",
     "Difference",
     "Event",
     "Events",
+    "Explanation",
     "GoldenHistory",
     "GoldenOutcome",
     "History",
@@ -36,7 +45,9 @@ __all__ = [
     "Operation",
     "Operations",
     "Pattern",
+    "Place",
     "ReplayedFile",
+    "ReplayedWorkflow",
     "RunNames",
     "Signal",
     "Terms",
@@ -45,7 +56,11 @@ __all__ = [
     "Verdict",
     "difference_lines",
     "event",
+    "explain",
     "explain_inequality",
     "first_difference",
     "normal_form",
+    "replay",
+    "replay_eras",
+    "replay_to",
 ]

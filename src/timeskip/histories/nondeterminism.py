@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import History, HistoryEvent
 
+from timeskip.histories.decoding import decoded, needs_decoding
 from timeskip.histories.nondeterminism_causes import Cause, Inquiry
 from timeskip.histories.nondeterminism_changes import expected_place
 from timeskip.histories.replay_commands import Key, Place, key_of_event, shown_path
@@ -71,7 +72,8 @@ class Explanation:
         number = f"event {self.event_id}" if self.event_id is not None else "nothing"
         lines = [f"  recorded  {number}{f': {self.recorded}' if self.recorded else ''}"]
         if self.recorded_place is not None:
-            lines.append(f"            asked for at {self.recorded_place}")
+            was = "asked for" if self.recorded_place.code is not None else "today's code has it"
+            lines.append(f"            {was} at {self.recorded_place}")
         lines.append(f"  replayed  {self.asked or 'nothing is asked for'}")
         if self.asked_place is not None and self.asked is not None:
             lines.append(f"            asked for at {self.asked_place}")
@@ -80,13 +82,14 @@ class Explanation:
     def _cause_text(self) -> str:
         cause = self.cause
         at = f" at {cause.place}" if cause.place is not None else ""
-        lines = [f"Likely cause: {cause.told}{at}."]
+        lines = [f"{cause.told[0].upper()}{cause.told[1:]}{at}."]
         if cause.evidence:
             lines.append(cause.evidence)
-        lines.append(cause.advice)
+        lines += cause.advice.splitlines()
         if self.others:
-            lines.append(f"The code also depends on {', '.join(self.others)}.")
-        return "\n".join(lines)
+            lines.append("The code also depends on:")
+            lines += [f"  {other}" for other in self.others]
+        return "\n  ".join([f"Likely cause: {cause.kind}", *lines])
 
 
 async def explain_failure(
@@ -111,13 +114,16 @@ async def explain_failure(
     second = next(replay for replay in replays if replay is not first)
     inquiry = Inquiry(events, first, second, recorded_at)
     cause = inquiry.cause()
+    converter = settings.data_converter
+    if needs_decoding(converter):
+        history = await decoded(History(events=events), converter)
+        events = list(history.events)
     event = _recorded_event(first, failure, events)
     command = first.mismatch.command if first.mismatch is not None else None
     place = command.place if command is not None else None
     recorded_place = None
     if event is not None and (key := key_of_event(event)) is not None:
-        paths = list(dict.fromkeys(code.co_filename for code in first.trace.codes))
-        recorded_place = recorded_at.get(key) or expected_place(event, paths, place)
+        recorded_place = recorded_at.get(key) or expected_place(event, first.trace.codes, place)
     return Explanation(
         workflow_id=workflow_id,
         workflow_type=events[0].workflow_execution_started_event_attributes.workflow_type.name,
@@ -147,11 +153,11 @@ def _recorded_event(
     examination: Examination, failure: str, events: Sequence[HistoryEvent]
 ) -> HistoryEvent | None:
     if examination.mismatch is not None:
-        return examination.mismatch.event
-    named = re.search(r"HistoryEvent\(id: (\d+)|event_id: (\d+)", failure)
-    if named is None:
-        return None
-    number = int(named.group(1) or named.group(2))
+        found = examination.mismatch.event
+        number = found.event_id if found is not None else 0
+    else:
+        named = re.search(r"HistoryEvent\(id: (\d+)|event_id: (\d+)", failure)
+        number = int(named.group(1) or named.group(2)) if named is not None else 0
     return next((event for event in events if event.event_id == number), None)
 
 

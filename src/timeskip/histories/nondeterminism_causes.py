@@ -10,14 +10,15 @@ from types import CodeType
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.histories.nondeterminism_calls import Kind
-from timeskip.histories.nondeterminism_changes import change_of
-from timeskip.histories.nondeterminism_flow import Flow
+from timeskip.histories.nondeterminism_changes import change_of, expected_place
+from timeskip.histories.nondeterminism_flow import Flow, deciding
 from timeskip.histories.nondeterminism_patches import patch_trouble
 from timeskip.histories.nondeterminism_sets import source_tree
 from timeskip.histories.nondeterminism_state import StateName
 from timeskip.histories.nondeterminism_trace import Source
 from timeskip.histories.replay_commands import Key, Place
 from timeskip.histories.replay_examination import Examination
+from timeskip.histories.replay_places import place_in
 from timeskip.histories.replay_texts import command_text
 
 
@@ -61,6 +62,8 @@ branch for runs that have begun with it."""
 _ALWAYS_NEW = frozenset(
     {Kind.RANDOM, Kind.CLOCK, Kind.UUID, Kind.STATE, Kind.IDENTITY, Kind.THREADS, Kind.NETWORK}
 )
+
+_CONSTANTS = (int, float, str, bytes, type(None))
 
 
 class Inquiry:
@@ -107,6 +110,10 @@ class Inquiry:
             return self._unknown()
         if self._differ:
             return self._unknown()
+        if self._line_for_recorded() is not None:
+            read = self._state_in_conditions(constants=False)
+            if read is not None:
+                return self._may_have_changed(*read)
         return self._change("Two replays of the history asked for the same.")
 
     def others(self, chosen: Cause) -> list[str]:
@@ -142,13 +149,13 @@ class Inquiry:
 
     def _depends_on(self, source: Source) -> Cause:
         if source.kind is Kind.STATE:
-            told = f"{source.name} has changed meanwhile, and it is read"
+            told = f"{source.name} has changed meanwhile. It is read"
         elif source.kind is Kind.SET_ORDER:
-            told = f"the order of the set `{source.name}`, which is another one in each process, is used"
+            told = f"the set `{source.name}` has another order in each process. It is gone through"
         elif source.kind is Kind.ENVIRONMENT and source.name.startswith("os.environ"):
-            told = f"the environment of the process: `{source.name}` is read"
+            told = f"`{source.name}` is read"
         else:
-            told = f"{source.kind.value}: `{source.name}` is called"
+            told = f"`{source.name}` is called"
         return Cause(source.kind.value, told, source.place, self._how_found(), _ADVICE[source.kind])
 
     def _how_found(self) -> str:
@@ -180,7 +187,7 @@ class Inquiry:
             for moment, code, line in self._first.trace.lines
             if since <= moment <= until
         }
-        return [Place(code.co_filename, line, code.co_name, code) for code, line in lines]
+        return [place_in(code, line) for code, line in lines]
 
     def _paths(self) -> list[str]:
         return list(dict.fromkeys(code.co_filename for code in self._first.trace.codes))
@@ -189,33 +196,44 @@ class Inquiry:
         """Where a name was last used before the command in question."""
         for moment, code, line in reversed(self._first.trace.lines):
             if moment <= until and name in _names_on(code.co_filename, line):
-                qualified = getattr(code, "co_qualname", code.co_name)
-                return Place(
-                    code.co_filename, line, qualified.rpartition("<locals>.")[2], code
-                ), moment
+                return place_in(code, line), moment
         return None
 
     # -- what else ----------------------------------------------------------------------------
 
     def _change(self, evidence: str) -> Cause:
-        told, place = change_of(self._events, self._first)
+        told, place = change_of(self._events, self._first, self._line_for_recorded())
         return Cause("changed code", told, place, evidence, _CHANGED)
 
     def _unknown(self) -> Cause:
         """The code is the same, and nothing was seen that it depends upon: but state, perhaps."""
-        read = self._state_in_conditions()
+        read = self._state_in_conditions(constants=True)
         if read is not None:
-            name, place = read
-            told = f"{name} may have changed since, and it is read"
-            return Cause(Kind.STATE.value, told, place, self._how_found(), _ADVICE[Kind.STATE])
+            return self._may_have_changed(*read)
         told = "something outside of the workflow's code that could not be found"
         return Cause("unknown", told, None, self._how_found(), _ADVICE[Kind.STATE])
 
-    def _state_in_conditions(self) -> tuple[StateName, Place] | None:
-        conditions = reversed(self._conditions(0))
-        known = {name.name: name for name in self._first.trace.state.before}
-        for place in conditions:
-            for name in _names_on(place.path, place.line):
+    def _may_have_changed(self, name: StateName, place: Place) -> Cause:
+        told = f"{name} may have changed since the history was recorded. It is read"
+        return Cause(Kind.STATE.value, told, place, self._how_found(), _ADVICE[Kind.STATE])
+
+    def _line_for_recorded(self) -> Place | None:
+        """The line of today's code for what is recorded, if it is there but was not come to."""
+        mismatch = self._mismatch
+        if mismatch is None or mismatch.event is None:
+            return None
+        asked_at = self._command.place if self._command is not None else None
+        return expected_place(mismatch.event, self._first.trace.codes, asked_at)
+
+    def _state_in_conditions(self, *, constants: bool) -> tuple[StateName, Place] | None:
+        """The state that decided last. `constants`: even such as has a name in capital letters."""
+        known = {
+            name.name: name
+            for name, value in self._first.trace.state.before.items()
+            if constants or not (name.name.isupper() and isinstance(value, _CONSTANTS))
+        }
+        for place in reversed(self._conditions(0)):
+            for name in sorted(_names_in_condition(place)):
                 if name in known:
                     return known[name], place
         return None
@@ -237,6 +255,19 @@ def _code_changed(recorded_at: Mapping[Key, Place], ran: Iterable[CodeType]) -> 
     named = {(code.co_name, code.co_filename) for code in codes}
     missing = [code for code in recorded if code not in codes]
     return True if any((code.co_name, code.co_filename) in named for code in missing) else None
+
+
+def _names_in_condition(place: Place) -> set[str]:
+    tree = source_tree(place.path)
+    if tree is None:
+        return set()
+    return {
+        inner.id if isinstance(inner, ast.Name) else inner.attr
+        for node in deciding(tree, place.line, only_conditions=True)
+        if getattr(node, "lineno", 0) == place.line
+        for inner in ast.walk(node)
+        if isinstance(inner, (ast.Name, ast.Attribute))
+    }
 
 
 def _names_on(path: str, line: int) -> set[str]:

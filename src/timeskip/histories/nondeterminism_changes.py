@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
 
@@ -16,8 +17,13 @@ from timeskip.histories.replay_texts import command_text, event_text
 _KINDS = ("activity", "local activity", "timer", "child workflow", "signal", "Nexus operation")
 
 
-def change_of(events: Sequence[HistoryEvent], examination: Examination) -> tuple[str, Place | None]:
-    """What seems to have been done to the code, and where it shows."""
+def change_of(
+    events: Sequence[HistoryEvent], examination: Examination, still_there: Place | None
+) -> tuple[str, Place | None]:
+    """What seems to have been done to the code, and where it shows.
+
+    `still_there`: the line of today's code for what is recorded, if it was not come to.
+    """
     mismatch = examination.mismatch
     if mismatch is None or (mismatch.event is None and mismatch.command is None):
         return "the code has changed", None
@@ -33,50 +39,53 @@ def change_of(events: Sequence[HistoryEvent], examination: Examination) -> tuple
         return f"the code no longer asks for {_quoted(recorded)} there", _last_place(examination)
     asked = command_text(mismatch.command.asked)
     place = mismatch.command.place
-    later_recorded = [
-        event_text(event)
+    is_recorded_later = any(
+        event.event_id > mismatch.event.event_id and _is_like(event_text(event), asked)
         for event in events
-        if event.event_id > mismatch.event.event_id and key_of_event(event) is not None
-    ]
-    later_asked = [
-        command_text(command.asked)
-        for command in examination.commands
-        if command.moment > mismatch.command.moment
-    ]
-    is_asked_later = _has(later_asked, recorded)
-    is_recorded_later = _has(later_recorded, asked)
-    if is_asked_later and is_recorded_later:
-        return f"{_quoted(asked)} now comes before {_quoted(recorded)}", place
+        if key_of_event(event) is not None
+    )
+    if asked.startswith("end of the workflow"):
+        how = "before it comes to" if still_there is not None else "without"
+        return f"the workflow ends {how} {_quoted(recorded)}", place
+    if is_recorded_later and still_there is not None:
+        return f"{_quoted(asked)} now comes before {_quoted(recorded)}, and is asked for", place
     if is_recorded_later:
-        return f"the code no longer asks for {_quoted(recorded)} before {_quoted(asked)}", place
-    if is_asked_later:
-        return f"the code asks for {_quoted(asked)} that was not there", place
+        return f"{_quoted(asked)} is asked for without {_quoted(recorded)} before it", place
+    if still_there is not None:
+        return f"{_quoted(asked)} was added before {_quoted(recorded)}", place
     if _kind(asked) == _kind(recorded):
-        if _called(asked) == _called(recorded):
-            return f"the {_kind(asked)} is another one than it was", place
         return f"{_quoted(recorded)} has become {_quoted(asked)}", place
-    return f"the code asks for {_quoted(asked)} instead of {_quoted(recorded)}", place
+    return f"{_quoted(asked)} is asked for instead of {_quoted(recorded)}", place
 
 
-def expected_place(event: HistoryEvent, paths: Sequence[str], but: Place | None) -> Place | None:
-    """The line in today's code that would ask for what is recorded, if there is just one."""
+def expected_place(event: HistoryEvent, ran: Iterable[CodeType], but: Place | None) -> Place | None:
+    """The line in today's code that would ask for what is recorded, if there is just one.
+
+    Looked for in the functions that ran, and then in all of their files.
+    """
+    codes = list(ran)
+    in_files = _candidates(event, dict.fromkeys(code.co_filename for code in codes))
+    if but is not None:
+        in_files.discard((but.path, but.line))
+    that_ran = {(code.co_filename, line) for code in codes for _, _, line in code.co_lines()}
+    for found in (in_files & that_ran, in_files):
+        if len(found) == 1:
+            ((path, line),) = found
+            return Place(path, line, _function_at(path, line))
+    return None
+
+
+def _candidates(event: HistoryEvent, paths: Iterable[str]) -> set[tuple[str, int]]:
     name = _called(event_text(event))
     if name is None:
-        return None
-    found = {
+        return set()
+    return {
         (path, node.lineno)
         for path in paths
         for node in _calls(path)
         if any(_mentions(argument, name) for argument in (*node.args[:1], node.func))
         or _is_timer_of(node, event)
     }
-    if but is not None:
-        found.discard((but.path, but.line))
-    if len(found) != 1:
-        return None
-    ((path, line),) = found
-    function = _function_at(path, line)
-    return Place(path, line, function)
 
 
 def _calls(path: str) -> list[ast.Call]:
@@ -153,8 +162,8 @@ def _called(text: str) -> str | None:
     return rest.partition("(")[0].strip() if kind != "timer" else rest
 
 
-def _has(texts: Sequence[str], text: str) -> bool:
-    return any(_kind(each) == _kind(text) and _called(each) == _called(text) for each in texts)
+def _is_like(one: str, other: str) -> bool:
+    return _kind(one) == _kind(other) and _called(one) == _called(other)
 
 
 def _quoted(text: str) -> str:

@@ -45,14 +45,14 @@ def patch_trouble(
     if missing is not None:
         name = missing[0]
         return (
-            f"the history has recorded patch {name!r}, and the code no longer asks for it there",
+            f"the history has recorded patch {name!r}. The code does not ask for it any more",
             mismatch.command.place if mismatch.command is not None else None,
             _KEEP.format(name=name),
         )
     for name, called in trace.patches.items():
         if called.deprecated and name not in recorded:
             return (
-                f"the history is older than patch {name!r}, and the code for such runs is gone",
+                f"the history is older than patch {name!r}, and the code for such runs was removed",
                 called.place,
                 _GO_BACK.format(name=name),
             )

@@ -102,10 +102,12 @@ class Trace:
                 or path.startswith("<frozen importlib")
             ):
                 return
-            if kind is not Kind.ENVIRONMENT and kind is not Kind.REPLAYING:
-                name = nondeterminism_calls.name_of_function(frame)
             if kind is Kind.REPLAYING:
                 return
+            if kind is not Kind.ENVIRONMENT:
+                name = nondeterminism_calls.name_of_function(frame)
+            if module == "uuid":
+                kind = Kind.UUID
             frame = frame.f_back
         if frame is not None:
             self._note(kind, name, place_of(frame))

@@ -52,7 +52,8 @@ class ReplayBridge:
     Args:
         on_begun: Told of the machines before the workflow's code runs.
         on_answer: Told of each answer of the workflow's code before the machines take it.
-        on_replayed: Awaited when all of the history is replayed; the workflow still lives.
+        on_replayed: Called when all of the history is replayed; the workflow lives until `let_go`.
+        is_all_replayed: Whether the last task counts as a replay even if it has not completed.
     """
 
     def __init__(
@@ -60,10 +61,13 @@ class ReplayBridge:
         on_begun: Callable[[ObservedMachines], None],
         on_answer: Callable[[WorkflowActivationCompletion], None],
         on_replayed: Callable[[], Any] | None = None,
+        *,
+        is_all_replayed: bool = False,
     ) -> None:
         self._on_begun = on_begun
         self._on_answer = on_answer
         self._on_replayed = on_replayed
+        self._is_all_replayed = is_all_replayed
         self._activations: asyncio.Queue[WorkflowActivation | None] = asyncio.Queue()
         self._run: CachedRun
         self._query: asyncio.Future[QueryResult] | None = None
@@ -93,7 +97,7 @@ class ReplayBridge:
             ),
         )
         self._on_begun(self.machines)
-        self._perform(self._run.begin(_whole_task(events), events))
+        self._perform(self._run.begin(self._whole_task(events), events))
 
     def close(self) -> None:
         """No more histories: the worker ends."""
@@ -173,22 +177,21 @@ class ReplayBridge:
         """Forget the workflow that was kept when all was replayed."""
         self._perform(None)
 
-
-def _whole_task(events: list[HistoryEvent]) -> WorkflowTask:
-    """A task that brings all of a history. What is recorded of completed tasks is a replay."""
-    completed = started = 0
-    for event, following in zip(events, [*events[1:], None], strict=True):
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-            if following is None or (
-                following.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-            ):
-                started = event.event_id
-            if following is not None:
-                completed = started
-    response = PollWorkflowTaskQueueResponse(
-        previous_started_event_id=completed, started_event_id=started, attempt=1
-    )
-    return WorkflowTask(response, cast("Permit[Any]", None), start_time=0)
+    def _whole_task(self, events: list[HistoryEvent]) -> WorkflowTask:
+        """A task that brings all of a history. What is recorded of completed tasks is a replay."""
+        completed = started = 0
+        for event, following in zip(events, [*events[1:], None], strict=True):
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+                if following is None or (
+                    following.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+                ):
+                    started = event.event_id
+                if following is not None or self._is_all_replayed:
+                    completed = started
+        response = PollWorkflowTaskQueueResponse(
+            previous_started_event_id=completed, started_event_id=started, attempt=1
+        )
+        return WorkflowTask(response, cast("Permit[Any]", None), start_time=0)
 
 
 def _answer_of(completion: WorkflowActivationCompletion) -> QueryResult:

@@ -24,6 +24,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 
 from timeskip.histories.replay_settings import ReplaySettings, as_thread_pool
 from timeskip.lanes.activation_executor import ActivationExecutor
+from timeskip.sdk_exit import guard_exit
 
 Result = TypeVar("Result")
 
@@ -170,6 +171,8 @@ def replay_thread() -> ReplayThread:
     with _lock:
         if _thread is None:
             _thread = ReplayThread()
+            # What is registered last is called first.
+            guard_exit()
             atexit.register(close_replay_thread)
         return _thread
 

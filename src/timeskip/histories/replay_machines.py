@@ -11,6 +11,7 @@ from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 from timeskip.clock import Nanoseconds
 from timeskip.histories.replay_commands import IssuedCommand
+from timeskip.lanes.direct import local_activity_markers
 from timeskip.lanes.direct.flags import Flags
 from timeskip.lanes.direct.machines.machine import FatalError, Machine, NondeterminismError
 from timeskip.lanes.direct.workflow_machines import RunIdentity, WorkflowMachines
@@ -78,13 +79,19 @@ class ObservedMachines(WorkflowMachines):
         except (NondeterminismError, FatalError) as error:
             # Whoever left the line last did so for this event, and did not fit.
             left = len(line) - len(self._sent)
-            first = line[max(left - 1, 0)] if line else None
+            first = self._local_activity(event) or (line[max(left - 1, 0)] if line else None)
             self._broke_off(event, self._issued.get(first) if first is not None else None, error)
             raise
         left = len(line) - len(self._sent)
         if left and (issued := self._issued.get(line[left - 1])) is not None:
             issued.event = event
         return skips
+
+    def _local_activity(self, event: HistoryEvent) -> Machine | None:
+        """The local activity that a marker speaks of, which needs not be in the line."""
+        if not local_activity_markers.is_marker(event):
+            return None
+        return self._by_seq.get(("LocalActivity", local_activity_markers.read(event).seq))
 
     def _broke_off(
         self, event: HistoryEvent | None, command: IssuedCommand | None, error: Exception

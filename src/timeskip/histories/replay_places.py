@@ -6,7 +6,7 @@ import functools
 import os
 import site
 import sysconfig
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from temporalio.worker._workflow_instance import _WorkflowInstanceImpl
@@ -36,9 +36,13 @@ def is_of_user(path: str) -> bool:
 
 def place_of(frame: FrameType, line: int | None = None) -> Place:
     """Where a frame stands."""
-    code = frame.f_code
+    return place_in(frame.f_code, line or frame.f_lineno)
+
+
+def place_in(code: CodeType, line: int) -> Place:
+    """A line of some code."""
     name = getattr(code, "co_qualname", code.co_name)  # from Python 3.11 on
-    return Place(code.co_filename, line or frame.f_lineno, name.rpartition("<locals>.")[2], code)
+    return Place(code.co_filename, line, name.rpartition("<locals>.")[2], code)
 
 
 def nearest_place(frame: FrameType | None) -> Place | None:
@@ -89,5 +93,4 @@ def _innermost(traceback: TracebackType | None) -> Place | None:
 def place_of_definition(workflow: Any) -> Place:
     """Where the method begins that a workflow runs: its own line if nothing better is known."""
     code = workflow._defn.run_fn.__code__
-    name = getattr(code, "co_qualname", code.co_name)
-    return Place(code.co_filename, code.co_firstlineno, name.rpartition("<locals>.")[2], code)
+    return place_in(code, code.co_firstlineno)

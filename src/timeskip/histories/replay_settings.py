@@ -27,6 +27,8 @@ from temporalio.worker import (
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from timeskip.lanes.test_tools import passing_test_tools
+
 #: Told of each workflow that a replay makes, before its code runs.
 OnCreated = Callable[[WorkflowInstance], None]
 
@@ -92,7 +94,9 @@ class ReplaySettings:
         given: dict[str, Any] = {
             name: tuple(value) if name in sequences else value for name, value in options.items()
         }
-        return ReplaySettings(workflows=tuple(workflows), **given)
+        settings = ReplaySettings(workflows=tuple(workflows), **given)
+        runner = passing_test_tools(settings.workflow_runner)
+        return dataclasses.replace(settings, workflow_runner=runner)
 
     def replayer(
         self,

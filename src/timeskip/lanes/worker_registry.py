@@ -33,8 +33,10 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip.errors import WorkerRefused
+from timeskip.histories.patches import PatchChoices
 from timeskip.histories.replay_ledger import LedgerOfWorker, ReplayLedger
 from timeskip.histories.replay_settings import ReplaySettings, watched
+from timeskip.lanes.test_tools import passing_test_tools
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.matching import TaskQueue
 from timeskip.server.workflow_tasks import WorkflowTask
@@ -84,6 +86,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         self._running: dict[Running, None] = {}
         self.workers: list[KnownWorker] = []
         self.ledger = ReplayLedger()
+        self.patches = PatchChoices()
         keeper.will_poll = self.will_poll
 
     def configure_client(self, config: ClientConfig) -> ClientConfig:
@@ -95,12 +98,12 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         return await next(config)
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        runner = config.get("workflow_runner")
-        if isinstance(runner, SandboxedWorkflowRunner):
-            restrictions = runner.restrictions.with_passthrough_modules(*_TEST_TOOLS)
-            config["workflow_runner"] = dataclasses.replace(runner, restrictions=restrictions)
+        config["patch_activation_callback"] = self.patches.activation(
+            config.get("patch_activation_callback")
+        )
         for name in ("workflow_runner", "unsandboxed_workflow_runner"):
-            config[name] = watched(config[name], self.ledger.created, tries=True)
+            runner = passing_test_tools(config[name])
+            config[name] = watched(runner, self.ledger.created, tries=True)
         if not any(config.get(option) for option in _VERSIONING):
             config["build_id"] = _BUILD_ID
         _refuse_versioned(config)
