@@ -19,6 +19,7 @@ from tests.bench.benchmarks import (
 from tests.bench.floor import FLOOR
 from tests.bench.folder_replay import FolderReplay, folder_replay, print_folder_replay
 from tests.bench.growth import LENGTHS, Growth, growth, print_growths
+from tests.bench.many_runs import RUNS, Cost, measure_apart, print_costs
 from tests.bench.memory import Memory, measure_memory
 from tests.bench.peers import DIRECT, JAVA, PEERS, Peer
 from tests.bench.pytest_overhead import LANES, Overhead, overhead, print_overheads
@@ -26,7 +27,7 @@ from tests.bench.report import print_comparisons, print_memory, write_json
 from tests.bench.samples import Comparison, Sample
 from tests.bench.silence import servers_silenced
 
-_PARTS = ("start", "sequence", "crowds", "growth", "pytest", "replay", "memory")
+_PARTS = ("start", "sequence", "crowds", "growth", "runs", "pytest", "replay", "memory")
 
 
 def _arguments() -> argparse.Namespace:
@@ -158,6 +159,7 @@ def main() -> None:
     bench = _Bench([PEERS[name] for name in arguments.peers])
     comparisons: list[Comparison] = []
     growths: list[Growth] = []
+    costs: list[Cost] = []
     overheads: list[Overhead] = []
     folder: FolderReplay | None = None
     memory: Memory | None = None
@@ -169,6 +171,10 @@ def main() -> None:
             for events in LENGTHS:
                 status.update(f"{events:,} events")
                 growths.append(asyncio.run(growth(events)))
+        if "runs" in arguments.parts:
+            for runs in RUNS:
+                status.update(f"{runs:,} open runs")
+                costs.append(measure_apart(runs))
         if "pytest" in arguments.parts:
             status.update("pytest")
             overheads += map(overhead, LANES)
@@ -182,6 +188,8 @@ def main() -> None:
         print_comparisons(console, comparisons, baseline=JAVA.name)
     if growths:
         print_growths(console, growths)
+    if costs:
+        print_costs(console, costs)
     if overheads:
         print_overheads(console, overheads)
     if folder is not None:

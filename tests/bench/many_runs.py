@@ -1,4 +1,4 @@
-"""`python -m tests.bench.many_runs`: what a service with very many open runs costs.
+"""What a service with very many open runs costs.
 
 Runs are started and signalled, and then listed by a filter, for growing numbers of runs. What one
 start, one signal and one listed run cost must not grow with the number of runs that are open. The
@@ -10,16 +10,18 @@ the next one down.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from time import perf_counter
+from time import process_time
 from typing import TypeVar
 
 from google.protobuf.message import Message
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution, WorkflowType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
@@ -41,6 +43,10 @@ from timeskip.server.service import Service
 _NAMESPACE = "default"
 _PAGE = 1000
 
+RUNS = (1_000, 10_000)
+SIGNALS = 100
+"""To each run."""
+
 #: Half of the runs, none of which has closed.
 _FILTER = 'WorkflowType = "Even" AND ExecutionStatus = "Running"'
 
@@ -49,7 +55,7 @@ Response = TypeVar("Response", bound=Message)
 
 @dataclass(frozen=True)
 class Cost:
-    """Real seconds, with `runs` open."""
+    """Seconds of the processor, with `runs` open."""
 
     runs: int
     start: float
@@ -66,18 +72,18 @@ def measure(runs: int, signals: int) -> Cost:
     """The cost of one of each, the run's `signals` sent in turns to all runs."""
     service = Service(VirtualClock())
     _count(service)  # imports the parser of filters
-    began = perf_counter()
+    began = process_time()
     for number in range(runs):
         _start(service, number)
-    started = perf_counter()
+    started = process_time()
     for _ in range(signals):
         for number in range(runs):
             _signal(service, number)
-    signalled = perf_counter()
+    signalled = process_time()
     found = sum(len(page.executions) for page in _pages(service))
-    listed = perf_counter()
+    listed = process_time()
     _count(service)
-    counted = perf_counter()
+    counted = process_time()
     if found != (runs + 1) // 2:
         raise AssertionError(f"the filter found {found} of {runs} runs")
     return Cost(
@@ -137,16 +143,21 @@ def _count(service: Service) -> None:
     _ask(service, "CountWorkflowExecutions", request, CountWorkflowExecutionsResponse)
 
 
-def _measure_apart(runs: int, signals: int) -> Cost:
-    command = [sys.executable, "-m", "tests.bench.many_runs", "--only", str(runs)]
-    process = subprocess.run(
-        [*command, "--signals", str(signals)], check=True, stdout=subprocess.PIPE, text=True
-    )
+def measure_apart(runs: int) -> Cost:
+    """The cost with so many runs, measured in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.many_runs", str(runs)]
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Cost(**json.loads(process.stdout))
 
 
-def _print(costs: list[Cost], signals: int) -> None:
-    print(f"{'runs':>7}{'start':>18}{'signal':>18}{'listed run':>18}{'counted run':>18}")
+def print_costs(console: Console, costs: Sequence[Cost]) -> None:
+    """Prints one line for each number of runs, with multiples of what the first one cost.
+
+    Starts grow a little dearer: Python now and then looks for garbage in all that is alive.
+    """
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in ("open runs", "start", "signal", "listed run", "counted run"):
+        table.add_column(column, justify="right", no_wrap=True)
     first = costs[0]
     for cost in costs:
         pairs = (
@@ -155,29 +166,10 @@ def _print(costs: list[Cost], signals: int) -> None:
             (cost.list_each, first.list_each),
             (cost.count_each, first.count_each),
         )
-        cells = "".join(f"{now * 1e6:8.1f} µs {'x':>2}{now / then:.2f}" for now, then in pairs)
-        print(f"{cost.runs:>7,}   {cells}")
-    print(
-        f"Real time of one of each, and its multiple of the first row; {signals} signals per run."
-    )
-    print(
-        "Starts grow a little dearer: Python now and then looks for garbage in all that is alive."
-    )
-
-
-def main() -> None:
-    """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.many_runs", description=__doc__)
-    parser.add_argument("--runs", default="1000,3000,10000", help="default %(default)s")
-    parser.add_argument("--signals", type=int, default=100, help="to each; default %(default)s")
-    parser.add_argument("--only", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.only:
-        print(json.dumps(asdict(measure(arguments.only, arguments.signals))))
-        return
-    counts = [int(count) for count in arguments.runs.split(",")]
-    _print([_measure_apart(count, arguments.signals) for count in counts], arguments.signals)
+        cells = [f"{now * 1e6:,.0f} µs {now / then:4.1f}" for now, then in pairs]
+        table.add_row(f"{cost.runs:,}", *cells)
+    console.print(table)
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(asdict(measure(int(sys.argv[1]), SIGNALS))))

@@ -16,6 +16,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from tests.conformance.commands import complete_workflow, seconds
+from tests.conformance.operations import pause_run, unpause_run
 from tests.conformance.refusals import UNKNOWN_RUN_ID
 from tests.conformance.scenario import options, scenario
 from tests.conformance.updates import (
@@ -144,6 +145,42 @@ async def test_operations_that_cannot_be_executed(world: World) -> None:
     await world.observe_error("only a start", send(world, start))
     await world.observe_error("only an update", send(world, update))
     await world.observe_error("in the wrong order", send(world, update, start))
+
+
+@scenario("rpc:ExecuteMultiOperation")
+async def test_a_start_for_an_update_may_say_that_it_has_no_delay(world: World) -> None:
+    call = await begun(update_with_start(world, workflow_start_delay=seconds(0)))
+    task = await world.raw.poll_workflow_task()
+    await answer(world, task, accept(task.messages[0]), respond(task.messages[0], "done"))
+    world.observe("answer", await call)
+
+
+@scenario("rpc:ExecuteMultiOperation", "rpc:PauseWorkflowExecution")
+async def test_an_update_with_start_finds_a_paused_run(world: World) -> None:
+    run = await idle_run(world)
+    await pause_run(world, run)
+    await world.observe_error("paused", update_with_start(world))
+    await world.observe_error(
+        "not to be used", update_with_start(world, workflow_id_conflict_policy=FAIL)
+    )
+    await world.observe_history("paused: history", run)
+    await unpause_run(world, run)
+    call = await begun(update_with_start(world, "after"))
+    task = await world.raw.poll_workflow_task()
+    await answer(world, task, accept(task.messages[0]), respond(task.messages[0], "done"))
+    world.observe("answer", await call)
+    await world.observe_history("history", run)
+
+
+@scenario("rpc:ExecuteMultiOperation", "rpc:PauseWorkflowExecution")
+async def test_an_update_with_start_takes_the_place_of_a_paused_run(world: World) -> None:
+    run = await idle_run(world)
+    await pause_run(world, run)
+    call = await begun(update_with_start(world, workflow_id_conflict_policy=TERMINATE))
+    task = await world.raw.poll_workflow_task()
+    await answer(world, task, accept(task.messages[0]), respond(task.messages[0], "done"))
+    world.observe("answer", await call)
+    await world.observe_history("paused", run)
 
 
 BAD_STARTS: Mapping[str, Mapping[str, Any]] = {

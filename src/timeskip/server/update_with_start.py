@@ -130,7 +130,7 @@ def _check_start(namespace: Namespace, start: StartWorkflowExecutionRequest) -> 
         raise invalid_argument("CronSchedule is not allowed.")
     if start.request_eager_execution:
         raise invalid_argument("RequestEagerExecution is not supported.")
-    if start.HasField("workflow_start_delay"):
+    if start.workflow_start_delay.ToNanoseconds():
         raise invalid_argument("WorkflowStartDelay is not supported.")
 
 
