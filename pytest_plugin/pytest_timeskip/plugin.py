@@ -25,9 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("timeskip", "Temporal workflows in virtual time")
     group.addoption(
         "--timeskip-lane",
-        choices=["wire", "direct"],
-        help="How the `sim` fixture reaches the simulated service: wire (the default) is real gRPC, "
-        "direct is faster and runs everything on one event loop.",
+        choices=["direct", "wire"],
+        help="How the `sim` fixture reaches the simulated service: direct (the default) runs "
+        "everything on one event loop, wire is real gRPC and slower.",
     )
     group.addoption(
         "--timeskip-seed",
@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     golden_histories.add_options(parser, group)
     replays.add_options(parser, group)
-    parser.addini("timeskip_lane", "Default of --timeskip-lane.", default="wire")
+    parser.addini("timeskip_lane", "Default of --timeskip-lane.", default="direct")
     parser.addini("timeskip_seed", "Default of --timeskip-seed.", default="0")
     parser.addini(
         "timeskip_frozen_time",

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.simulation.workflows import Heartbeat, Inbox, Sleeper
-from timeskip import Simulation, SimulationStuck
+from timeskip import Simulation, SimulationStuck, diagnosis
 
 DAY = timedelta(days=1)
+
+pytestmark = pytest.mark.both_lanes
 
 manual = pytest.mark.timeskip(clock="manual")
 real = pytest.mark.timeskip(clock="real")
@@ -70,8 +72,9 @@ async def test_action_happens_while_manual_time_advances(sim: Simulation) -> Non
 
 @manual
 async def test_waiting_for_manual_time_that_nobody_advances_says_what_to_do(
-    sim: Simulation,
+    sim: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(diagnosis, "_PATIENCE", 0.2)
     async with sim.worker(workflows=[Sleeper]):
         with pytest.raises(SimulationStuck) as stuck:
             await sim.client.execute_workflow(

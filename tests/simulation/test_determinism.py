@@ -56,7 +56,7 @@ class Order:
 async def ten_orders(seed: int) -> list[RunRecord]:
     """Ten orders at once; three get signals at chosen instants, the test waits for all."""
     async with (
-        Simulation(seed=seed) as sim,
+        Simulation(lane="wire", seed=seed) as sim,
         sim.worker(workflows=[Order], activities=[charge]),
     ):
         handles: list[WorkflowHandle[Order, list[str]]] = [
@@ -93,9 +93,10 @@ def test_other_seed_gives_other_ids() -> None:
     assert [run.status for run in one] == [run.status for run in two]
 
 
+@pytest.mark.both_lanes
 @pytest.mark.timeskip(seed=99)
 async def test_seed_decides_run_ids(sim: Simulation) -> None:
-    async with Simulation(seed=99) as twin:
+    async with Simulation(lane=sim.lane, seed=99) as twin:
         ids = []
         for each in (sim, twin):
             handle = await each.client.start_workflow(

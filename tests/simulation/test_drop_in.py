@@ -39,13 +39,14 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
 from timeskip import Simulation
+from timeskip.lanes.selection import LaneName
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.both_lanes]
 
 
 @pytest_asyncio.fixture
-async def env() -> AsyncIterator[WorkflowEnvironment]:
-    async with Simulation() as environment:
+async def env(lane: LaneName) -> AsyncIterator[WorkflowEnvironment]:
+    async with Simulation(lane=lane) as environment:
         yield environment
 
 
@@ -523,8 +524,8 @@ async def test_workflow_is_described(env: WorkflowEnvironment) -> None:
 _CUSTOMER = SearchAttributeKey.for_keyword("Customer")
 
 
-async def test_workflow_has_search_attributes() -> None:
-    async with Simulation(search_attributes=[_CUSTOMER]) as env:
+async def test_workflow_has_search_attributes(lane: LaneName) -> None:
+    async with Simulation(lane=lane, search_attributes=[_CUSTOMER]) as env:
         handle = await env.client.start_workflow(
             SubscriptionWorkflow.run,
             id=new_id(),
@@ -618,10 +619,10 @@ async def test_client_with_interceptors(env: WorkflowEnvironment) -> None:
     assert noting.notes == ["start GreetingWorkflow", "execute compose_greeting"]
 
 
-async def test_environment_with_data_converter_and_interceptors() -> None:
+async def test_environment_with_data_converter_and_interceptors(lane: LaneName) -> None:
     noting = Noting()
     converter = dataclasses.replace(DataConverter.default, payload_codec=Reversing())
-    async with Simulation(data_converter=converter, interceptors=[noting]) as env:
+    async with Simulation(lane=lane, data_converter=converter, interceptors=[noting]) as env:
         assert await greet_through(env.client) == "Hello, Ada!"
     assert noting.notes == ["start GreetingWorkflow", "execute compose_greeting"]
 
@@ -644,8 +645,8 @@ async def test_second_client_is_connected(env: WorkflowEnvironment) -> None:
     assert noting.notes == ["start SubscriptionWorkflow"]
 
 
-async def test_two_environments_live_side_by_side(env: WorkflowEnvironment) -> None:
-    async with Simulation() as other:
+async def test_two_environments_live_side_by_side(env: WorkflowEnvironment, lane: LaneName) -> None:
+    async with Simulation(lane=lane) as other:
         for each in (env, other):
             await each.client.start_workflow(
                 SubscriptionWorkflow.run, id="same", task_queue="queue"

@@ -228,12 +228,13 @@ def test_stop_ends_workers_that_a_synchronous_test_left_running(
     assert watcher.leftovers() == {}
 
 
+@every_lane
 @pytest.mark.parametrize("rest", [nap, doze])
 def test_stop_ends_activities_that_sleep(
-    watcher: Watcher, rest: Callable[[], Awaitable[None] | None]
+    watcher: Watcher, lane: LaneName, rest: Callable[[], Awaitable[None] | None]
 ) -> None:
     async def use() -> None:
-        async with Simulation(lane="wire") as sim:
+        async with Simulation(lane=lane) as sim:
             await sim.worker(workflows=[Rest], activities=[rest]).__aenter__()
             await sim.client.start_workflow(
                 Rest.run, rest.__name__, id="rest", task_queue=sim.task_queue

@@ -11,6 +11,8 @@ from temporalio.api.enums.v1 import EventType
 
 from timeskip import Simulation, WorkflowTaskFailed
 
+pytestmark = pytest.mark.both_lanes
+
 
 @activity.defn
 async def nap(seconds: float) -> None:
@@ -53,7 +55,12 @@ async def test_local_activity_that_no_server_would_wait_for_is_told(sim: Simulat
     async with sim.worker(workflows=[Napper], activities=[nap]):
         with pytest.raises(WorkflowTaskFailed) as told:
             await sim.client.execute_workflow(
-                Napper.run, 31_536_000, id="napper", task_queue=sim.task_queue
+                Napper.run,
+                31_536_000,
+                id="napper",
+                task_queue=sim.task_queue,
+                # The SDK's core tells the activity at its next heartbeat, in real time.
+                task_timeout=timedelta(seconds=1),
             )
         assert timedelta(minutes=30) <= sim.elapsed < timedelta(minutes=31)
     assert told.value.cause == "WORKFLOW_TASK_HEARTBEAT_TIMEOUT"

@@ -27,6 +27,9 @@ from timeskip import (
     TooManyAttempts,
     WorkflowTaskFailed,
 )
+from timeskip.lanes.selection import LaneName
+
+pytestmark = pytest.mark.both_lanes
 
 HERE = "tests/simulation/test_no_hang.py"
 
@@ -652,8 +655,8 @@ async def test_polling_while_time_stands_still_is_told(sim: Simulation) -> None:
 
 
 @pytest.mark.asyncio
-async def test_use_after_the_end_is_told() -> None:
-    async with Simulation() as sim:
+async def test_use_after_the_end_is_told(lane: LaneName) -> None:
+    async with Simulation(lane=lane) as sim:
         client = sim.client
     with pytest.raises(SimulationClosed, match=r"^the simulation has ended$"):
         _ = sim.client
@@ -670,8 +673,8 @@ async def test_use_before_the_start_is_told() -> None:
 
 
 @pytest.mark.asyncio
-async def test_whoever_still_waits_at_the_end_is_told() -> None:
-    async with Simulation() as sim:
+async def test_whoever_still_waits_at_the_end_is_told(lane: LaneName) -> None:
+    async with Simulation(lane=lane) as sim:
         handle = await start(sim, Approval.run)
         with sim.auto_time_skipping_disabled():
             sim.at(timedelta(days=1), print)

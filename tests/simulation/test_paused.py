@@ -19,6 +19,8 @@ from temporalio.client import WorkflowHandle
 
 from timeskip import Simulation, SimulationStuck
 
+pytestmark = pytest.mark.both_lanes
+
 
 @activity.defn
 async def charge() -> str:

@@ -17,6 +17,8 @@ from temporalio.worker import FixedSizeSlotSupplier, WorkerTuner
 from timeskip import Simulation
 from timeskip.lanes.time_keeper import Grace
 
+pytestmark = pytest.mark.both_lanes
+
 HOUR = timedelta(hours=1)
 
 

@@ -11,6 +11,8 @@ from temporalio.client import WorkflowHandle
 from tests.simulation.workflows import Greeter, Heartbeat, Inbox, Sleeper, greet
 from timeskip import Simulation
 
+pytestmark = pytest.mark.both_lanes
+
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

@@ -10,7 +10,6 @@ from typing import Literal
 
 from timeskip.errors import DirectLaneUnavailable
 from timeskip.lanes.lane import Lane
-from timeskip.lanes.wire import WireServer
 
 LaneName = Literal["wire", "direct"]
 
@@ -22,7 +21,7 @@ def select(name: LaneName) -> tuple[LaneName, Callable[..., Lane]]:
     with `DirectLaneUnavailable`, if it has to be another one.
     """
     if name == "wire":
-        return "wire", WireServer
+        return "wire", _wire()
     if name != "direct":
         raise ValueError(f"there is no lane {name!r}; choose 'wire' or 'direct'")
     found, differences = _direct()
@@ -35,7 +34,14 @@ def select(name: LaneName) -> tuple[LaneName, Callable[..., Lane]]:
         DirectLaneUnavailable,
         stacklevel=3,
     )
-    return "wire", WireServer
+    return "wire", _wire()
+
+
+def _wire() -> Callable[..., Lane]:
+    # gRPC is large; only those who want it pay for its import.
+    from timeskip.lanes.wire import WireServer
+
+    return WireServer
 
 
 @functools.cache
