@@ -92,8 +92,9 @@ class Simulation(WorkflowEnvironment):
     waits and nobody else can do anything, time jumps to the next timer, timeout or retry.
 
     Args:
-        lane: How the client reaches the service. "wire" is real gRPC on 127.0.0.1 and the SDK's own
-            core. "direct" has neither: everything runs on one event loop, several times faster.
+        lane: How the client reaches the service. "direct" has no gRPC and no core of the SDK:
+            service, client and workers share an event loop. "wire" is real gRPC on 127.0.0.1 and
+            the SDK's own core, several times slower.
         seed: Decides ids and, in the direct lane, every other choice that a real service leaves to
             chance: which worker gets a task, and in which order things happen that are due at one
             instant. Seed 0 keeps to the order in which they were asked for.
@@ -114,7 +115,7 @@ class Simulation(WorkflowEnvironment):
     def __init__(
         self,
         *,
-        lane: LaneName = "wire",
+        lane: LaneName = "direct",
         seed: int = 0,
         start_time: datetime = DEFAULT_START,
         clock: ClockName = "virtual",

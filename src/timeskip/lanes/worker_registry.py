@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -30,6 +30,7 @@ from temporalio.worker import (
     WorkerConfig,
     WorkflowReplayResult,
 )
+from temporalio.worker._activity import _ActivityWorker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip.errors import WorkerRefused
@@ -166,7 +167,8 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         """Whether a worker of this process is about to poll the queue: it serves it, and has room."""
         if queue.shut_down or self._keeper.waiting_for_local_activities:
             return False
-        return any(running.will_poll(queue) for running in list(self._running))
+        started = self._keeper.service.cluster.started_activities
+        return any(running.will_poll(queue, started) for running in list(self._running))
 
     def is_stopping(self) -> bool:
         """Whether a worker has been told to stop and has not stopped yet. For any thread."""
@@ -203,7 +205,7 @@ class Running:
         self._loop = asyncio.get_running_loop()
         self._abandoned = asyncio.Event()
 
-    def will_poll(self, queue: TaskQueue) -> bool:
+    def will_poll(self, queue: TaskQueue, started: Container[bytes]) -> bool:
         """Whether it will, as soon as it has done what it is doing right now."""
         config = self._config
         if self.is_stopping or queue.namespace != self._worker.client.namespace:
@@ -219,8 +221,12 @@ class Running:
             and queue.name == self._worker.task_queue
             and activities is not None
             and not config.get("no_remote_activities")
-            and len(activities._running_activities) < self._room_for_activities()
+            and self._busy(activities, started) < self._room_for_activities()
         )
+
+    def _busy(self, activities: _ActivityWorker, started: Container[bytes]) -> int:
+        """How many activities it works on: those whose ends the service has not heard of yet."""
+        return sum(token in started for token in list(activities._running_activities))
 
     def _room_for_activities(self) -> int:
         if self._config.get("tuner") is not None:
