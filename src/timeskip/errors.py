@@ -79,6 +79,18 @@ class NotInHistory(TimeskipError, AssertionError):  # noqa: N818 - says what is 
     """A history has not what a test expects in it. The message tells what comes nearest."""
 
 
+class FaultPlanError(TimeskipError, ValueError):
+    """A fault, or a line that is to describe faults, is not one. The message says what is wrong."""
+
+
+class FaultNeverActed(TimeskipError):  # noqa: N818 - says what is the matter
+    """A fault that the test asked for did not happen. The message names it, and what is like it."""
+
+
+class FaultImpossible(TimeskipError):  # noqa: N818 - says what is the matter
+    """A fault was to act where it cannot."""
+
+
 class ReplayFailed(TimeskipError):  # noqa: N818 - says what is the matter
     """A workflow fails when its history is replayed, or does something else than the history says."""
 

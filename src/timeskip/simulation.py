@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -40,6 +40,10 @@ from timeskip.clock import (
 )
 from timeskip.diagnosis import Diagnostician
 from timeskip.errors import SimulationClosed
+from timeskip.faults import CrashPoints, Faults
+from timeskip.faults.line import FaultLine
+from timeskip.faults.local_crossings import LocalActivityLine
+from timeskip.faults.worker_killer import WorkerKiller
 from timeskip.histories.recorded_replay import replay_failure
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
@@ -151,6 +155,8 @@ class Simulation(WorkflowEnvironment):
         self._given_workers: list[SimulatedWorker] = []
         self._actions: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._line: FaultLine | None = None
+        self._faults: Faults | None = None
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -274,12 +280,18 @@ class Simulation(WorkflowEnvironment):
         workflows: Sequence[type] = (),
         activities: Sequence[Callable[..., Any]] = (),
         task_queue: str | None = None,
+        fresh: Callable[[], Mapping[str, Any]] | None = None,
         **options: Any,
     ) -> SimulatedWorker:
         """A real `temporalio.worker.Worker` to be used with `async with`, or with `with`.
 
         `options` are those of `Worker`. Synchronous activities get a thread pool unless
         `activity_executor` is given.
+
+        A worker that a fault kills is replaced by another with the same options. Objects among
+        these are the same in both; what a worker process would make anew, such as the instance
+        that activities are methods of, is made by `fresh`, which is called for each worker and
+        returns further options.
         """
         worker = SimulatedWorker(
             self,
@@ -287,9 +299,39 @@ class Simulation(WorkflowEnvironment):
             workflows=workflows,
             activities=activities,
             options=options,
+            fresh=fresh,
         )
         self._given_workers.append(worker)
         return worker
+
+    # -- faults -------------------------------------------------------------------------------
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong in this simulation: nothing, unless it is told so here."""
+        self._faults_line()
+        assert self._faults is not None
+        return self._faults
+
+    @property
+    def crash_points(self) -> CrashPoints:
+        """The places where a worker could have died since this was first asked for."""
+        return self._faults_line().crash_points
+
+    def _faults_line(self) -> FaultLine:
+        """What stands between the lane and the service once anybody is interested in faults."""
+        server = self._open()
+        if self._line is None:
+            self._line = server.call(lambda: self._stand_between(server))
+            self._faults = Faults(self._line, server.call)
+        return self._line
+
+    def _stand_between(self, server: Lane) -> FaultLine:
+        keeper = server.keeper
+        line = FaultLine(keeper, nanoseconds_of(self._start_time), self._alarms.raise_everywhere)
+        line.killers.append(WorkerKiller(keeper, self._workers, self._activity_time, line.soon))
+        self._workers.local_activities = LocalActivityLine(line, keeper)
+        return line
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -521,6 +563,10 @@ class Simulation(WorkflowEnvironment):
             **options,
         )
 
+    def _raise_everywhere(self, error: Exception) -> None:
+        """Raise an error that nobody waits for where the test waits. For any thread."""
+        self._keeper.loop.call_soon_threadsafe(self._alarms.raise_everywhere, error)
+
     def _check_replays_after(self, error: BaseException | None) -> None:
         if error is None and self._auto_replay and self._server is not None:
             self.check_replays()
@@ -594,7 +640,7 @@ class Simulation(WorkflowEnvironment):
                 if inspect.isawaitable(outcome):
                     await outcome
             except Exception as error:  # noqa: BLE001 - it is the test's own, and is raised there
-                self._keeper.loop.call_soon_threadsafe(self._alarms.raise_everywhere, error)
+                self._raise_everywhere(error)
             finally:
                 hold.release()
 
@@ -629,9 +675,10 @@ class Simulation(WorkflowEnvironment):
 
     def _heartbeat_answered(self, request: Message, answer: Answer) -> None:
         assert isinstance(request, RecordActivityTaskHeartbeatRequest)
-        cancels = not isinstance(answer, RecordActivityTaskHeartbeatResponse) or (
-            answer.cancel_requested or answer.activity_paused or answer.activity_reset
-        )
+        if isinstance(answer, RecordActivityTaskHeartbeatResponse):
+            cancels = answer.cancel_requested or answer.activity_paused or answer.activity_reset
+        else:
+            cancels = isinstance(answer, ServiceError) and answer.code == StatusCode.NOT_FOUND
         self._activity_time.heartbeat_answered(request.task_token, cancels=cancels)
 
 

@@ -6,8 +6,9 @@ import asyncio
 import concurrent.futures.thread
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from temporalio.worker import Worker
@@ -20,7 +21,10 @@ _THREADS = 100
 
 
 class SimulatedWorker:
-    """A `temporalio.worker.Worker` on a simulation's client, from entry to exit of the context."""
+    """A `temporalio.worker.Worker` on a simulation's client, from entry to exit of the context.
+
+    One that is killed by a fault is replaced by another of the same kind.
+    """
 
     def __init__(
         self,
@@ -30,14 +34,18 @@ class SimulatedWorker:
         workflows: Sequence[type],
         activities: Sequence[Callable[..., Any]],
         options: dict[str, Any],
+        fresh: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self._simulation = simulation
         self._task_queue = task_queue
         self._workflows = workflows
         self._activities = activities
         self._options = options
+        self._fresh = fresh
         self._threads: _ActivityThreads | None = None
         self._worker: Worker | None = None
+        self._replacement: Worker | None = None
+        self._run: asyncio.Task[None] | None = None
         #: The event loop that it runs on, between entry and exit.
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -46,17 +54,7 @@ class SimulatedWorker:
         return self._task_queue
 
     async def __aenter__(self) -> Worker:
-        options = dict(self._options)
-        if "activity_executor" not in options and not all(map(_is_async, self._activities)):
-            self._threads = _ActivityThreads(_THREADS, thread_name_prefix="timeskip-activity")
-            options["activity_executor"] = self._threads
-        self._worker = Worker(
-            self._simulation.client,
-            task_queue=self._task_queue,
-            workflows=self._workflows,
-            activities=self._activities,
-            **options,
-        )
+        self._worker = self._make()
         self.loop = asyncio.get_running_loop()
         return await self._worker.__aenter__()
 
@@ -64,12 +62,50 @@ class SimulatedWorker:
         self.loop = None
         worker, self._worker = self._worker, None
         try:
+            if self._replacement is not None and self._run is not None:
+                await self._replacement.shutdown()
+                await asyncio.wait({self._run})
             if worker is not None:
                 await worker.__aexit__(*exception)
         finally:
-            if self._threads is not None:
-                self._threads.leave()
-                self._threads = None
+            self._leave_threads()
+
+    def replace(self) -> None:
+        """The worker was killed: begin another, unless the context has been left."""
+        self._leave_threads()
+        if self.loop is None:
+            return
+        self._replacement = self._make()
+        # Not a part of whatever runs now, least of all of an activity.
+        self._run = Context().run(self.loop.create_task, self._replacement.run())
+        self._run.add_done_callback(self._ended)
+        self._simulation._keeper.expect_poller(self._task_queue)
+
+    def _ended(self, run: asyncio.Task[None]) -> None:
+        """Nobody waits for the run of a replacement; so its error is everybody's."""
+        error = None if run.cancelled() else run.exception()
+        if isinstance(error, Exception):
+            self._simulation._raise_everywhere(error)
+
+    def _make(self) -> Worker:
+        simulation = self._simulation
+        options = {
+            "workflows": self._workflows,
+            "activities": self._activities,
+            **self._options,
+            **(self._fresh() if self._fresh is not None else {}),
+        }
+        if "activity_executor" not in options and not all(map(_is_async, options["activities"])):
+            self._threads = _ActivityThreads(_THREADS, thread_name_prefix="timeskip-activity")
+            options["activity_executor"] = self._threads
+        worker = Worker(simulation.client, task_queue=self._task_queue, **options)
+        simulation._workers.supervisors[worker] = self
+        return worker
+
+    def _leave_threads(self) -> None:
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.leave()
 
     def __enter__(self) -> Worker:
         """For synchronous tests: the worker runs on the simulation's own event loop."""

@@ -5,6 +5,7 @@ clock there, and the simulation learns which attempts wait for nothing but that 
 """
 
 from timeskip.activity_time.activity_time import ActivityTime
+from timeskip.activity_time.attempt import current_attempt
 from timeskip.activity_time.held_elsewhere import held_elsewhere
 from timeskip.activity_time.installation import install, uninstall
 from timeskip.activity_time.thread_sleep import VirtualSleepInterruptedError
@@ -22,6 +23,7 @@ __all__ = [
     "RunningAttempt",
     "VirtualSleepInterruptedError",
     "VirtualTime",
+    "current_attempt",
     "held_elsewhere",
     "install",
     "uninstall",

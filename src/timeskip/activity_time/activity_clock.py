@@ -12,12 +12,21 @@ from timeskip.activity_time.virtual_time import Cancellable, VirtualTime
 class Waiter(Protocol):
     """Something in an activity that waits for a virtual time. Called on other threads."""
 
+    @property
+    def attempt(self) -> object:
+        """The attempt whose code waits."""
+        ...
+
     def fall_due(self) -> None:
         """The time has come."""
         ...
 
     def time_ends(self) -> None:
         """The simulation is closed, so that its time will never come."""
+        ...
+
+    def give_up(self) -> None:
+        """The attempt was killed: its time does not come any more."""
         ...
 
 

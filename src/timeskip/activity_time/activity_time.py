@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -45,6 +47,7 @@ class ActivityTime(SimplePlugin):
         self._lock = threading.Lock()
         self._executions: set[Execution] = set()
         self._loops: dict[asyncio.AbstractEventLoop, UnwatchedLoop] = {}
+        self._buried: list[asyncio.Task[Any]] = []
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Add what this needs to the options of a worker."""
@@ -90,6 +93,19 @@ class ActivityTime(SimplePlugin):
                 return attempt.waits.root, threads_of(attempt)
         return None, []
 
+    def kill(self, root: asyncio.Task[Any]) -> Attempt | None:
+        """Let the code of the attempt whose main task is `root` never go on; None if there is none.
+
+        For the thread of its event loop.
+        """
+        for execution in self._running():
+            attempt = execution.attempt
+            if attempt.waits.root is root:
+                self._end(execution)
+                self._buried += map(_buried, attempt.kill())
+                return attempt
+        return None
+
     def close(self) -> None:
         """End virtual time: cancel what still runs, wake what sleeps, let go of the event loops.
 
@@ -102,6 +118,8 @@ class ActivityTime(SimplePlugin):
             loops, self._loops = self._loops, {}
         for loop in loops:
             unwatch_loop(loop)
+        _forget(self._buried)
+        self._buried = []
 
     def _begin(self, send_heartbeat: Callable[..., None]) -> Execution:
         info = temporalio.activity.info()
@@ -128,7 +146,7 @@ class ActivityTime(SimplePlugin):
 
     def _end(self, execution: Execution) -> None:
         with self._lock:
-            self._executions.remove(execution)
+            self._executions.discard(execution)
 
     def _running(self) -> list[Execution]:
         with self._lock:
@@ -139,3 +157,24 @@ class ActivityTime(SimplePlugin):
             if loop not in self._loops:
                 self._loops[loop] = watch_loop(loop)
             return self._loops[loop]
+
+
+def _buried(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+    """Hide a task that will never go on from those who would wait for its end."""
+    asyncio.tasks._unregister_task(task)
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    return task
+
+
+def _forget(tasks: list[asyncio.Task[Any]]) -> None:
+    """Let go of tasks that will never go on. Python does not let a coroutine go without a word."""
+    logger = logging.getLogger(temporalio.activity.__name__)
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        for task in tasks:
+            coroutine = task.get_coro()
+            # What it does now, on no event loop, is nobody's business: its worker is long gone.
+            with contextlib.suppress(Exception):
+                coroutine.close()
+    finally:
+        logger.disabled = disabled

@@ -21,6 +21,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from typing import Any
 
 from timeskip.activity_time.activity_clock import ActivityClock
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
@@ -50,6 +51,8 @@ class Attempt:
         self.loop_thread = threading.get_ident()
         self.waits = Waits(asyncio.current_task())
         self.finished = False
+        #: Whether the worker that ran it is gone: nothing of its code runs any more.
+        self.killed = False
         self._listener = listener
         self._quiet_seconds = quiet_seconds
         # Reentrant, because a finalizer that uses the loop may run at any time in any thread.
@@ -72,10 +75,30 @@ class Attempt:
 
     def finish(self, *, outcome_follows: bool) -> None:
         """The activity's code has ended; what it leaves behind no longer counts."""
+        if self.killed:
+            return
         self._cancel_grace()
         with self._lock:
             self.finished = True
             self._listener.attempt_finished(self.running, outcome_follows=outcome_follows)
+
+    def kill(self) -> list[asyncio.Task[Any]]:
+        """Let nothing of the attempt's code run any more. The tasks that will never go on.
+
+        For the loop's thread. The code does not get to its `except` and `finally` blocks either: it
+        is as if its process were gone. Threads stop where they next sleep.
+        """
+        self.finish(outcome_follows=False)
+        self.killed = True
+        tasks = self.waits.unfinished()
+        # What would be the next steps of tasks. The rest of what is queued may be somebody else's.
+        for handle in list(getattr(self.loop.loop, "_ready", ())):
+            if getattr(handle._callback, "__self__", None) in tasks:
+                handle.cancel()
+        for waiter in self.clock.waiters():
+            if waiter.attempt is self:
+                waiter.give_up()
+        return tasks
 
     # --- what runs on the loop -----------------------------------------------------------------
 

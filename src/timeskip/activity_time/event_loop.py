@@ -35,6 +35,16 @@ def _watched(context: Context | None) -> Attempt | None:
     return None if attempt is None or attempt.finished else attempt
 
 
+def _is_dead(callback: Callable[..., object], context: Context | None) -> bool:
+    """Whether a callback is the next step of a task whose worker was killed."""
+    attempt = current_attempt.get() if context is None else context.get(current_attempt)
+    return (
+        attempt is not None
+        and attempt.killed
+        and isinstance(getattr(callback, "__self__", None), asyncio.Task)
+    )
+
+
 def _virtual() -> Attempt | None:
     """The attempt on whose time the current code runs: also what an ended attempt left behind."""
     attempt = current_attempt.get()
@@ -51,7 +61,10 @@ class AttemptLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Handle:
         attempt = _watched(context)
         if attempt is None:
-            return super().call_soon(callback, *args, context=context)
+            handle = super().call_soon(callback, *args, context=context)
+            if _is_dead(callback, context):
+                handle.cancel()
+            return handle
         attempt.stir()
         attempt.waits.will_run(callback)
         handle = super().call_soon(callback, *args, context=context)

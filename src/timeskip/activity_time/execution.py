@@ -37,7 +37,8 @@ class Execution:
         self.attempt.finish(outcome_follows=outcome_follows)
 
     def heartbeat(self, *details: Any) -> None:
-        self._heartbeats.heartbeat(*details)
+        if not self.attempt.killed:
+            self._heartbeats.heartbeat(*details)
 
     def heartbeat_answered(self, *, cancels: bool) -> None:
         """The server has answered a heartbeat. For any thread.

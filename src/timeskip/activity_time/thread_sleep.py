@@ -9,6 +9,7 @@ from typing import SupportsIndex
 from timeskip.activity_time.attempt import Attempt, current_attempt
 from timeskip.activity_time.cancellation import uninterrupted
 from timeskip.activity_time.threads import job_of_this_thread
+from timeskip.activity_time.virtual_time import Cancellable
 
 real_sleep = time.sleep
 
@@ -55,6 +56,7 @@ class _ThreadSleep:
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
         self._woken = threading.Event()
+        self._timer: Cancellable | None = None
         self._interrupted: str | None = None
         on_loop_thread = threading.get_ident() == attempt.loop_thread
         self._job = None if on_loop_thread else job_of_this_thread(attempt)
@@ -62,12 +64,17 @@ class _ThreadSleep:
     def sleep(self, delay_ns: int) -> None:
         clock = self.attempt.clock
         with uninterrupted():
-            timer = clock.wake_at(clock.now_ns() + delay_ns, self)
+            self._timer = clock.wake_at(clock.now_ns() + delay_ns, self)
             try:
+                if self.attempt.killed:
+                    self.give_up()
                 self._set_parked(True)
-                self._woken.wait()
+                if self._job is None:
+                    clock.virtual.pass_until(self._woken)
+                else:
+                    self._woken.wait()
             finally:
-                timer.cancel()
+                self._timer.cancel()
                 clock.forget(self)
                 self._set_parked(False)
         if self._interrupted is not None:
@@ -80,6 +87,11 @@ class _ThreadSleep:
 
     def time_ends(self) -> None:
         self.interrupt("its simulation was closed while it slept")
+
+    def give_up(self) -> None:
+        """A thread cannot be ended from outside: it sleeps until the simulation ends."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def interrupt(self, reason: str) -> None:
         self._interrupted = reason

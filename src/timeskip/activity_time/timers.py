@@ -24,17 +24,17 @@ class VirtualTimerHandle(asyncio.TimerHandle):
         context: Context | None,
     ) -> None:
         super().__init__(when, callback, args, loop, context)
-        self._attempt = attempt
+        self.attempt = attempt
         self._due_ns = 0
         self._timer: Cancellable | None = None
 
     def arm(self, due_ns: int) -> None:
         """Run the callback on the loop once virtual time has reached `due_ns`."""
-        clock = self._attempt.clock
+        clock = self.attempt.clock
         if due_ns <= clock.now_ns():
-            self._attempt.stir()
-            self._attempt.loop.call_soon(self._run_now)
-            self._attempt.check_soon()
+            self.attempt.stir()
+            self.attempt.loop.call_soon(self._run_now)
+            self.attempt.check_soon()
         else:
             self._due_ns = due_ns
             self._timer = clock.wake_at(due_ns, self)
@@ -45,17 +45,20 @@ class VirtualTimerHandle(asyncio.TimerHandle):
         asyncio.Handle.cancel(self)
 
     def fall_due(self) -> None:
-        self._attempt.bring(self._run_now)
+        self.attempt.bring(self._run_now)
 
     def time_ends(self) -> None:
         """Whatever the activity left behind waits for the rest of the time on the real clock."""
-        self._attempt.loop.call_soon_threadsafe(self._wait_in_real_time)
+        self.attempt.loop.call_soon_threadsafe(self._wait_in_real_time)
+
+    def give_up(self) -> None:
+        self.cancel()
 
     def _wait_in_real_time(self) -> None:
         if self._timer is not None and not self.cancelled():
             self._disarm()
-            rest = max(0, self._due_ns - self._attempt.clock.now_ns()) / 1e9
-            self._attempt.loop.call_later(rest, self._run_now)
+            rest = max(0, self._due_ns - self.attempt.clock.now_ns()) / 1e9
+            self.attempt.loop.call_later(rest, self._run_now)
 
     def _run_now(self) -> None:
         self._disarm()
@@ -66,4 +69,4 @@ class VirtualTimerHandle(asyncio.TimerHandle):
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-            self._attempt.clock.forget(self)
+            self.attempt.clock.forget(self)

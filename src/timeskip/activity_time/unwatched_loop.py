@@ -14,19 +14,19 @@ class UnwatchedLoop:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, own: type[asyncio.AbstractEventLoop]
     ) -> None:
-        self._loop = loop
+        self.loop = loop
         self._own = own
 
     def call_soon(self, callback: Callable[[], object]) -> None:
-        self._own.call_soon(self._loop, callback, context=_empty)
+        self._own.call_soon(self.loop, callback, context=_empty)
 
     def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
         """As the loop's, but does nothing if the loop is closed: it runs nothing any more."""
         with contextlib.suppress(RuntimeError):
-            self._own.call_soon_threadsafe(self._loop, callback, context=_empty)
+            self._own.call_soon_threadsafe(self.loop, callback, context=_empty)
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
-        return self._own.call_later(self._loop, seconds, callback, context=_empty)
+        return self._own.call_later(self.loop, seconds, callback, context=_empty)
 
 
 _empty = Context()

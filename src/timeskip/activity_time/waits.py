@@ -89,6 +89,10 @@ class Waits:
         self._tasks.add(task)
         self._ran.add(task)
 
+    def unfinished(self) -> list[asyncio.Task[Any]]:
+        """The attempt's tasks that have not ended."""
+        return [task for task in self._tasks if not task.done()]
+
     def will_run(self, callback: object) -> None:
         """The loop is about to run a callback: perhaps a task's next step."""
         task = getattr(callback, "__self__", None)

@@ -15,12 +15,18 @@ from collections.abc import Callable
 class Hold:
     """One reason. Parked or released twice is the same as once."""
 
-    __slots__ = ("_active", "_holds", "_released", "id", "parent", "reason")
+    __slots__ = ("_active", "_holds", "_released", "call_off", "id", "owner", "parent", "reason")
 
-    def __init__(self, holds: Holds, id: int, reason: str, parent: Hold | None) -> None:
+    def __init__(
+        self, holds: Holds, id: int, reason: str, parent: Hold | None, owner: object
+    ) -> None:
         self.id = id
         self.reason = reason
         self.parent = parent
+        #: Whose code waits; if that is killed, nobody releases the hold.
+        self.owner = owner
+        #: Ends what is being waited for.
+        self.call_off: Callable[[], None] | None = None
         self._holds = holds
         self._active = True
         self._released = False
@@ -71,12 +77,17 @@ class Holds:
         #: How many were ever taken.
         self.taken = 0
 
-    def take(self, reason: str, parent: Hold | None = None) -> Hold:
+    def take(self, reason: str, parent: Hold | None = None, owner: object = None) -> Hold:
         with self.lock:
             self.taken += 1
-            hold = self.open[self.taken] = Hold(self, self.taken, reason, parent)
+            hold = self.open[self.taken] = Hold(self, self.taken, reason, parent, owner)
             self.count += 1
         return hold
+
+    def of(self, owner: object) -> list[Hold]:
+        """Those that somebody's code has taken."""
+        with self.lock:
+            return [hold for hold in self.open.values() if hold.owner is owner]
 
     def by_id(self, id: int) -> Hold | None:
         return self.open.get(id)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import temporalio.activity
 import temporalio.bridge.worker
@@ -19,7 +19,13 @@ import temporalio.client
 import temporalio.worker
 import temporalio.workflow
 from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.failure.v1 import Failure
+from temporalio.bridge.proto import ActivityTaskCompletion
+from temporalio.bridge.proto.activity_result import ActivityExecutionResult
+from temporalio.bridge.proto.activity_result import Failure as ActivityFailure
+from temporalio.bridge.proto.activity_task import ActivityTask
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import Failure as WorkflowFailure
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import ClientConfig, WorkflowHistory
 from temporalio.service import ConnectConfig, ServiceClient
@@ -31,7 +37,6 @@ from temporalio.worker import (
     WorkflowReplayResult,
 )
 from temporalio.worker._activity import _ActivityWorker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip.errors import WorkerRefused
 from timeskip.histories.patches import PatchChoices
@@ -42,19 +47,6 @@ from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.matching import TaskQueue
 from timeskip.server.workflow_tasks import WorkflowTask
 
-#: Modules of tests that hold workflows too import these. The SDK's sandbox would import them anew
-#: for every workflow, which takes long and, for some, fails.
-_TEST_TOOLS = (
-    "timeskip",
-    "_pytest",
-    "freezegun",
-    "hypothesis",
-    "pluggy",
-    "pytest",
-    "pytest_asyncio",
-)
-
-
 #: The SDK would read the code of every imported module to make one up, and so histories would tell
 #: which other tests have been collected.
 _BUILD_ID = "timeskip"
@@ -63,6 +55,14 @@ _VERSIONING = ("build_id", "deployment_config", "use_worker_versioning")
 
 #: What the SDK takes for `max_concurrent_activities`.
 _ACTIVITIES_UNLESS_TOLD = 100
+
+
+class Supervisor(Protocol):
+    """Sees to it that there is a worker."""
+
+    def replace(self) -> None:
+        """The worker was killed: begin another. On the event loop of the one that was."""
+        ...
 
 
 @dataclass
@@ -85,6 +85,11 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         self._keeper = keeper
         self._configure_for_lane = configure_for_lane
         self._running: dict[Running, None] = {}
+        self._names: Counter[str] = Counter()
+        #: Who replaces workers that were killed.
+        self.supervisors: dict[Worker, Supervisor] = {}
+        #: Told of local activities, of which the service knows nothing.
+        self.local_activities: LocalActivityWatch | None = None
         self.workers: list[KnownWorker] = []
         self.ledger = ReplayLedger()
         self.patches = PatchChoices()
@@ -108,8 +113,16 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         if not any(config.get(option) for option in _VERSIONING):
             config["build_id"] = _BUILD_ID
         _refuse_versioned(config)
+        if not config.get("identity"):
+            config["identity"] = self._new_identity(config["client"].identity)
         self._configure_for_lane(config)
         return config
+
+    def _new_identity(self, client: str) -> str:
+        """Of the workers of one client only the first has its name: each may die by itself."""
+        self._names[client] += 1
+        number = self._names[client]
+        return client if number == 1 else f"{client}#{number}"
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         config = worker.config(active_config=True)
@@ -121,16 +134,22 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         )
         self.workers.append(known)
         bridge = WatchedBridge(
-            worker._bridge_worker, self._keeper, LedgerOfWorker(self.ledger, known.replay)
+            worker._bridge_worker,
+            self._keeper,
+            self,
+            config.get("identity") or "",
+            LedgerOfWorker(self.ledger, known.replay),
         )
         worker._bridge_worker = cast("temporalio.bridge.worker.Worker", bridge)
         self._keeper.expect_poller(worker.task_queue)
-        running = Running(worker, config, asyncio.ensure_future(next(worker)))
+        running = Running(worker, config, asyncio.ensure_future(next(worker)), bridge, known)
         self._running[running] = None
         try:
             await running.until_stopped_or_abandoned()
         finally:
             del self._running[running]
+            if not running.is_killed:
+                self.supervisors.pop(worker, None)
             known.has_stopped = True
             self._keeper.expect_poller_no_more(worker.task_queue)
             with contextlib.suppress(RuntimeError):  # the simulation has ended before
@@ -158,6 +177,14 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
                 if activity.scheduled.task_queue.name == task_queue
             )
             self._keeper.notice()
+
+    def living(self) -> list[Running]:
+        """The workers that run and were not killed, the oldest first. For any thread."""
+        return [running for running in list(self._running) if not running.is_killed]
+
+    def forget_killed(self, running: Running) -> None:
+        """A worker that was killed is replaced: nobody needs to hear of it any more."""
+        self.workers = [known for known in self.workers if known is not running.known]
 
     def tasks_of(self, run_id: str) -> list[asyncio.Task[Any]]:
         """The tasks of a workflow run, if a worker of this process has it cached."""
@@ -198,12 +225,62 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
 class Running:
     """A worker that runs. The SDK waits for its activities without limit, even blocked ones."""
 
-    def __init__(self, worker: Worker, config: WorkerConfig, task: asyncio.Future[None]) -> None:
-        self._worker = worker
+    def __init__(
+        self,
+        worker: Worker,
+        config: WorkerConfig,
+        task: asyncio.Future[None],
+        bridge: WatchedBridge,
+        known: KnownWorker,
+    ) -> None:
+        self.worker = self._worker = worker
+        self.known = known
+        self._bridge = bridge
         self._config = config
         self._task = task
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._abandoned = asyncio.Event()
+
+    @property
+    def identity(self) -> str:
+        """What it calls itself in its requests."""
+        return self._bridge.identity
+
+    @property
+    def is_killed(self) -> bool:
+        return self._bridge.is_dead
+
+    def die(self, kill_activity: Callable[[asyncio.Task[Any]], object | None]) -> list[object]:
+        """Let no code of the user's that it runs go on. Whose code that was. For its own loop.
+
+        `kill_activity` ends the code of an activity for ever, if it has begun.
+        """
+        self._bridge.is_dead = True
+        killed = []
+        activities = self._worker._activity_worker
+        for token, activity in list(activities._running_activities.items() if activities else ()):
+            if activity.task is None or activity.done:
+                continue
+            attempt = kill_activity(activity.task)
+            if attempt is None:
+                activity.task.cancel()
+            else:
+                # The SDK waits for the tasks of activities when it stops.
+                activity.task = None
+                self._bridge.given_up.add(token)
+                killed.append(attempt)
+        return killed
+
+    async def take_down(self) -> None:
+        """Once it is dead: have the SDK take its parts apart."""
+        await self._bridge.give_up_activities()
+        self._worker._shutdown_event.set()
+        await asyncio.wait({self._task})
+
+    def evict(self, run_id: str) -> None:
+        """Forget a workflow as soon as nobody works on it. For any thread."""
+        with contextlib.suppress(RuntimeError):  # its loop is closed, and all is forgotten
+            self.loop.call_soon_threadsafe(self._bridge.request_workflow_eviction, run_id)
 
     def will_poll(self, queue: TaskQueue, started: Container[bytes]) -> bool:
         """Whether it will, as soon as it has done what it is doing right now."""
@@ -265,33 +342,50 @@ class Running:
 
     def abandon(self) -> None:
         with contextlib.suppress(RuntimeError):  # its loop is closed, so nobody waits
-            self._loop.call_soon_threadsafe(self._abandoned.set)
+            self.loop.call_soon_threadsafe(self._abandoned.set)
+
+
+class LocalActivityWatch(Protocol):
+    """Comes by when a worker begins a local activity, and when it has run one to its end."""
+
+    async def __call__(self, worker: str, task: ActivityTask, *, begins: bool) -> Failure | None:
+        """Returns when the worker may go on, perhaps because it is dead by then.
+
+        With a failure, the attempt counts as failed with that.
+        """
+        ...
 
 
 class WatchedBridge:
-    """A worker's connection to the SDK's core, watched for workflow tasks without an answer.
+    """A worker's connection to the SDK's core, watched for what the service does not see.
 
     The core reports only the first failure of a workflow task and lets later attempts time out. The
-    service cannot tell such a task from one that is being worked on, so it is told.
+    service cannot tell such a task from one that is being worked on, so it is told. Of local
+    activities it learns only from what a workflow task brings.
+
+    A worker that was killed goes on to exist until the core has ended. It gets nothing to do.
     """
 
     def __init__(
         self,
         bridge: temporalio.bridge.worker.Worker,
         keeper: TimeKeeper,
+        registry: WorkerRegistry,
+        identity: str,
         ledger: LedgerOfWorker,
     ) -> None:
         self._bridge = bridge
         self._keeper = keeper
+        self._registry = registry
+        self.identity = identity
         self._ledger = ledger
+        self.is_dead = False
+        #: Activities whose code will never end.
+        self.given_up: set[bytes] = set()
+        self._local: dict[bytes, ActivityTask] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bridge, name)
-
-    async def poll_workflow_activation(self) -> WorkflowActivation:
-        activation = await self._bridge.poll_workflow_activation()
-        self._ledger.began(activation)
-        return activation
 
     async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
         self._ledger.answers(completion)
@@ -304,6 +398,77 @@ class WatchedBridge:
         await self._bridge.complete_workflow_activation(completion)
         if task is not None:
             keeper.loop.call_soon_threadsafe(keeper.abandon, task)
+
+    async def poll_workflow_activation(self) -> WorkflowActivation:
+        while True:
+            activation = await self._bridge.poll_workflow_activation()
+            if not self.is_dead or any(
+                job.HasField("remove_from_cache") for job in activation.jobs
+            ):
+                self._ledger.began(activation)
+                return activation
+            await self._bridge.complete_workflow_activation(
+                WorkflowActivationCompletion(
+                    run_id=activation.run_id, failed=WorkflowFailure(failure=_killed())
+                )
+            )
+
+    async def poll_activity_task(self) -> ActivityTask:
+        while True:
+            task = await self._bridge.poll_activity_task()
+            failure = await self._look_at_local(task) if _is_local(task) else None
+            if self.is_dead:
+                failure = _killed() if task.HasField("start") else None
+            elif failure is None:
+                return task
+            if failure is not None:
+                await self._fail(task.task_token, failure)
+
+    async def complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
+        if completion.task_token in self.given_up:
+            return
+        local = self._local.pop(completion.task_token, None)
+        if local is not None and not self.is_dead and self._registry.local_activities is not None:
+            failure = await self._registry.local_activities(self.identity, local, begins=False)
+            if failure is not None:
+                completion.result.failed.failure.CopyFrom(failure)
+        if local is not None and self.is_dead:
+            completion.result.failed.failure.CopyFrom(_killed())
+        await self._bridge.complete_activity_task(completion)
+
+    async def give_up_activities(self) -> None:
+        """Let the core end without those whose code will never end."""
+        for token in self.given_up:
+            await self._fail(token, _killed())
+        give_up_local_activities = getattr(self._bridge, "give_up_local_activities", None)
+        if give_up_local_activities is not None:
+            give_up_local_activities()
+
+    async def _look_at_local(self, task: ActivityTask) -> Failure | None:
+        if self._registry.local_activities is None:
+            return None
+        self._local[task.task_token] = task
+        return await self._registry.local_activities(self.identity, task, begins=True)
+
+    async def _fail(self, token: bytes, failure: Failure) -> None:
+        self._local.pop(token, None)
+        await self._bridge.complete_activity_task(
+            ActivityTaskCompletion(
+                task_token=token,
+                result=ActivityExecutionResult(failed=ActivityFailure(failure=failure)),
+            )
+        )
+
+
+def _is_local(task: ActivityTask) -> bool:
+    return task.HasField("start") and task.start.is_local
+
+
+def _killed() -> Failure:
+    """What the core of a worker that was killed is told, and nobody else."""
+    failure = Failure(message="the worker was killed")
+    failure.application_failure_info.non_retryable = True
+    return failure
 
 
 def _workflow_name(workflow: type) -> str:

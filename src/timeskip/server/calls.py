@@ -62,6 +62,15 @@ class Call:
     def answered(self) -> bool:
         return self._deliver is None
 
+    def redirect(self, deliver: Callable[[Answer], None]) -> Callable[[Answer], None]:
+        """Have the answer delivered elsewhere; where it would have been delivered before.
+
+        For those who carry the call, before the service has it.
+        """
+        before, self._deliver = self._deliver, deliver
+        assert before is not None
+        return before
+
     def respond(self, response: Message) -> None:
         self._finish(response)
 

@@ -108,6 +108,19 @@ class Service:
         if self._closed is not None:
             return
         self._closed = error
+        self._end_calls(error)
+
+    def restart(self, error: ServiceError) -> None:
+        """Go on as the real server does after a restart.
+
+        Every open call gets `error`. What happened to runs is stored; who polled is not.
+        """
+        self._end_calls(error)
+        for queue in self.cluster.queues:
+            queue.pollers.clear()
+        self._settle()
+
+    def _end_calls(self, error: ServiceError) -> None:
         cluster = self.cluster
         polls = [poll for queue in cluster.queues for poll in queue.polls]
         waits = [*cluster.time_waits, *cluster.sleeping_calls, *cluster.open_queries()]

@@ -21,7 +21,6 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 from timeskip import Simulation
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError
-from timeskip.server.service import Service
 
 MINUTE = timedelta(minutes=1)
 
@@ -215,26 +214,23 @@ def _trace(sim: Simulation, record: Record) -> None:
     """Write down every call of the simulation's service and every answer, as it happens."""
     server = sim._server
     assert server is not None
-    service: Service = server.service
-    handle = service.handle
+    keeper, clock = server.keeper, server.service.clock
+    carry = keeper.carry
 
     def note(what: str, call: Call, message: object) -> None:
         told = str(message) if isinstance(message, ServiceError) else _digest_of(message)
-        record.trace.append(f"{service.clock.now()} {what} {call.rpc} {told}")
+        record.trace.append(f"{clock.now()} {what} {call.rpc} {told}")
 
     def traced(call: Call) -> None:
-        deliver = call._deliver
-
         def answer(message: Answer) -> None:
             note("answer", call, message)
-            assert deliver is not None
             deliver(message)
 
         note("call", call, call.request)
-        call._deliver = answer
-        handle(call)
+        deliver = call.redirect(answer)
+        carry(call)
 
-    service.handle = traced  # type: ignore[method-assign]
+    keeper.carry = traced
 
 
 def _digest_of(message: object) -> str:

@@ -29,6 +29,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from timeskip.clock import DueTime, Nanoseconds
+from timeskip.faults.crossings import empty_answer
 from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWorker
 from timeskip.lanes.direct.cached_run import CachedRun
 from timeskip.lanes.direct.identity import WorkerIdentity
@@ -122,6 +123,12 @@ class NoService(Requests):
     def ask(self, method: str, request: Message, response_type: type[Response]) -> Response:
         self.asked.append((method, request))
         return response_type()
+
+    def send(
+        self, method: str, request: Message, deliver: Callable[[Answer], None], tries: int = 1
+    ) -> None:
+        self.asked.append((method, request))
+        deliver(empty_answer(method))
 
     def poll(self, method: str, request: Message, deliver: Callable[[Answer], None]) -> Call:
         return Call(method, request, deliver)

@@ -9,18 +9,15 @@ from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatRequest,
     RespondActivityTaskCanceledRequest,
-    RespondActivityTaskCanceledResponse,
     RespondActivityTaskCompletedRequest,
-    RespondActivityTaskCompletedResponse,
     RespondActivityTaskFailedRequest,
-    RespondActivityTaskFailedResponse,
 )
 from temporalio.bridge.proto.activity_result import ActivityExecutionResult, Cancellation
 
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests
-from timeskip.server.errors import ServiceError
+from timeskip.server.calls import Answer
 
 _UNHANDLED = ActivityTaskFailedCause.ACTIVITY_TASK_FAILED_CAUSE_ACTIVITY_WORKER_UNHANDLED_FAILURE
 _TOO_LARGE = ActivityTaskFailedCause.ACTIVITY_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE
@@ -58,7 +55,6 @@ class ActivityReports:
             self._end(
                 "RespondActivityTaskCompleted",
                 completed,
-                RespondActivityTaskCompletedResponse,
                 last_details,
             )
         elif result.HasField("failed"):
@@ -82,7 +78,6 @@ class ActivityReports:
                     worker_version=self._version,
                     deployment_options=self._deployment,
                 ),
-                RespondActivityTaskCanceledResponse,
                 last_details,
             )
 
@@ -96,12 +91,11 @@ class ActivityReports:
         self,
         method: str,
         request: RespondActivityTaskCompletedRequest | RespondActivityTaskCanceledRequest,
-        response_type: type[Message],
         last_details: Payloads | None,
     ) -> None:
         too_large = self._limits.complaint(request)
         if too_large is None:
-            self._say(method, request, response_type)
+            self._say(method, request)
         else:
             self.report_too_large(request.task_token, too_large, last_details)
 
@@ -131,15 +125,15 @@ class ActivityReports:
                 deployment_options=self._deployment,
                 cause=cause,
             ),
-            RespondActivityTaskFailedResponse,
         )
 
-    def _say(self, method: str, request: Message, response_type: type[Message]) -> None:
-        try:
-            self._requests.ask(method, request, response_type)
-        except ServiceError:
-            # Timed out, cancelled or closed meanwhile: the server does not want to know.
-            return
+    def _say(self, method: str, request: Message) -> None:
+        # If it timed out, was cancelled or closed meanwhile, the server does not want to know.
+        self._requests.send(method, request, _ignore)
+
+
+def _ignore(answer: Answer) -> None:
+    """There is nothing that could be done about it."""
 
 
 def _details(cancelled: Cancellation) -> Payloads | None:

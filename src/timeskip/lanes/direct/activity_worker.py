@@ -38,6 +38,7 @@ from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.slot_info import ActivitySlotInfo
 from timeskip.lanes.direct.slots import Permit, Slots
 from timeskip.lanes.holds import Hold
+from timeskip.server.calls import Answer
 from timeskip.server.errors import ServiceError, StatusCode
 
 #: An attempt that runs out of time is told so by its worker itself, this long after the server has
@@ -304,14 +305,18 @@ class ActivityWorker:
             self._reports.report_too_large(token, too_large, None)
             self._cancel(token, ActivityCancelReason.CANCELLED, is_cancelled=True)
             return
-        try:
-            answer = self._requests.ask(
-                "RecordActivityTaskHeartbeat", request, RecordActivityTaskHeartbeatResponse
-            )
-        except ServiceError as error:
-            if error.code == StatusCode.NOT_FOUND:
+        self._requests.send(
+            "RecordActivityTaskHeartbeat",
+            request,
+            lambda answer: self._heartbeat_answered(token, answer),
+        )
+
+    def _heartbeat_answered(self, token: bytes, answer: Answer) -> None:
+        if isinstance(answer, ServiceError):
+            if answer.code == StatusCode.NOT_FOUND:
                 self._cancel(token, ActivityCancelReason.NOT_FOUND, is_not_found=True)
             return
+        assert isinstance(answer, RecordActivityTaskHeartbeatResponse)
         if answer.cancel_requested:
             reason = ActivityCancelReason.CANCELLED
         elif answer.activity_reset:

@@ -126,6 +126,11 @@ class DirectBridge:
     def request_workflow_eviction(self, run_id: str) -> None:
         self._workflows.evict(run_id)
 
+    def give_up_local_activities(self) -> None:
+        """The worker is dead. The SDK's core has nothing of the kind: its backoffs are real time."""
+        if self._activities.local_activities is not None:
+            self._activities.local_activities.give_up()
+
     def initiate_shutdown(self) -> None:
         if self._stopped:
             return

@@ -28,11 +28,12 @@ from temporalio.service import (
     _BridgeServiceClient,
 )
 
-from timeskip.activity_time import held_elsewhere
+from timeskip.activity_time import current_attempt, held_elsewhere
 from timeskip.lanes.direct import health
 from timeskip.lanes.direct.eager_starts import EagerStarts, Reservation
 from timeskip.lanes.direct.made_up_ids import replace_request_id
 from timeskip.lanes.holds import Hold, enclosing_hold
+from timeskip.lanes.repeating import TRIES, may_pass
 from timeskip.lanes.status import status_of
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError, StatusCode
@@ -63,13 +64,13 @@ _HEALTHY = frozenset(descriptor.full_name for descriptor in _SERVICES.values())
 
 @dataclass
 class _ClientCall:
-    """A call of the SDK's client. `may_be_eager`: a first workflow task may come with the answer."""
+    """A call of the SDK's client."""
 
     rpc: str
     service: str
     request: Message
     timeout: timedelta | None
-    may_be_eager: bool
+    may_be_repeated: bool
 
 
 class DirectClient:
@@ -118,11 +119,12 @@ class DirectServiceClient(_BridgeServiceClient):
         request = type(req)()
         request.CopyFrom(req)
         replace_request_id(request, keeper.service.cluster.ids.uuid)
-        # As in the SDK's core, calls that are not to be repeated are sent as they are.
-        call = _ClientCall(rpc, service, request, timeout, may_be_eager=retry)
-        hold = keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
+        call = _ClientCall(rpc, service, request, timeout, may_be_repeated=retry)
+        hold = keeper.holds.take(
+            f"{rpc} is being answered", enclosing_hold.get(), current_attempt.get()
+        )
         try:
-            answer = await self._lane.at_home(lambda: self._answer(call, hold))
+            answer = await self._lane.at_home(lambda: self._persist(call, hold))
         except ServiceError as error:
             raise self._error(error) from None
         finally:
@@ -130,19 +132,31 @@ class DirectServiceClient(_BridgeServiceClient):
         assert isinstance(answer, resp_type)
         return answer
 
-    async def _answer(self, asked: _ClientCall, hold: Hold) -> Message:
-        """Have the service answer on this loop, its own; raises `ServiceError` if it refuses."""
+    async def _persist(self, asked: _ClientCall, hold: Hold) -> Message:
+        """Have the service answer, if need be at another try; raises `ServiceError` if it refuses."""
+        answer = await self._answer(asked, hold)
+        tries = TRIES if asked.may_be_repeated else 1
+        while tries > 1 and may_pass(answer):
+            tries -= 1
+            answer = await self._answer(asked, hold)
+        if isinstance(answer, ServiceError):
+            raise answer
+        return answer
+
+    async def _answer(self, asked: _ClientCall, hold: Hold) -> Answer:
+        """Have the service answer on this loop, its own."""
         keeper = self._lane.keeper
         request = asked.request
         if isinstance(request, HealthCheckRequest):
             return health.check(request, _HEALTHY)
         method = _METHODS.get((asked.service, asked.rpc))
         if method is None:
-            raise ServiceError(
+            return ServiceError(
                 StatusCode.UNIMPLEMENTED,
                 f"{asked.rpc} of the {asked.service} service is not implemented by timeskip",
             )
-        room = self._room_for_first_task(request) if asked.may_be_eager else None
+        # As in the SDK's core, calls that are not to be repeated are sent as they are.
+        room = self._room_for_first_task(request) if asked.may_be_repeated else None
         # It may be an activity that waits for the answer: the hold tells when that is work.
         with held_elsewhere():
             done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -160,21 +174,19 @@ class DirectServiceClient(_BridgeServiceClient):
         deadline: asyncio.TimerHandle | None = None
         if not done.done():
             hold.park()
+            hold.call_off = lambda: keeper.service.cancel(call)
             keeper.opened(call)
             if asked.timeout is not None:
                 loop = asyncio.get_running_loop()
                 deadline = loop.call_later(seconds, keeper.service.expire, call)
         try:
-            answer = await done
+            return await done
         except asyncio.CancelledError:
             keeper.service.cancel(call)
             raise
         finally:
             if deadline is not None:
                 deadline.cancel()
-        if isinstance(answer, ServiceError):
-            raise answer
-        return answer
 
     def _room_for_first_task(self, request: Message) -> Reservation | None:
         if isinstance(request, StartWorkflowExecutionRequest):

@@ -201,6 +201,13 @@ class LocalActivities:
             if not activity.runs:
                 self._forget(activity)
 
+    def give_up(self) -> None:
+        """The worker is dead: nothing is tried again."""
+        for activity in list(self._known.values()):
+            finished = None if activity.runs else self.cancel(*activity.key)
+            if finished is not None:
+                self._report(finished)
+
     # -- attempts -----------------------------------------------------------------------------
 
     def _enqueue(self, activity: _LocalActivity) -> None:

@@ -11,15 +11,19 @@ from google.protobuf.message import Message
 
 from timeskip.clock import DueTime, Nanoseconds
 from timeskip.lanes.holds import Hold
+from timeskip.lanes.repeating import TRIES, may_pass
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.server.calls import Answer, Call
-from timeskip.server.errors import ServiceError
+from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.rpcs import WORKFLOW_SERVICE
 
 Response = TypeVar("Response", bound=Message)
 Thing = TypeVar("Thing")
 
 _HEARTBEAT = "RecordActivityTaskHeartbeat"
+
+#: What a call that has to be answered at once gets if it is not.
+_TOO_LATE = ServiceError(StatusCode.UNAVAILABLE, "there was no answer in time")
 
 #: A long poll of the direct lane never has to expire: nothing between the two sides could time out.
 _PATIENCE = 1e9
@@ -36,16 +40,36 @@ class Requests:
     def ask(self, method: str, request: Message, response_type: type[Response]) -> Response:
         """A call that is answered at once; raises `ServiceError` if it is refused."""
         answers: list[Answer] = []
-        call = Call(f"{WORKFLOW_SERVICE}/{method}", request, answers.append, timeout=_PATIENCE)
-        self._keeper.carry(call)
-        (answer,) = answers
-        if method == _HEARTBEAT and self._keeper.on_heartbeat is not None:
-            self._keeper.on_heartbeat(request, answer)
-        self._keeper.notice()
+        self.send(method, request, answers.append)
+        answer = answers[0] if answers else _TOO_LATE
         if isinstance(answer, ServiceError):
             raise answer
         assert isinstance(answer, response_type)
         return answer
+
+    def send(
+        self,
+        method: str,
+        request: Message,
+        deliver: Callable[[Answer], None],
+        tries: int = TRIES,
+    ) -> None:
+        """A call that is answered before this returns, unless a fault delays it.
+
+        It is tried again if it is refused for a reason that may pass.
+        """
+
+        def answered(answer: Answer) -> None:
+            if tries > 1 and may_pass(answer):
+                self.send(method, request, deliver, tries - 1)
+                return
+            if method == _HEARTBEAT and self._keeper.on_heartbeat is not None:
+                self._keeper.on_heartbeat(request, answer)
+            self._keeper.notice()
+            deliver(answer)
+
+        call = Call(f"{WORKFLOW_SERVICE}/{method}", request, answered, timeout=_PATIENCE)
+        self._keeper.carry(call)
 
     def poll(self, method: str, request: Message, deliver: Callable[[Answer], None]) -> Call:
         """A long poll. `deliver` gets the answer on a turn of the loop of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,11 +14,9 @@ from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueResponse,
     RespondQueryTaskCompletedRequest,
-    RespondQueryTaskCompletedResponse,
     RespondWorkflowTaskCompletedRequest,
     RespondWorkflowTaskCompletedResponse,
     RespondWorkflowTaskFailedRequest,
-    RespondWorkflowTaskFailedResponse,
 )
 from temporalio.bridge.proto.workflow_activation import RemoveFromCache
 from temporalio.bridge.proto.workflow_commands import QueryResult
@@ -28,6 +27,7 @@ from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.task_outcomes import AnswerQuery, CompleteTask, FailTask, Outcome
+from timeskip.server.calls import Answer
 from timeskip.server.errors import ServiceError, StatusCode
 
 _Evict = RemoveFromCache.EvictionReason
@@ -74,13 +74,13 @@ class TaskReports:
             )
             self._sticky.schedule_to_start_timeout.FromTimedelta(sticky_timeout)
 
-    def report(self, outcome: Outcome) -> Report:
-        """Tell the server what there is to tell."""
+    def report(self, outcome: Outcome, told: Callable[[Report], None]) -> None:
+        """Tell the server what there is to tell, and then the caller how it went."""
         if outcome is None:
-            return Report()
-        if isinstance(outcome, CompleteTask):
-            return self._complete(outcome)
-        if isinstance(outcome, AnswerQuery):
+            told(Report())
+        elif isinstance(outcome, CompleteTask):
+            self._complete(outcome, told)
+        elif isinstance(outcome, AnswerQuery):
             kind, answer, message = _answer_of(outcome.result)
             self._answer_query(
                 RespondQueryTaskCompletedRequest(
@@ -89,12 +89,13 @@ class TaskReports:
                     query_result=answer,
                     error_message=message,
                     namespace=self._identity.namespace,
-                )
+                ),
+                told,
             )
-            return Report(reported=True)
-        return self._fail(outcome)
+        else:
+            self._fail(outcome, told)
 
-    def _complete(self, done: CompleteTask) -> Report:
+    def _complete(self, done: CompleteTask, told: Callable[[Report], None]) -> None:
         identity = self._identity
         permits = self._activities.reserve_for(done.commands)
         request = RespondWorkflowTaskCompletedRequest(
@@ -128,29 +129,36 @@ class TaskReports:
                 permit.release()
             cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_PAYLOADS_TOO_LARGE
             failure = CompletionFailure(failure=too_large, force_cause=cause)
-            self._fail(FailTask(done.task, cause, failure, is_query=False))
-            return Report(reported=True, eviction=_Evict.FATAL)
-        try:
-            response = self._requests.ask(
-                "RespondWorkflowTaskCompleted", request, RespondWorkflowTaskCompletedResponse
+            self._fail(
+                FailTask(done.task, cause, failure, is_query=False),
+                lambda _: told(Report(reported=True, eviction=_Evict.FATAL)),
             )
-        except ServiceError as error:
-            for permit in permits:
-                permit.release()
-            return Report(reported=True, eviction=_eviction_for(error))
-        self._activities.take_eager(list(response.activity_tasks), permits)
-        return Report(
-            reported=True,
-            reset_to=max(response.reset_history_event_id, 0),
-            next_task=response.workflow_task if response.HasField("workflow_task") else None,
-        )
+            return
 
-    def _fail(self, failed: FailTask) -> Report:
+        def answered(answer: Answer) -> None:
+            if isinstance(answer, ServiceError):
+                for permit in permits:
+                    permit.release()
+                told(Report(reported=True, eviction=_eviction_for(answer)))
+                return
+            assert isinstance(answer, RespondWorkflowTaskCompletedResponse)
+            self._activities.take_eager(list(answer.activity_tasks), permits)
+            told(
+                Report(
+                    reported=True,
+                    reset_to=max(answer.reset_history_event_id, 0),
+                    next_task=answer.workflow_task if answer.HasField("workflow_task") else None,
+                )
+            )
+
+        self._requests.send("RespondWorkflowTaskCompleted", request, answered)
+
+    def _fail(self, failed: FailTask, told: Callable[[Report], None]) -> None:
         response = failed.task.response
-        if failed.may_be_retried:
-            return Report(dropped=True)
         failure = failed.failure.failure
-        if failed.is_query:
+        if failed.may_be_retried:
+            told(Report(dropped=True))
+        elif failed.is_query:
             self._answer_query(
                 RespondQueryTaskCompletedRequest(
                     task_token=response.task_token,
@@ -159,15 +167,15 @@ class TaskReports:
                     failure=failure,
                     cause=failed.failure.force_cause,
                     namespace=self._identity.namespace,
-                )
+                ),
+                told,
             )
-            return Report(reported=True)
-        if response.attempt > 1:
+        elif response.attempt > 1:
             # It would fail the same way again and again. Until it times out, nothing happens.
             self._requests.abandon_workflow_task(response.workflow_execution.run_id)
-            return Report(dropped=True)
-        try:
-            self._requests.ask(
+            told(Report(dropped=True))
+        else:
+            self._requests.send(
                 "RespondWorkflowTaskFailed",
                 RespondWorkflowTaskFailedRequest(
                     task_token=response.task_token,
@@ -178,20 +186,23 @@ class TaskReports:
                     worker_version=self._identity.version.stamp,
                     deployment_options=self._identity.version.deployment,
                 ),
-                RespondWorkflowTaskFailedResponse,
+                lambda answer: told(
+                    Report(
+                        reported=True,
+                        eviction=_eviction_for(answer)
+                        if isinstance(answer, ServiceError)
+                        else None,
+                    )
+                ),
             )
-        except ServiceError as error:
-            return Report(reported=True, eviction=_eviction_for(error))
-        return Report(reported=True)
 
-    def _answer_query(self, request: RespondQueryTaskCompletedRequest) -> None:
-        try:
-            self._requests.ask(
-                "RespondQueryTaskCompleted", request, RespondQueryTaskCompletedResponse
-            )
-        except ServiceError:
-            # Nobody waits for the answer any more; the run is as good as before.
-            return
+    def _answer_query(
+        self, request: RespondQueryTaskCompletedRequest, told: Callable[[Report], None]
+    ) -> None:
+        # Perhaps nobody waits for the answer any more; the run is as good as before.
+        self._requests.send(
+            "RespondQueryTaskCompleted", request, lambda _: told(Report(reported=True))
+        )
 
 
 def _eviction_for(error: ServiceError) -> _Evict.ValueType:

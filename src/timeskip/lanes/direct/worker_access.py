@@ -51,6 +51,9 @@ class WorkerAccess:
     def request_workflow_eviction(self, run_id: str) -> None:
         self._lane.tell_home(lambda: self._bridge.request_workflow_eviction(run_id))
 
+    def give_up_local_activities(self) -> None:
+        self._lane.tell_home(self._bridge.give_up_local_activities)
+
     def replace_client(self, client: object) -> None:
         """Every client of this simulation reaches the same service."""
 

@@ -234,8 +234,9 @@ class WorkflowWorker:
             return
         failure = CompletionFailure(failure=application_failure(message, non_retryable=True))
         cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
-        self._reports.report(FailTask(task, cause, failure, is_query=False))
-        task.permit.release()
+        self._reports.report(
+            FailTask(task, cause, failure, is_query=False), lambda _: task.permit.release()
+        )
 
     def _new_run(self, response: PollWorkflowTaskQueueResponse) -> CachedRun:
         identity, execution = self._identity, response.workflow_execution
@@ -301,7 +302,11 @@ class WorkflowWorker:
             and not run.has_more_for_code
         ):
             self._evict(run, "Workflow cache full", _Evict.CACHE_FULL)
-        report = self._reports.report(outcome)
+        self._reports.report(
+            outcome, lambda report: self._after_report(run, report, by_itself=by_itself)
+        )
+
+    def _after_report(self, run: CachedRun, report: Report, *, by_itself: bool) -> None:
         if report.eviction is not None:
             self._evict(run, "Error reporting WFT to server", report.eviction)
         self._after_answer(run, report, by_itself=by_itself)

@@ -18,7 +18,7 @@ from temporalio.service import (
     _BridgeServiceClient,
 )
 
-from timeskip.activity_time import held_elsewhere
+from timeskip.activity_time import current_attempt, held_elsewhere
 from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.wire.routing import HOLD_METADATA
@@ -54,7 +54,9 @@ class HoldingServiceClient(_BridgeServiceClient):
             isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event
         )
         self._keeper.loops.watch_running_loop()
-        hold = self._keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get())
+        hold = self._keeper.holds.take(
+            f"{rpc} is being answered", enclosing_hold.get(), current_attempt.get()
+        )
         try:
             # An activity may be the caller; that it waits for the answer is not its work.
             with held_elsewhere():

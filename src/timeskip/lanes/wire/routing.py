@@ -6,6 +6,7 @@ large, gets the real server's words; SDKs recognise some of these.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -17,6 +18,7 @@ from temporalio.api.testservice.v1 import service_pb2 as test_service
 from temporalio.api.workflowservice.v1 import service_pb2 as workflow_service
 
 from timeskip.lanes.holds import Hold
+from timeskip.lanes.repeating import TRIES, may_pass
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.wire import health
 from timeskip.lanes.wire.grpc_server import Rpc
@@ -100,6 +102,8 @@ class _Method:
         self._keeper = keeper
         self._name = name
         self._request_type: type[Message] = GetMessageClass(descriptor.input_type)
+        #: How often each heartbeat that was not heard was sent.
+        self._tries: Counter[bytes] = Counter()
         # Workers make most calls, and nothing in the metadata of theirs matters.
         self._is_for_workers = descriptor.name.startswith(_WORKER_METHODS)
 
@@ -115,6 +119,8 @@ class _Method:
         open_rpc: _OpenRpc | None = None
 
         def deliver(answer: Answer) -> None:
+            if self._name == _HEARTBEAT:
+                self._heartbeat_answered(request, answer)
             if open_rpc is None:
                 answered.append(answer)
             else:
@@ -128,14 +134,22 @@ class _Method:
             timeout=remaining,
             features=caller.features if caller is not None else frozenset(),
         )
-        keeper.service.handle(call)
+        keeper.carry(call)
         if answered:
-            if self._name == _HEARTBEAT and keeper.on_heartbeat is not None:
-                keeper.on_heartbeat(request, answered[0])
             keeper.notice()
             _answer(rpc, answered[0])
         else:
             open_rpc = _OpenRpc(keeper, rpc, call, caller.hold if caller is not None else None)
+
+    def _heartbeat_answered(self, request: Message, answer: Answer) -> None:
+        """Tell of the answer that the worker's core takes for one: others make it ask again."""
+        token: bytes = request.task_token  # type: ignore[attr-defined]
+        self._tries[token] += 1
+        if may_pass(answer) and self._tries[token] < TRIES:
+            return
+        del self._tries[token]
+        if self._keeper.on_heartbeat is not None:
+            self._keeper.on_heartbeat(request, answer)
 
     def _decoded(self, data: bytes) -> Message | ServiceError:
         if len(data) > MAX_REQUEST_BYTES:
@@ -162,6 +176,7 @@ class _OpenRpc:
         self._hold = hold
         if hold is not None:
             hold.park()
+            hold.call_off = self._cancel
         keeper.opened(call)
         remaining = call.timeout
         patience = min(

@@ -14,7 +14,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar, cast
 
 from temporalio.client import Interceptor
-from temporalio.service import ConnectConfig, GrpcCompression, RPCError, ServiceClient
+from temporalio.service import (
+    ConnectConfig,
+    GrpcCompression,
+    RetryConfig,
+    RPCError,
+    ServiceClient,
+)
 from temporalio.worker import WorkerConfig
 
 from timeskip.clock import Clock, RealClock, VirtualClock
@@ -46,6 +52,9 @@ _OPTIONS = (
     ("grpc.server.max_pending_requests", 1_000_000),
     ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
 )
+
+#: As often as the SDK does unless told otherwise, but nothing here gets better by waiting.
+_RETRIES = RetryConfig(initial_interval_millis=1, max_interval_millis=20)
 
 #: For the answers to travel with which open calls end. They are written at once.
 _FAREWELL_SECONDS = 0.5
@@ -119,7 +128,11 @@ class WireServer:
         before_call: Callable[[bool], None],
     ) -> ServiceClient:
         """A client that reaches the server by gRPC."""
-        config = ConnectConfig(target_host=self.address, grpc_compression=GrpcCompression.NONE)
+        config = ConnectConfig(
+            target_host=self.address,
+            grpc_compression=GrpcCompression.NONE,
+            retry_config=_RETRIES,
+        )
         client = HoldingServiceClient(config, self.keeper, explain, before_call)
         # On the server's own loop, so that simulations can be made without a running one.
         asyncio.run_coroutine_threadsafe(client._connected_client(), self._loop).result()

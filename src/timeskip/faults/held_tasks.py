@@ -1,0 +1,109 @@
+"""Tasks that a worker holds, as far as time is concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from temporalio.api.workflowservice.v1 import (
+    PollActivityTaskQueueResponse,
+    PollWorkflowTaskQueueResponse,
+    RespondWorkflowTaskCompletedResponse,
+    StartWorkflowExecutionResponse,
+)
+
+from timeskip.clock import SECOND
+from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.server.calls import Answer
+from timeskip.server.errors import ServiceError
+from timeskip.server.queries import QueryTask
+from timeskip.server.tokens import parse_query_task, parse_task
+from timeskip.server.workflow_tasks import WorkflowTask
+
+#: Seconds after which the SDK's client gives up a call that is not to wait for long.
+_CLIENTS_PATIENCE = 30.0
+
+
+def tokens_of(answer: Answer) -> Iterator[bytes]:
+    """The tokens of the tasks that a worker gets with an answer."""
+    if isinstance(answer, PollWorkflowTaskQueueResponse | PollActivityTaskQueueResponse):
+        yield answer.task_token
+    elif isinstance(answer, RespondWorkflowTaskCompletedResponse):
+        yield answer.workflow_task.task_token
+        for task in answer.activity_tasks:
+            yield task.task_token
+    elif isinstance(answer, StartWorkflowExecutionResponse):
+        yield answer.eager_workflow_task.task_token
+
+
+class HeldTasks:
+    """Says of tasks that were handed out whether somebody works on them: only then they hold time."""
+
+    def __init__(self, keeper: TimeKeeper) -> None:
+        self._keeper = keeper
+
+    def lay_down(self, token: bytes) -> None:
+        """Nobody works on a task, at least for now: only its timeout, or time, will bring it on."""
+        cluster = self._keeper.service.cluster
+        task = self._workflow_task(token)
+        if task is not None:
+            self._keeper.abandon(task)
+        elif token in cluster.started_activities:
+            self._keeper.parked.add(token)
+        else:
+            self._lay_down_query(token)
+        self._keeper.notice()
+
+    def take_up(self, token: bytes) -> None:
+        """A worker gets to work on a task after all."""
+        task = self._workflow_task(token)
+        if task is not None:
+            task.abandoned = False
+        self._keeper.parked.discard(token)
+        query = self._query(token)
+        if query is not None and query.due is not None:
+            query.due.cancel()
+            self._keeper.service.cluster.started_queries[query.query_id] = query
+
+    def _lay_down_query(self, token: bytes) -> None:
+        """Nobody answers a query: after a while its caller gives it up."""
+        query = self._query(token)
+        if query is None:
+            return
+        service = self._keeper.service
+        service.cluster.started_queries.pop(query.query_id, None)
+        patience = int(min(query.call.timeout or _CLIENTS_PATIENCE, _CLIENTS_PATIENCE) * SECOND)
+        due = self._keeper.clock.now() + patience
+        query.due = self._keeper.clock.schedule(due, lambda: service.expire(query.call))
+
+    def _query(self, token: bytes) -> QueryTask | None:
+        query_id = _query_id(token)
+        return self._keeper.service.cluster.query_tasks.get(query_id) if query_id else None
+
+    def lay_down_all(self, identity: str) -> None:
+        """Nobody works any more on what a worker has."""
+        cluster = self._keeper.service.cluster
+        for run in list(cluster.started_workflow_tasks.values()):
+            task = run.workflow_task
+            if task is not None and task.identity == identity:
+                self._keeper.abandon(task)
+        for token, activity in cluster.started_activities.items():
+            if activity.identity == identity:
+                self._keeper.parked.add(token)
+        self._keeper.notice()
+
+    def _workflow_task(self, token: bytes) -> WorkflowTask | None:
+        try:
+            parsed = parse_task(token)
+        except ServiceError:  # it may be another kind of token
+            return None
+        run = self._keeper.service.cluster.runs.get(parsed.run_id)
+        task = run.workflow_task if run is not None else None
+        is_it = task is not None and task.started_event_id == parsed.started_event_id
+        return task if is_it and parsed.started_event_id else None
+
+
+def _query_id(token: bytes) -> str | None:
+    try:
+        return parse_query_task(token).query_id
+    except ServiceError:  # it may be another kind of token
+        return None

@@ -1,0 +1,358 @@
+"""The line between lanes and service: every call and every answer comes by here.
+
+It stands between the two only while a simulation records its crash points or has faults. The service
+knows nothing of it. What a fault does to a call happens while the service is idle, never in the
+middle of a change of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+from google.protobuf.message import Message
+from temporalio.api.workflowservice.v1 import (
+    PollWorkflowTaskQueueResponse,
+    ShutdownWorkerResponse,
+)
+
+from timeskip.clock import Nanoseconds, duration_nanoseconds
+from timeskip.errors import FaultImpossible
+from timeskip.faults.crash_points import CrashPoint, CrashPoints, is_crash_point
+from timeskip.faults.crossings import (
+    AnswerCrossing,
+    InstantCrossing,
+    RequestCrossing,
+    broken_connection,
+    empty_answer,
+)
+from timeskip.faults.durations import duration_text, parse_duration
+from timeskip.faults.held_tasks import HeldTasks
+from timeskip.faults.killers import Killer
+from timeskip.faults.passage import Passage
+from timeskip.faults.places import Place, Places
+from timeskip.faults.rules import Rule
+from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.server.calls import Answer, Call
+from timeskip.server.rpcs import WORKFLOW_SERVICE
+
+_POLLS = frozenset({"PollWorkflowTaskQueue", "PollActivityTaskQueue", "PollNexusTaskQueue"})
+
+#: The calls that a worker makes under its own name.
+_WORKERS = _POLLS | {
+    "RespondWorkflowTaskCompleted",
+    "RespondWorkflowTaskFailed",
+    "RespondActivityTaskCompleted",
+    "RespondActivityTaskFailed",
+    "RespondActivityTaskCanceled",
+    "RespondQueryTaskCompleted",
+    "RecordActivityTaskHeartbeat",
+    "RecordWorkerHeartbeat",
+    "ShutdownWorker",
+}
+
+#: What changes nothing, so that a restart before it is none before the next.
+_QUIET = _POLLS | {
+    "DescribeNamespace",
+    "GetSystemInfo",
+    "GetWorkflowExecutionHistory",
+    "RecordWorkerHeartbeat",
+    "ShutdownWorker",
+}
+
+_EMPTY = Context()
+
+
+@dataclass
+class _DeadWorker:
+    """A worker that was killed, as long as something of it may still call."""
+
+    polls: list[Call] = field(default_factory=list)
+    #: Whether its core ends, so that its polls have to.
+    stops: bool = False
+
+
+class FaultLine:
+    """Names what comes by, and lets rules decide how it goes on.
+
+    Everything happens where the simulation's clock runs. `fail` ends the test with an error.
+    """
+
+    def __init__(
+        self, keeper: TimeKeeper, start: Nanoseconds, fail: Callable[[Exception], None]
+    ) -> None:
+        self._keeper = keeper
+        self._start = start
+        self._fail = fail
+        self.held = HeldTasks(keeper)
+        #: Who has power over workers; the first that knows a worker is asked.
+        self.killers: list[Killer] = []
+        #: In the order in which they are asked.
+        self.rules: list[Rule] = []
+        self.crash_points = CrashPoints()
+        self._places = Places(keeper.service.cluster)
+        self._calls_of: Counter[str] = Counter()
+        self._requests = 0
+        self._dead: dict[str, _DeadWorker] = {}
+        self._partitions: dict[str, Nanoseconds] = {}
+        self._askers_of_queries: dict[bytes, str] = {}
+        keeper.carry = self.carry
+
+    # -- what comes by ------------------------------------------------------------------------
+
+    def carry(self, call: Call) -> None:
+        """Bring a call to the service, and its answer back, unless a rule has it otherwise."""
+        method = call.rpc.rpartition("/")[2]
+        worker = self._worker_of(method, call.request)
+        if worker in self._dead:
+            self._refuse_dead(self._dead[worker], method, call)
+            return
+        places = self._places.of_request(call.request)
+        points = [place.point(place.before) for place in places]
+        if method not in _POLLS:
+            points += self._points_of_call(method)
+        self.decide(RequestCrossing(self, call, worker, places, points))
+
+    def at_instants(self, rule: Rule) -> None:
+        """Have a rule act at its instant, if that is where it applies."""
+        if isinstance(rule.at, str) and rule.at.startswith("time:"):
+            due = self._start + duration_nanoseconds(parse_duration(rule.at[len("time:") :]))
+            self._keeper.clock.schedule(
+                max(due, self._keeper.clock.now()), partial(self._instant, rule), in_order=True
+            )
+            self._keeper.notice()
+
+    def places_of_local_activity(
+        self, run_id: str, activity_type: str, activity_id: str, *, begins: bool
+    ) -> list[Place]:
+        """The names of a local activity; none if its run is not known."""
+        return self._places.of_local_activity(run_id, activity_type, activity_id, begins=begins)
+
+    def forward(self, request: RequestCrossing) -> None:
+        """Hand a request to the service, and let its answer come by."""
+        call = request.call
+        answered: list[Answer] = []
+        is_handled = False
+
+        def take(answer: Answer) -> None:
+            if not is_handled:
+                answered.append(answer)
+                return
+            # The service is in the middle of something else. Until it is done no time may pass.
+            hold = self._keeper.holds.take("an answer is on its way")
+
+            def pass_on() -> None:
+                self._answered(request, answer, deliver)
+                hold.release()
+
+            self.soon(pass_on)
+
+        deliver = call.redirect(take)
+        self._keeper.service.handle(call)
+        is_handled = True
+        if answered:
+            self._answered(request, answered[0], deliver)
+
+    def _answered(
+        self, request: RequestCrossing, answer: Answer, deliver: Callable[[Answer], None]
+    ) -> None:
+        places = list(request.places)
+        points = [place.point(place.after) for place in places]
+        for place in places:
+            cache = self._places.cache_of(place)
+            if cache is not None:
+                points.append(cache.point(""))
+        for task in self._places.of_tasks(answer):
+            places.append(task)
+            points.append(task.point("before-start"))
+        if request.method in _POLLS:
+            self._note_query(request.worker, answer)
+            if not points:
+                deliver(answer)
+                return
+        else:
+            points.append(self._rpc_point(request.method, "response"))
+        if request.worker in self._dead:
+            # It was killed while the answer was on its way.
+            AnswerCrossing(request, answer, deliver, places, points).forget()
+            return
+        self.decide(AnswerCrossing(request, answer, deliver, places, points))
+
+    def decide(self, passage: Passage) -> None:
+        """Let the first rule that applies say how something goes on."""
+        for point in passage.points:
+            if is_crash_point(point):
+                self.crash_points.add(point)
+        until = self._partitions.get(passage.worker, 0)
+        left = until - self._keeper.clock.now()
+        if left > 0:
+            passage.delay(timedelta(microseconds=-(-left // 1000)))
+            return
+        for rule in self.rules:
+            if rule.match(passage.points) is not None:
+                self._act(rule, passage)
+                return
+        passage.go_on()
+
+    def _act(self, rule: Rule, passage: Passage) -> None:
+        try:
+            rule.verdict.act(passage)
+        except FaultImpossible as error:
+            self._fail(error)
+            passage.go_on()
+
+    def _instant(self, rule: Rule) -> None:
+        name = f"time:{duration_text(self.elapsed())}"
+        point = CrashPoint(name, name, "time", "", time=self._keeper.clock.now())
+        workers = self._workers()
+        if rule in self.rules:
+            rule.acted_at.append(point)
+            self._act(rule, InstantCrossing(self, workers[0] if workers else "", point))
+
+    def elapsed(self) -> timedelta:
+        """Virtual time since the start of the simulation."""
+        return timedelta(microseconds=(self._keeper.clock.now() - self._start) // 1000)
+
+    # -- what verdicts do ---------------------------------------------------------------------
+
+    def kill(self, worker: str, restart_after: timedelta | None) -> None:
+        """A worker is gone: nothing that comes from it reaches the service any more."""
+        killer = next((each for each in self.killers if worker in each.workers()), None)
+        if killer is None:
+            raise FaultImpossible(
+                f"worker {worker!r} cannot be killed: it is none of this simulation's own"
+            )
+        dead = self._dead[worker] = _DeadWorker()
+        for queue in self._keeper.service.cluster.queues:
+            for poll in list(queue.polls):
+                if self._worker_of("PollWorkflowTaskQueue", poll.request) == worker:
+                    self._keeper.service.cancel(poll)
+                    dead.polls.append(poll)
+        self.held.lay_down_all(worker)
+        for token, asker in list(self._askers_of_queries.items()):
+            if asker == worker:
+                del self._askers_of_queries[token]
+                self.held.lay_down(token)
+        hold = self._keeper.holds.take(f"worker {worker!r}, which was killed, is taken down")
+
+        def taken_down() -> None:
+            self._dead.pop(worker, None)
+            hold.release()
+
+        killer.kill(worker, restart_after, lambda: self.soon(taken_down))
+
+    def is_dead(self, worker: str) -> bool:
+        """Whether a worker was killed, and is not yet taken down."""
+        return worker in self._dead
+
+    def kill_all(self, restart_after: timedelta | None) -> None:
+        """All workers are gone."""
+        for worker in self._workers():
+            self.kill(worker, restart_after)
+
+    def evict(self, worker: str, run_id: str) -> None:
+        """A worker loses a workflow that it has cached."""
+        for killer in self.killers:
+            if worker in killer.workers():
+                killer.evict(worker, run_id)
+                return
+        raise FaultImpossible(f"nobody can make worker {worker!r} forget a workflow")
+
+    def partition(self, worker: str, length: Nanoseconds) -> None:
+        """Nothing gets through between a worker and the service for a while."""
+        self._partitions[worker] = self._keeper.clock.now() + length
+
+    def restart_server(self) -> None:
+        """The service begins again with what it had stored."""
+        self._keeper.service.restart(broken_connection())
+
+    def ask(self, method: str, request: Message) -> None:
+        """Make a call of the fault's own."""
+        self._keeper.service.handle(Call(f"{WORKFLOW_SERVICE}/{method}", request, _ignore))
+        self._keeper.notice()
+
+    def repeat(self, call: Call) -> None:
+        """Let the service have a request again."""
+        request = type(call.request)()
+        request.CopyFrom(call.request)
+        self._keeper.service.handle(Call(call.rpc, request, _ignore, timeout=call.timeout))
+
+    def later(self, delay: Nanoseconds, arrive: Callable[[], None], worker: str) -> None:
+        """Have something arrive after some virtual time. A client's own waits make time pass."""
+        due = self._keeper.clock.now() + delay
+        if worker:
+            self._keeper.clock.schedule(due, arrive)
+            self._keeper.notice()
+            return
+        hold = self._keeper.holds.take("a delayed answer")
+
+        def wake(error: BaseException | None) -> None:
+            arrive()
+            hold.release()
+
+        self._keeper.wait_until(due, wake, hold)
+
+    def soon(self, action: Callable[[], None]) -> None:
+        """Do something when the service is idle. For any thread."""
+        with contextlib.suppress(RuntimeError):  # the simulation has ended before
+            # Not in the context of an activity, which may be that of a worker that was killed.
+            self._keeper.loop.call_soon_threadsafe(action, context=_EMPTY)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _points_of_call(self, method: str) -> list[CrashPoint]:
+        self._calls_of[method] += 1
+        points = [self._rpc_point(method, "request")]
+        if method not in _QUIET:
+            self._requests += 1
+            name = f"server-restart:{self._requests}"
+            points.append(
+                CrashPoint(name, name, "server-restart", "", time=self._keeper.clock.now())
+            )
+        return points
+
+    def _rpc_point(self, method: str, moment: str) -> CrashPoint:
+        name = f"rpc:{method}#{self._calls_of[method]}:{moment}"
+        return CrashPoint(name, name, "rpc", moment, time=self._keeper.clock.now())
+
+    def _worker_of(self, method: str, request: Message) -> str:
+        """The identity of the worker that makes a call; empty if none does."""
+        if method == "RespondQueryTaskCompleted":
+            token: bytes = getattr(request, "task_token", b"")
+            return self._askers_of_queries.get(token, "")
+        identity: str = getattr(request, "identity", "") if method in _WORKERS else ""
+        return identity
+
+    def _note_query(self, worker: str, answer: Answer) -> None:
+        if isinstance(answer, PollWorkflowTaskQueueResponse) and answer.HasField("query"):
+            self._askers_of_queries[answer.task_token] = worker
+
+    def _workers(self) -> list[str]:
+        return [
+            worker
+            for killer in self.killers
+            for worker in killer.workers()
+            if worker not in self._dead
+        ]
+
+    def _refuse_dead(self, dead: _DeadWorker, method: str, call: Call) -> None:
+        """Answer what is left of a worker that was killed, so that it can be taken down."""
+        if method == "ShutdownWorker":
+            dead.stops = True
+            call.respond(ShutdownWorkerResponse())
+            polls, dead.polls = dead.polls, []
+            for poll in polls:
+                poll.respond(empty_answer(poll.rpc.rpartition("/")[2]))
+        elif method in _POLLS and not dead.stops:
+            dead.polls.append(call)
+        else:
+            call.respond(empty_answer(method))
+
+
+def _ignore(answer: Answer) -> None:
+    """Nobody waits for it."""

@@ -1,0 +1,1 @@
+"""Faults: crash points, rules, killers."""
