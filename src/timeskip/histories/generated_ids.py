@@ -76,7 +76,8 @@ def payloads_of(message: Message) -> list[Payload]:
     """Every payload in it, at any depth."""
     return [
         inner
-        for _, _, value in set_fields(message)
+        for _, field, value in set_fields(message)
+        if field.message_type is not None
         for inner in messages_of(value)
         if isinstance(inner, Payload)
     ]

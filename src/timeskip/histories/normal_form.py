@@ -117,14 +117,16 @@ def normal_form(
         if _is_run_id(field):
             run_ids[value] = names[value] if Ignored.RUN_IDS in ignore else value
             setattr(owner, field.name, run_ids[value])
-        elif Ignored.TIMES in ignore:
-            for instant in messages_of(value):
-                if isinstance(instant, Timestamp):
-                    instant.Clear()
-        if Ignored.STICKY_QUEUES in ignore:
-            for queue in messages_of(value):
-                if isinstance(queue, TaskQueue) and _is_sticky(queue):
-                    queue.ClearField("name")
+        elif field.message_type is not None:
+            for inner in messages_of(value):
+                if isinstance(inner, Timestamp) and Ignored.TIMES in ignore:
+                    inner.Clear()
+                elif (
+                    isinstance(inner, TaskQueue)
+                    and Ignored.STICKY_QUEUES in ignore
+                    and _is_sticky(inner)
+                ):
+                    inner.ClearField("name")
     _name_ids(normal, run_ids, ignore)
     return normal
 
@@ -148,7 +150,7 @@ def _clear(message: Message, cleared: frozenset[str]) -> None:
     for field, value in message.ListFields():
         if field.name in cleared or f"{message.DESCRIPTOR.name}.{field.name}" in cleared:
             message.ClearField(field.name)
-        else:
+        elif field.message_type is not None:
             for inner in messages_of(value):
                 _clear(inner, cleared)
 

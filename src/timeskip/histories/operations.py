@@ -241,20 +241,27 @@ def _go_on(operation: Operation, event: Event) -> None:
         operation.attempts = event.attempt
         last = event.recorded.activity_task_started_event_attributes.last_failure
         operation.last_failure = last.message or None
-    for ending, status in _STATUSES.items():
-        if event.type.endswith(ending) and "CancelRequest" not in event.type:
-            operation.status = status
+    status = _status_after(event)
+    if status is None:
+        return
+    operation.status = status
     if isinstance(operation, Update):
         outcome = event.recorded.workflow_execution_update_completed_event_attributes.outcome
         if outcome.HasField("failure"):
             operation.status, operation.failure = "failed", _innermost(outcome.failure).message
         else:
             operation.result = next(iter(event.plain(outcome.success)), None)
-    elif operation.status == "completed":
+    elif status == "completed":
         value = event.result
         operation.result = next(iter(value), None) if isinstance(value, list) else value
-    elif operation.status in ("failed", "timed out"):
+    elif status in ("failed", "timed out"):
         operation.failure = _failure_message(event)
+
+
+def _status_after(event: Event) -> str | None:
+    if "CancelRequest" in event.type:
+        return None
+    return next((_STATUSES[each] for each in _STATUSES if event.type.endswith(each)), None)
 
 
 def _failure_message(event: Event) -> str | None:

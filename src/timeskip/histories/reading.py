@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -26,6 +25,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History, HistoryEvent
 
 from timeskip.errors import HistoryUnreadable
+from timeskip.histories.set_fields import is_list
 
 _Setter = Callable[[Message, Any], None]
 
@@ -111,7 +111,7 @@ def _read_event(event: HistoryEvent, data: Any) -> None:
 def _read(message: Message, data: Any) -> None:
     if not isinstance(data, Mapping):
         raise TypeError(f"an object is needed, not {data!r:.60}")
-    setters = _setters(message.DESCRIPTOR)
+    setters = _setters(type(message))
     for name, value in data.items():
         setter = setters.get(name)
         if setter is None or value is None:
@@ -122,23 +122,34 @@ def _read(message: Message, data: Any) -> None:
             raise ValueError(f"{name}: {error}") from None
 
 
-@functools.cache
-def _setters(kind: Descriptor) -> dict[str, _Setter]:
+_known_setters: dict[type[Message], dict[str, _Setter]] = {}
+
+
+def _setters(kind: type[Message]) -> dict[str, _Setter]:
     """How to set each field of such a message, by both of its names."""
+    if kind not in _known_setters:
+        _known_setters[kind] = _make_setters(kind())
+    return _known_setters[kind]
+
+
+def _make_setters(empty: Message) -> dict[str, _Setter]:
     setters: dict[str, _Setter] = {}
-    for field in kind.fields:
-        setters[field.name] = setters[field.json_name] = _setter(field)
+    fields: Sequence[Any] = empty.DESCRIPTOR.fields
+    for field in fields:
+        # Its value tells more of a field than every protobuf's descriptor does.
+        setter = _setter(field, getattr(empty, field.name))
+        setters[field.name] = setters[field.json_name] = setter
     return setters
 
 
-def _setter(field: FieldDescriptor) -> _Setter:
+def _setter(field: FieldDescriptor, empty: Any) -> _Setter:
     name = field.name
     kind = field.message_type
-    if kind is not None and kind.GetOptions().map_entry:
+    if isinstance(empty, Mapping):
         return _map_setter(field)
     if kind is not None:
         fill = _FILLERS.get(kind.full_name, _read)
-        if field.is_repeated:
+        if is_list(empty):
 
             def add_each(message: Message, values: Any) -> None:
                 items = getattr(message, name)
@@ -154,7 +165,7 @@ def _setter(field: FieldDescriptor) -> _Setter:
 
         return fill_in
     convert = _scalar(field)
-    if field.is_repeated:
+    if is_list(empty):
         return lambda message, values: getattr(message, name).extend(map(convert, _list(values)))
     return lambda message, value: setattr(message, name, convert(value))
 

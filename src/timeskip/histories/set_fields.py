@@ -8,6 +8,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+_SCALARS = (str, int, float, bytes)
+
 
 def set_fields(message: Message) -> Iterator[tuple[Message, FieldDescriptor, Any]]:
     """Each set field, its owner and its value: the outer before the inner, by field number.
@@ -17,22 +19,21 @@ def set_fields(message: Message) -> Iterator[tuple[Message, FieldDescriptor, Any
     """
     for field, value in message.ListFields():
         yield message, field, value
+        if field.message_type is None:
+            continue
         for inner in messages_of(value):
             yield from set_fields(inner)
 
 
-def messages_of(value: Any) -> Iterator[Message]:
+def messages_of(value: Any) -> Sequence[Message]:
     """The messages that a field's value is or contains."""
+    if isinstance(value, _SCALARS):
+        return ()
     if isinstance(value, Message):
-        yield value
-    elif isinstance(value, Mapping):
-        for key in sorted(value):
-            if isinstance(value[key], Message):
-                yield value[key]
-    elif is_list(value):
-        for item in value:
-            if isinstance(item, Message):
-                yield item
+        return (value,)
+    if isinstance(value, Mapping):
+        return [value[key] for key in sorted(value) if isinstance(value[key], Message)]
+    return [item for item in value if isinstance(item, Message)]
 
 
 def is_list(value: Any) -> bool:
