@@ -16,7 +16,6 @@ from tests.bench.benchmarks import (
     one_after_another,
     start_of_environment,
 )
-from tests.bench.floor import FLOOR
 from tests.bench.folder_replay import FolderReplay, folder_replay, print_folder_replay
 from tests.bench.growth import LENGTHS, Growth, growth, print_growths
 from tests.bench.many_runs import RUNS, Cost, measure_apart, print_costs
@@ -125,8 +124,9 @@ class _Bench:
             for peer in (*self._peers[first:], *self._peers[:first]):
                 if self._takes_part(peer, benchmark, turn):
                     comparison.add(peer.name, await self._sample(benchmark, peer))
-            if benchmark.floor is not None and DIRECT in self._peers:
-                comparison.add(FLOOR, await benchmark.floor())
+            if DIRECT in self._peers:
+                for name, take in benchmark.unavoidable.items():
+                    comparison.add(name, await take())
         return comparison
 
     def _takes_part(self, peer: Peer, benchmark: Benchmark, turn: int) -> bool:

@@ -1,18 +1,19 @@
 """What is measured. Each sample has an environment and a worker of its own, and is warmed up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from tests.bench.floor import Floor
+from tests.bench.floor import FLOOR, Floor
 from tests.bench.peers import DIRECT, Peer
 from tests.bench.samples import Sample
+from tests.bench.sdk_alone import SDK, SdkAlone
 from tests.bench.workload import TASK_QUEUE, Minutes, SleepAYear, bench_worker, runner
 
 ONE_AFTER_ANOTHER = "a year and an activity"
@@ -30,7 +31,7 @@ class Benchmark:
     take: Callable[[Peer], Awaitable[Sample]]
     alone: str | None = None
     """The title of the benchmark that runs the same workflows one after another."""
-    floor: Callable[[], Awaitable[Sample]] | None = None
+    unavoidable: Mapping[str, Callable[[], Awaitable[Sample]]] = field(default_factory=dict)
     """What no lane can save of it."""
     only: str | None = None
     """The one peer that it is for."""
@@ -62,13 +63,16 @@ def one_after_another(rounds: int, *, sandboxed: bool) -> Benchmark:
                 right += await _sleep_a_year(client, number)
             return Sample((perf_counter() - began) / peer.batch, peer.batch, right)
 
-    floor = Floor(sandboxed=sandboxed)
+    floor, sdk = Floor(sandboxed=sandboxed), SdkAlone(sandboxed=sandboxed)
     return Benchmark(
         ONE_AFTER_ANOTHER,
         sandboxed,
         rounds,
         take,
-        floor=lambda: floor.one_after_another(DIRECT.batch),
+        unavoidable={
+            FLOOR: lambda: floor.one_after_another(DIRECT.batch),
+            SDK: lambda: sdk.one_after_another(DIRECT.batch),
+        },
     )
 
 
@@ -83,13 +87,16 @@ def loop_of_minutes(rounds: int, *, sandboxed: bool) -> Benchmark:
             )
             return Sample((perf_counter() - began) / peer.batch, peer.batch, done)
 
-    floor = Floor(sandboxed=sandboxed)
+    floor, sdk = Floor(sandboxed=sandboxed), SdkAlone(sandboxed=sandboxed)
     return Benchmark(
         "activity and minute, each",
         sandboxed,
         rounds,
         take,
-        floor=lambda: floor.loop_of_minutes(DIRECT.batch),
+        unavoidable={
+            FLOOR: lambda: floor.loop_of_minutes(DIRECT.batch),
+            SDK: lambda: sdk.loop_of_minutes(DIRECT.batch),
+        },
     )
 
 

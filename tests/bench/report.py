@@ -15,13 +15,16 @@ from tests.bench.floor import FLOOR
 from tests.bench.memory import Memory
 from tests.bench.peers import DIRECT
 from tests.bench.samples import Comparison
+from tests.bench.sdk_alone import SDK
 
 _LEGEND = (
     "Real time, median of rounds; or how many ended right, if not all did in time.\n"
     "{baseline}/...: how many times as fast as {baseline}, median of ratios within a round.\n"
     "crowd: what one of many at once costs, as a multiple of one after another.\n"
     "floor: the same activations given straight to the SDK's workflow instances, and the activity"
-    " functions awaited."
+    " functions awaited.\n"
+    "sdk: the same through a worker and a client of the SDK's, with a core and a server that cost"
+    " nothing."
 )
 
 #: The peers whose crowds must not cost much more than what they do one after another.
@@ -33,9 +36,9 @@ def print_comparisons(
 ) -> None:
     """Prints one table, with a line for each comparison."""
     peers = list(dict.fromkeys(peer for c in comparisons for peer in c.samples))
-    has_floor = FLOOR in peers
-    if has_floor:
-        peers.remove(FLOOR)
+    unavoidable = [name for name in (FLOOR, SDK) if name in peers]
+    for name in unavoidable:
+        peers.remove(name)
     rivals = [peer for peer in peers if peer != baseline] if baseline in peers else []
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
     table.add_column("benchmark", no_wrap=True)
@@ -47,16 +50,16 @@ def print_comparisons(
     for peer in _OURS:
         if peer in peers:
             table.add_column(f"crowd {peer}", justify="right")
-    if has_floor:
-        table.add_column(FLOOR, justify="right", no_wrap=True)
-        table.add_column(f"{DIRECT.name}/{FLOOR}", justify="right")
+    for name in unavoidable:
+        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(f"{DIRECT.name}/{name}", justify="right")
     for comparison in comparisons:
         cells = [_cell(comparison, peer) for peer in peers]
         cells += [_ratio(comparison.speedup(baseline, rival)) for rival in rivals]
         cells += [_crowd_cost(comparison, comparisons, peer) for peer in _OURS if peer in peers]
-        if has_floor:
-            cells.append(_cell(comparison, FLOOR))
-            over = comparison.speedup(DIRECT.name, FLOOR)
+        for name in unavoidable:
+            cells.append(_cell(comparison, name))
+            over = comparison.speedup(DIRECT.name, name)
             cells.append(Text(f"{over:.1f}" if over else ""))
         sandbox = {None: "", True: "yes", False: "no"}[comparison.sandboxed]
         table.add_row(comparison.title, sandbox, *cells)
