@@ -14,7 +14,7 @@ def explained(config: pytest.Config, op: str, left: object, right: object) -> li
     """Lines for `pytest_assertrepr_compare`; None if it is none of ours."""
     if op != "==" or not isinstance(left, (History, GoldenHistory)):
         return None
-    width, colour = _terminal(config)
+    width, colour = terminal(config)
     if isinstance(left, GoldenHistory):
         left, right = right, left
     if isinstance(right, GoldenHistory):
@@ -26,8 +26,14 @@ def explained(config: pytest.Config, op: str, left: object, right: object) -> li
     return [f"{left!r} == {right!r}", *why]
 
 
-def _terminal(config: pytest.Config) -> tuple[int, bool]:
-    """Its width, and whether it shows colours. Processes of xdist have no terminal of their own."""
+def terminal(config: pytest.Config) -> tuple[int, bool]:
+    """The width of what tests are told in, and whether it shows colours.
+
+    Processes of pytest-xdist have no terminal of their own: they are told by the one that has.
+    """
+    told: tuple[int, bool] | None = getattr(config, "workerinput", {}).get("timeskip_terminal")
+    if told is not None:
+        return told
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return 80, False

@@ -93,6 +93,12 @@ def pytest_assertrepr_compare(
     return comparisons.explained(config, op, left, right)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of pytest-xdist, before it starts."""
+    node.workerinput["timeskip_terminal"] = comparisons.terminal(node.config)
+
+
 def pytest_unconfigure() -> None:
     timeskip.uninstall()
 

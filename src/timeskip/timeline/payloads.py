@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from temporalio.api.common.v1 import Payload, Payloads
 
+from timeskip.hookspecs import plugins
+
 _LONGEST = 200
 _NOT_JSON = object()
 
@@ -35,6 +37,9 @@ def one_line(text: str) -> str:
 
 
 def _value_text(payload: Payload) -> str:
+    rendered: str | None = plugins().hook.timeskip_render_payload(payload=payload)
+    if rendered is not None:
+        return rendered
     encoding = _encoding(payload)
     if encoding == "binary/null":
         return "null"
