@@ -28,27 +28,18 @@ from timeskip.activity_time.threads import OWN_THREADS, run_for_attempt
 from timeskip.activity_time.timers import VirtualTimerHandle
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
 
+#: Whatever a loop does passes here, and most of it is in no attempt's context: that has to be quick.
+_current = current_attempt.get
+
 
 def _watched(context: Context | None) -> Attempt | None:
     """The attempt that code running in `context` counts for; None stands for the current one."""
-    attempt = current_attempt.get() if context is None else context.get(current_attempt)
+    attempt = _current() if context is None else context.get(current_attempt)
     return None if attempt is None or attempt.finished else attempt
 
 
-def _is_dead(callback: Callable[..., object], context: Context | None) -> bool:
-    """Whether a callback is the next step of a task whose worker was killed."""
-    attempt = current_attempt.get() if context is None else context.get(current_attempt)
-    return (
-        attempt is not None
-        and attempt.killed
-        and isinstance(getattr(callback, "__self__", None), asyncio.Task)
-    )
-
-
-def _virtual() -> Attempt | None:
-    """The attempt on whose time the current code runs: also what an ended attempt left behind."""
-    attempt = current_attempt.get()
-    return None if attempt is None or attempt.clock.closed else attempt
+def _is_step_of_task(callback: Callable[..., object]) -> bool:
+    return isinstance(getattr(callback, "__self__", None), asyncio.Task)
 
 
 class AttemptLoop(asyncio.AbstractEventLoop):
@@ -59,10 +50,12 @@ class AttemptLoop(asyncio.AbstractEventLoop):
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        attempt = _watched(context)
+        attempt = _current() if context is None else context.get(current_attempt)
         if attempt is None:
+            return super().call_soon(callback, *args, context=context)
+        if attempt.finished:
             handle = super().call_soon(callback, *args, context=context)
-            if _is_dead(callback, context):
+            if attempt.killed and _is_step_of_task(callback):
                 handle.cancel()
             return handle
         attempt.stir()
@@ -81,10 +74,13 @@ class AttemptLoop(asyncio.AbstractEventLoop):
             return super().call_soon_threadsafe(callback, *args, context=context)
 
     # --- time ----------------------------------------------------------------------------------
+    # What an ended attempt has left behind is on virtual time, too.
 
     def time(self) -> float:
-        attempt = _virtual()
-        return super().time() if attempt is None else attempt.clock.loop_time()
+        attempt = _current()
+        if attempt is None or attempt.clock.closed:
+            return super().time()
+        return attempt.clock.loop_time()
 
     def call_later(
         self,
@@ -93,8 +89,8 @@ class AttemptLoop(asyncio.AbstractEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        attempt = _virtual()
-        if attempt is None:
+        attempt = _current()
+        if attempt is None or attempt.clock.closed:
             return super().call_later(delay, callback, *args, context=context)
         when = self.time() + delay
         handle = VirtualTimerHandle(attempt, when, callback, args, self, context)
@@ -109,8 +105,8 @@ class AttemptLoop(asyncio.AbstractEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        attempt = _virtual()
-        if attempt is None:
+        attempt = _current()
+        if attempt is None or attempt.clock.closed:
             return super().call_at(when, callback, *args, context=context)
         handle = VirtualTimerHandle(attempt, when, callback, args, self, context)
         if when != math.inf:
@@ -121,8 +117,8 @@ class AttemptLoop(asyncio.AbstractEventLoop):
 
     def create_future(self) -> asyncio.Future[Any]:
         future = super().create_future()
-        attempt = _watched(None)
-        if attempt is None:
+        attempt = _current()
+        if attempt is None or attempt.finished:
             return future
         if is_held_elsewhere.get():
             attempt.waits.accounted_for(future)
@@ -133,8 +129,8 @@ class AttemptLoop(asyncio.AbstractEventLoop):
     def create_task(
         self, coro: Generator[Any, None, Any] | Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
-        attempt = _watched(None)
-        if attempt is None:
+        attempt = _current()
+        if attempt is None or attempt.finished:
             return super().create_task(coro, **options)
         context: Context | None = options.get("context")
         if context is not None and context.get(current_attempt) is None:
