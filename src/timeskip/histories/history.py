@@ -21,7 +21,7 @@ from timeskip.histories.comparison import Difference, first_difference
 from timeskip.histories.decoding import decoded, needs_decoding
 from timeskip.histories.expectations import Expectations
 from timeskip.histories.normal_form import EVERYTHING_IGNORED, Ignored, normal_form
-from timeskip.histories.reading import history_from_json
+from timeskip.histories.reading import history_from_json, require_sound
 from timeskip.histories.writing import history_to_json, write_whole
 from timeskip.hookspecs import plugins
 
@@ -201,7 +201,9 @@ def read_history(path: Path) -> temporalio.api.history.v1.History:
         content = path.read_bytes()
     except OSError as error:
         raise HistoryUnreadable(f"{path}: {error.strerror}") from None
-    return history_from_json(content, name=str(path))
+    history = history_from_json(content, name=str(path))
+    require_sound(history, name=str(path))
+    return history
 
 
 def redacted(

@@ -166,7 +166,7 @@ def operations_of(events: Sequence[Event]) -> list[Operation]:
     for event in events:
         if event.type in _OPENINGS:
             opened[event.id] = _open(event)
-        elif event.type == "MarkerRecorded" and event.marker_name == "core_local_activity":
+        elif event.type == "MarkerRecorded" and _tells_of_local_activity(event):
             opened[event.id] = _local_activity(event)
         else:
             operation = opened.get(_opening_of(event))
@@ -207,11 +207,17 @@ def _summary(event: Event) -> str:
     return event.plain(metadata.summary) if metadata.HasField("summary") else ""
 
 
+def _tells_of_local_activity(event: Event) -> bool:
+    """Other SDKs than those that share a core with Python's have markers of their own."""
+    data = event.details.get("data", [None])[0]
+    return event.marker_name == "core_local_activity" and isinstance(data, dict)
+
+
 def _local_activity(event: Event) -> Activity:
     details: Mapping[str, list[Any]] = event.details
     data = details["data"][0]
     activity = Activity(
-        str(data["activity_type"]),
+        str(data.get("activity_type", "")),
         str(data.get("activity_id", "")),
         "completed",
         attempts=int(data.get("attempt", 1)),

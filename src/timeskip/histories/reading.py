@@ -70,6 +70,21 @@ def history_from_json(text: str | bytes, name: str = "the history") -> History:
     return history
 
 
+def require_sound(history: History, name: str) -> None:
+    """Refuse events whose attributes are those of another type, or missing.
+
+    Raises:
+        HistoryUnreadable: The message names the event.
+    """
+    for event in history.events:
+        known = EventType.DESCRIPTOR.values_by_number.get(event.event_type)
+        if known is None or not event.event_type:
+            continue  # of a newer server, which says that it may be ignored
+        wanted = f"{known.name.removeprefix('EVENT_TYPE_').lower()}_event_attributes"
+        if event.WhichOneof("attributes") != wanted:
+            raise HistoryUnreadable(f"{name}: event {event.event_id}: it has no {wanted}")
+
+
 def _parsed(text: str | bytes) -> Any:
     decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
     try:

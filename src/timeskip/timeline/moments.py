@@ -66,7 +66,7 @@ class _Telling:
             elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
                 self._begin_attempt(at, attributes)
             elif event.event_type in CLOSINGS:
-                yield self._close(at, event.event_type, attributes)
+                yield from self._close(at, event.event_type, attributes)
             elif event.event_type in ENDS:
                 yield Moment(at, ENDS[event.event_type](attributes))
                 return
@@ -77,16 +77,25 @@ class _Telling:
         yield from self._waiting()
 
     def _begin_attempt(self, at: timedelta, attributes: Any) -> None:
-        activity = self._open[attributes.scheduled_event_id]
+        activity = self._open.get(attributes.scheduled_event_id)
+        if activity is None:
+            return  # its beginning is not in what there is of the history
         activity.attempt = attributes.attempt
         activity.attempt_began = at
         failure = failure_text(attributes.last_failure)
         if failure:
             activity.earlier_failure = f"attempt {attributes.attempt - 1} failed: {failure}"
 
-    def _close(self, at: timedelta, event_type: EventType.ValueType, attributes: Any) -> Moment:
+    def _close(
+        self, at: timedelta, event_type: EventType.ValueType, attributes: Any
+    ) -> Iterator[Moment]:
         closing = CLOSINGS[event_type]
-        opened = self._open.pop(getattr(attributes, closing.opened_by))
+        opened = self._open.pop(getattr(attributes, closing.opened_by), None)
+        if opened is None:  # its beginning is not in what there is of the history
+            line = instant_line(event_type, attributes)
+            if line:
+                yield Moment(at, line)
+            return
         remarks = []
         if opened.attempt > 1:
             remarks.append(f"attempt {opened.attempt}")
@@ -99,7 +108,7 @@ class _Telling:
             # What returns nothing is told by what it was given.
             detail = ", ".join(filter(None, [opened.line.detail, *remarks]))
         line = replace(opened.line, detail=detail, mood=ending.mood)
-        return Moment(at, line, opened.earlier_failure)
+        yield Moment(at, line, opened.earlier_failure)
 
     def _waiting(self) -> Iterator[Moment]:
         if not self._events:

@@ -71,6 +71,13 @@ def _started(attributes: Any) -> Line:
 
 
 def _marker(attributes: Any) -> Line:
+    try:
+        return _marker_of_the_sdk(attributes)
+    except (LookupError, ValueError, TypeError):  # other SDKs, and older ones, write others
+        return Line("marker", attributes.marker_name)
+
+
+def _marker_of_the_sdk(attributes: Any) -> Line:
     details: Mapping[str, Any] = attributes.details
     if attributes.marker_name == "core_patch":
         return Line("patch", str(_sdk_data(details["patch-data"].payloads[0])["id"]))
