@@ -375,7 +375,7 @@ async def test_nondeterminism_is_told(sim: Simulation) -> None:
     assert told.value.cause == "NON_DETERMINISTIC_ERROR"
     text = str(told.value)
     assert "\n[TMPRL1100] Nondeterminism error:" in text
-    assert "it did something else than its history says" in text
+    assert "its code asks for something else than the history says" in text
 
 
 # -- activities -------------------------------------------------------------------------------

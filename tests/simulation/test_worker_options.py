@@ -187,7 +187,7 @@ async def test_interceptors_of_the_worker_alone(direct: Simulation) -> None:
 async def test_plugins_configure_client_and_worker() -> None:
     Notes.notes.clear()
     plugin = SimplePlugin("notes", interceptors=[Notes()])
-    async with Simulation(lane="direct", plugins=[plugin]) as sim:
+    async with Simulation(lane="direct", plugins=[plugin], auto_replay=False) as sim:
         assert await greeted(sim) == "Hello, Ada! (noted)"
     assert Notes.notes == ALL_NOTES
 

@@ -22,7 +22,7 @@ from timeskip.histories.operations import (
 )
 from timeskip.histories.replay_commands import Place
 from timeskip.histories.replay_core import BrokenHistory
-from timeskip.histories.replay_history import explain, replay, replay_eras
+from timeskip.histories.replay_history import Replayable, explain, replay, replay_eras
 from timeskip.histories.replay_stop import ReplayedWorkflow, replay_to
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Operations",
     "Pattern",
     "Place",
+    "Replayable",
     "ReplayedFile",
     "ReplayedWorkflow",
     "RunNames",

@@ -64,7 +64,7 @@ class Explanation:
             "\n".join(source_around(self.asked_place or self.cause.place)),
             self._cause_text(),
             "\n".join(["The history around it:", *self.around]) if self.around else "",
-            f"In the SDK's words: {self.message}",
+            f"In the SDK's words:\n{self.message}",
         ]
         return "\n\n".join(filter(None, parts))
 

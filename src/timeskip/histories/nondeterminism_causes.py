@@ -16,10 +16,17 @@ from timeskip.histories.nondeterminism_patches import patch_trouble
 from timeskip.histories.nondeterminism_sets import source_tree
 from timeskip.histories.nondeterminism_state import StateName
 from timeskip.histories.nondeterminism_trace import Source
-from timeskip.histories.replay_commands import Key, Place
+from timeskip.histories.replay_commands import (
+    IssuedCommand,
+    Key,
+    Place,
+    key_of_command,
+    key_of_event,
+)
 from timeskip.histories.replay_examination import Examination
 from timeskip.histories.replay_places import place_in
 from timeskip.histories.replay_texts import command_text
+from timeskip.lanes.direct import local_activity_markers
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,14 @@ _ADVICE = {
     Kind.IDENTITY: "Do not let anything depend on `id(...)`.",
     Kind.PROCESS: "Pass it to the workflow as an argument, or read it in an activity.",
 }
+
+_BARE_TIMEOUT = """\
+a local activity timed out, and in a replay the core gives the workflow the bare
+  `temporalio.exceptions.TimeoutError` instead of the `ActivityError` around it. It is asked for"""
+
+_CATCH_BOTH = """\
+In production the workflow would break in the same way. Let its code do the same for both, as with
+`except (ActivityError, TimeoutError)`, or use an activity that is not local."""
 
 _CHANGED = """\
 Put the change under `if workflow.patched("an id of its own"):`, and leave the old code in the other
@@ -97,6 +112,9 @@ class Inquiry:
             told, place, advice = found
             return Cause("patch", told, place, "", advice)
         sources = self._sources()
+        timed_out = self._local_activity_that_timed_out()
+        if timed_out is not None and not self._code_changed:
+            return Cause("a bug of the SDK's core", _BARE_TIMEOUT, timed_out.place, "", _CATCH_BOTH)
         if self._code_changed:
             return self._change("The code is not the one that was recorded.")
         suspects = [source for source in sources if self._flows(source)]
@@ -198,6 +216,21 @@ class Inquiry:
             if moment <= until and name in _names_on(code.co_filename, line):
                 return place_in(code, line), moment
         return None
+
+    def _local_activity_that_timed_out(self) -> IssuedCommand | None:
+        """The local activity whose timeout was the last thing recorded before it broke off."""
+        event = self._mismatch.event if self._mismatch is not None else None
+        before = [
+            each
+            for each in self._events
+            if event is not None and each.event_id < event.event_id and key_of_event(each)
+        ]
+        if not before or not local_activity_markers.is_marker(before[-1]):
+            return None
+        if not before[-1].marker_recorded_event_attributes.failure.HasField("timeout_failure_info"):
+            return None
+        key = key_of_event(before[-1])
+        return next((c for c in self._first.commands if key_of_command(c.asked) == key), None)
 
     # -- what else ----------------------------------------------------------------------------
 

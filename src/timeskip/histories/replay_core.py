@@ -22,6 +22,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 from temporalio.runtime import Runtime, TelemetryConfig
 
+from timeskip.histories.replay_breakpoints import pass_breakpoints
 from timeskip.histories.replay_settings import ReplaySettings, as_thread_pool
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.sdk_exit import guard_exit
@@ -107,7 +108,9 @@ class _ReadyReplayer:
         self.settings = settings
         self._histories: asyncio.Queue[WorkflowHistory | None] = asyncio.Queue()
         self._verdict: asyncio.Future[Exception | None]
-        replayer = settings.replayer(as_thread_pool(thread.executor), thread.runtime)
+        replayer = settings.replayer(
+            as_thread_pool(thread.executor), thread.runtime, on_created=pass_breakpoints
+        )
         self._task = asyncio.ensure_future(self._serve(replayer))
 
     @property

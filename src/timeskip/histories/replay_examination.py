@@ -15,6 +15,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import WorkflowInstance
 
 from timeskip.histories.nondeterminism_trace import Trace
+from timeskip.histories.replay_breakpoints import pass_breakpoints
 from timeskip.histories.replay_bridge import ReplayBridge, replayed_by
 from timeskip.histories.replay_commands import IssuedCommand, Place
 from timeskip.histories.replay_core import ReplayThread, without_the_sdks_log
@@ -110,9 +111,13 @@ async def examine(
     def on_answer(completion: WorkflowActivationCompletion) -> None:
         begun[-1].expect(recorder.answered(completion))
 
+    def on_created(instance: WorkflowInstance) -> None:
+        pass_breakpoints(instance)
+        recorder.created(instance)
+
     replayed_by(ReplayBridge(begun.append, on_answer))
     replayer = settings.replayer(
-        as_thread_pool(thread.executor), thread.runtime, on_created=recorder.created
+        as_thread_pool(thread.executor), thread.runtime, on_created=on_created
     )
     with without_the_sdks_log():
         result = await replayer.replay_workflow(

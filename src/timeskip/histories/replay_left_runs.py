@@ -86,8 +86,11 @@ def _without_many_alike(runs: Iterable[LeftRun]) -> list[LeftRun]:
     alike: dict[tuple[object, ...], int] = defaultdict(int)
     chosen = []
     for run in runs:
-        started = run.events[0].workflow_execution_started_event_attributes
-        shape = (started.workflow_type.name, *(event.event_type for event in run.events))
+        types = [
+            event.workflow_execution_started_event_attributes.workflow_type.name
+            for event in run.events[:1]
+        ]
+        shape = (*types, *(event.event_type for event in run.events))
         alike[shape] += 1
         if alike[shape] <= _MOST_ALIKE:
             chosen.append(run)

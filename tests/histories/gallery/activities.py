@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import activity, workflow
@@ -30,7 +31,13 @@ async def notify(order: str) -> str:
     return f"notified {order}"
 
 
-ALL = (charge, reserve, ship, notify)
+@activity.defn
+async def wait_for_stock(order: str) -> str:
+    await asyncio.sleep(3600)
+    return f"in stock for {order}"
+
+
+ALL = (charge, reserve, ship, notify, wait_for_stock)
 
 
 @workflow.defn(sandboxed=False)

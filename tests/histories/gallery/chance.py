@@ -14,8 +14,17 @@ from datetime import datetime, timezone
 
 import freezegun
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
-from tests.histories.gallery.activities import SOON, Shipping, charge, notify, reserve, ship
+from tests.histories.gallery.activities import (
+    SOON,
+    Shipping,
+    charge,
+    notify,
+    reserve,
+    ship,
+    wait_for_stock,
+)
 from tests.histories.gallery.bug import Bug
 
 # -- random numbers -------------------------------------------------------------------------------
@@ -222,6 +231,21 @@ class Replaying:
             await workflow.execute_activity(notify, "a", start_to_close_timeout=SOON)
 
 
+# -- a bug of the SDK's core ----------------------------------------------------------------------
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class TimedOut:
+    @workflow.run
+    async def run(self) -> None:
+        try:
+            await workflow.execute_local_activity(
+                wait_for_stock, "a", schedule_to_close_timeout=SOON
+            )
+        except ActivityError:
+            await workflow.execute_activity(notify, "a", start_to_close_timeout=SOON)
+
+
 BUGS = (
     Bug(
         "A random number decides",
@@ -303,5 +327,12 @@ BUGS = (
         cause="whether it is being replayed",
         at="is_replaying()",
         asked_at="is_replaying()",
+    ),
+    Bug(
+        "A local activity has timed out",
+        TimedOut,
+        cause="a bug of the SDK's core",
+        at="execute_local_activity(",
+        asked_at="execute_local_activity(",
     ),
 )
