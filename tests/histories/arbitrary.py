@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -108,3 +109,21 @@ def change(attribute: Attribute) -> None:
     """Give the attribute another value, its default for the simplest."""
     owner, field, _ = attribute
     setattr(owner, field.name, getattr(type(owner)(), field.name))
+
+
+def change_a_little(attribute: Attribute) -> None:
+    """Give the attribute a value that it has not, and which is not its default either."""
+    owner, field, _ = attribute
+    value = getattr(owner, field.name)
+    if field.enum_type is not None:
+        numbers = [each.number for each in field.enum_type.values if each.number]
+        value = next(number for number in [*numbers, value + 1] if number != value)
+    elif isinstance(value, bool):
+        value = not value
+    elif isinstance(value, (int, float)):
+        value += 1
+    elif isinstance(value, bytes):
+        value = json.dumps({"changed": value.hex()}).encode()
+    else:
+        value = f"{value} changed"
+    setattr(owner, field.name, value)
