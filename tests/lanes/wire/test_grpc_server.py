@@ -129,6 +129,26 @@ def test_answer_from_another_thread_by_the_loop(served: Served) -> None:
     assert [served.call() for _ in range(50)] == [b"later"] * 50
 
 
+def test_thread_is_heard_that_calls_just_before_the_loop_waits(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.call()  # from now on the loop has a call to be woken by
+    select, heard, first = served.loop._selector.select, threading.Event(), iter([True])
+
+    def late(timeout: float | None) -> tuple[()]:
+        if timeout is None and next(first, False):
+            tell = served.loop.call_soon_threadsafe
+            thread = threading.Thread(target=tell, args=[heard.set])
+            thread.start()
+            thread.join()
+        return select(timeout)
+
+    monkeypatch.setattr(served.loop._selector, "select", late)
+    # A turn of the loop, after which it comes to wait with nothing to do.
+    served.loop.call_soon_threadsafe(lambda: None)
+    assert heard.wait(PATIENCE)
+
+
 def test_answer_by_a_timer(served: Served) -> None:
     def handle(rpc: Rpc, data: bytes) -> None:
         rpc.watch(lambda: None)

@@ -67,9 +67,14 @@ class CompletionLoop(asyncio.BaseEventLoop):
     # -- what asyncio asks of a loop ----------------------------------------------------------
 
     @property
-    def agenda(self) -> tuple[int, int]:
-        """How many callbacks are ready, and how many timers have been set."""
-        return len(self._ready), len(self._scheduled)  # type: ignore[attr-defined]
+    def has_ready(self) -> bool:
+        """Whether callbacks are ready to be run."""
+        return bool(self._ready)  # type: ignore[attr-defined]
+
+    @property
+    def timers(self) -> int:
+        """How many timers have been set."""
+        return len(self._scheduled)  # type: ignore[attr-defined]
 
     def react(self, event: Any) -> None:
         """Do what is to be done with an event of the queue."""
@@ -124,13 +129,14 @@ class _Selector:
         if self.wake_call is None:
             timeout = _SLEEPLESS if timeout is None else min(timeout, _SLEEPLESS)
         until = None if timeout is None else self.real_time() + timeout
-        agenda = self._loop.agenda
+        timers = self._loop.timers
         for _ in range(_EVENTS_AT_ONCE):
             event = self._loop.queue.poll(until)
             if event.completion_type == cygrpc.CompletionType.queue_timeout:
                 break
             self._loop.react(event)
-            if not is_busy and self._loop.agenda != agenda:
+            # What another thread has made ready since the turn began counts, too.
+            if not is_busy and (self._loop.has_ready or self._loop.timers != timers):
                 break
         return ()
 
