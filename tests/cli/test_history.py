@@ -157,6 +157,7 @@ def test_each_history_is_told_and_the_rest_goes_on(mixed: Path, processes: str) 
     assert 'no history: it has no list of "events"' in told["broken   other"]
 
 
+@pytest.mark.slow
 def test_process_that_dies_is_told_and_replaced(mixed: Path) -> None:
     (mixed / "deadly.py").write_text(
         "import os\n"
