@@ -331,6 +331,7 @@ class Simulation(WorkflowEnvironment):
         line = FaultLine(keeper, nanoseconds_of(self._start_time), self._alarms.raise_everywhere)
         line.killers.append(WorkerKiller(keeper, self._workers, self._activity_time, line.soon))
         self._workers.local_activities = LocalActivityLine(line, keeper)
+        self._workers.is_cut_off = line.is_cut_off
         return line
 
     @property

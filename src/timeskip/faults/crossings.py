@@ -34,8 +34,6 @@ _RESPONSES: dict[str, type[Message]] = {
     for method in workflow_service.DESCRIPTOR.services_by_name["WorkflowService"].methods
 }
 
-_LOST_UNNOTICED = ("activity", "heartbeat")
-
 
 def broken_connection() -> ServiceError:
     """What a caller sees of a call that was lost."""
@@ -87,11 +85,6 @@ class Crossing:
     def restart_server(self) -> None:
         self.line.restart_server()
 
-    def _require_forgettable(self) -> None:
-        """Who lives has to know what became of a workflow task, or it would go wrong by itself."""
-        if not self.line.is_dead(self.worker) and self._place().kind not in _LOST_UNNOTICED:
-            raise FaultImpossible(f"only activities can be lost unnoticed, not {self.points[0]}")
-
     def _its_worker(self) -> str:
         if not self.worker:
             raise FaultImpossible(f"no worker is at {self.points[0]}, so there is none to harm")
@@ -130,7 +123,6 @@ class RequestCrossing(Crossing):
         self.line.forward(self)
 
     def forget(self) -> None:
-        self._require_forgettable()
         self._lay_down()
         self.call.respond(empty_answer(self.method))
 
@@ -139,20 +131,15 @@ class RequestCrossing(Crossing):
 
     def delay(self, by: timedelta) -> None:
         self._lay_down()
-        given_up = False
-
-        def give_up() -> None:
-            nonlocal given_up
-            given_up = True
+        late = [place.run.run_id for place in self.places if place.kind == "workflow-task"]
+        self.line.busy.begin(self.worker, late)
 
         def arrive() -> None:
-            self.call.on_cancel = None
             self.line.held.take_up(self._token())
-            if not (given_up or self.call.answered):
-                self.go_on()
+            self.line.busy.end(self.worker, late)
+            self.go_on()
 
-        self.call.on_cancel = give_up
-        self.line.later(duration_nanoseconds(by), arrive, self.worker)
+        self.line.hold_back(self.call, duration_nanoseconds(by), arrive, self.worker)
 
     def repeat(self) -> None:
         self.go_on()
@@ -162,10 +149,17 @@ class RequestCrossing(Crossing):
         self.call.fail(error)
 
     def fail_activity(self, failure: Failure) -> None:
-        if not self.places or self.places[0].kind != "activity":
-            raise FaultImpossible(f"{self.points[0]} is not about an activity")
+        self._require_activity()
         self._fail_attempt(self._token(), failure)
         self.call.respond(empty_answer(self.method))
+
+    def time_out_activity(self) -> None:
+        self._require_activity()
+        self.forget()
+
+    def _require_activity(self) -> None:
+        if not self.places or self.places[0].kind != "activity":
+            raise FaultImpossible(f"no end of an activity is told at {self.points[0]}")
 
     def _token(self) -> bytes:
         token: bytes = getattr(self.call.request, "task_token", b"")
@@ -198,7 +192,6 @@ class AnswerCrossing(Crossing):
         self._deliver(self._answer)
 
     def forget(self) -> None:
-        self._require_forgettable()
         self._lay_down()
         self._deliver(empty_answer(self.method))
 
@@ -207,7 +200,7 @@ class AnswerCrossing(Crossing):
 
     def delay(self, by: timedelta) -> None:
         self._lay_down()
-        self.line.later(duration_nanoseconds(by), self._arrive, self.worker)
+        self.line.late.after(duration_nanoseconds(by), self._arrive, self.worker, self.go_on)
 
     def repeat(self) -> None:
         if self.call.is_task_poll:
@@ -221,13 +214,20 @@ class AnswerCrossing(Crossing):
         self._deliver(empty_answer(self.method) if self.call.is_task_poll else error)
 
     def fail_activity(self, failure: Failure) -> None:
+        self._without_activities(lambda token: self._fail_attempt(token, failure))
+
+    def time_out_activity(self) -> None:
+        self._without_activities(self.line.held.lay_down)
+
+    def _without_activities(self, deal_with: Callable[[bytes], None]) -> None:
+        """Go on, but without the attempts of activities that the worker was to begin."""
         answer = self._answer
         if isinstance(answer, PollActivityTaskQueueResponse) and answer.task_token:
-            self._fail_attempt(answer.task_token, failure)
+            deal_with(answer.task_token)
             self._deliver(PollActivityTaskQueueResponse())
         elif isinstance(answer, RespondWorkflowTaskCompletedResponse) and answer.activity_tasks:
             for task in answer.activity_tasks:
-                self._fail_attempt(task.task_token, failure)
+                deal_with(task.task_token)
             answer.ClearField("activity_tasks")
             self.go_on()
         else:
@@ -269,6 +269,9 @@ class InstantCrossing(Crossing):
         self._refuse()
 
     def fail_activity(self, failure: Failure) -> None:
+        self._refuse()
+
+    def time_out_activity(self) -> None:
         self._refuse()
 
     def _refuse(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueResponse,
@@ -100,6 +100,37 @@ class HeldTasks:
         task = run.workflow_task if run is not None else None
         is_it = task is not None and task.started_event_id == parsed.started_event_id
         return task if is_it and parsed.started_event_id else None
+
+
+class BusyWorkers:
+    """Workers whose reports of workflow tasks are on a long way.
+
+    Until such a report has arrived, its worker keeps further tasks of the same run waiting; so for
+    that long nobody works on them.
+    """
+
+    def __init__(self, held: HeldTasks) -> None:
+        self._held = held
+        self._waiting: dict[tuple[str, str], list[bytes]] = {}
+
+    def begin(self, worker: str, run_ids: Iterable[str]) -> None:
+        """Reports for these runs are late."""
+        for run_id in run_ids:
+            self._waiting.setdefault((worker, run_id), [])
+
+    def end(self, worker: str, run_ids: Iterable[str]) -> None:
+        """They arrive, and the worker begins with what has waited for that."""
+        for run_id in run_ids:
+            for token in self._waiting.pop((worker, run_id), ()):
+                self._held.take_up(token)
+
+    def handed_out(self, worker: str, answer: Answer) -> None:
+        """A worker gets a task. Perhaps it has to wait there."""
+        if isinstance(answer, PollWorkflowTaskQueueResponse):
+            waiting = self._waiting.get((worker, answer.workflow_execution.run_id))
+            if waiting is not None:
+                waiting.append(answer.task_token)
+                self._held.lay_down(answer.task_token)
 
 
 def _query_id(token: bytes) -> str | None:

@@ -32,8 +32,9 @@ from timeskip.faults.crossings import (
     empty_answer,
 )
 from timeskip.faults.durations import duration_text, parse_duration
-from timeskip.faults.held_tasks import HeldTasks
+from timeskip.faults.held_tasks import BusyWorkers, HeldTasks
 from timeskip.faults.killers import Killer
+from timeskip.faults.late_arrivals import LateArrivals
 from timeskip.faults.passage import Passage
 from timeskip.faults.places import Place, Places
 from timeskip.faults.rules import Rule
@@ -90,6 +91,8 @@ class FaultLine:
         self._start = start
         self._fail = fail
         self.held = HeldTasks(keeper)
+        self.busy = BusyWorkers(self.held)
+        self.late = LateArrivals(keeper)
         #: Who has power over workers; the first that knows a worker is asked.
         self.killers: list[Killer] = []
         #: In the order in which they are asked.
@@ -112,6 +115,8 @@ class FaultLine:
         if worker in self._dead:
             self._refuse_dead(self._dead[worker], method, call)
             return
+        if method == "ShutdownWorker":
+            self.late.worker_stops(worker)
         places = self._places.of_request(call.request)
         points = [place.point(place.before) for place in places]
         if method not in _POLLS:
@@ -172,6 +177,7 @@ class FaultLine:
             points.append(task.point("before-start"))
         if request.method in _POLLS:
             self._note_query(request.worker, answer)
+            self.busy.handed_out(request.worker, answer)
             if not points:
                 deliver(answer)
                 return
@@ -188,9 +194,8 @@ class FaultLine:
         for point in passage.points:
             if is_crash_point(point):
                 self.crash_points.add(point)
-        until = self._partitions.get(passage.worker, 0)
-        left = until - self._keeper.clock.now()
-        if left > 0:
+        if self.is_cut_off(passage.worker):
+            left = self._partitions[passage.worker] - self._keeper.clock.now()
             passage.delay(timedelta(microseconds=-(-left // 1000)))
             return
         for rule in self.rules:
@@ -227,12 +232,8 @@ class FaultLine:
             raise FaultImpossible(
                 f"worker {worker!r} cannot be killed: it is none of this simulation's own"
             )
-        dead = self._dead[worker] = _DeadWorker()
-        for queue in self._keeper.service.cluster.queues:
-            for poll in list(queue.polls):
-                if self._worker_of("PollWorkflowTaskQueue", poll.request) == worker:
-                    self._keeper.service.cancel(poll)
-                    dead.polls.append(poll)
+        self._dead[worker] = _DeadWorker(self._take_back_polls(worker))
+        self.late.worker_dies(worker)
         self.held.lay_down_all(worker)
         for token, asker in list(self._askers_of_queries.items()):
             if asker == worker:
@@ -266,6 +267,13 @@ class FaultLine:
     def partition(self, worker: str, length: Nanoseconds) -> None:
         """Nothing gets through between a worker and the service for a while."""
         self._partitions[worker] = self._keeper.clock.now() + length
+        for poll in self._take_back_polls(worker):
+            again = partial(self._keeper.service.handle, poll)
+            self.hold_back(poll, length, again, worker)
+
+    def is_cut_off(self, worker: str) -> bool:
+        """Whether a worker does not reach the service just now."""
+        return self._partitions.get(worker, 0) > self._keeper.clock.now()
 
     def restart_server(self) -> None:
         """The service begins again with what it had stored."""
@@ -282,20 +290,24 @@ class FaultLine:
         request.CopyFrom(call.request)
         self._keeper.service.handle(Call(call.rpc, request, _ignore, timeout=call.timeout))
 
-    def later(self, delay: Nanoseconds, arrive: Callable[[], None], worker: str) -> None:
-        """Have something arrive after some virtual time. A client's own waits make time pass."""
-        due = self._keeper.clock.now() + delay
-        if worker:
-            self._keeper.clock.schedule(due, arrive)
-            self._keeper.notice()
-            return
-        hold = self._keeper.holds.take("a delayed answer")
+    def hold_back(
+        self, call: Call, delay: Nanoseconds, arrive: Callable[[], None], worker: str
+    ) -> None:
+        """Have a call go on after some virtual time, unless its caller has gone by then."""
+        given_up = False
 
-        def wake(error: BaseException | None) -> None:
-            arrive()
-            hold.release()
+        def give_up() -> None:
+            nonlocal given_up
+            given_up = True
 
-        self._keeper.wait_until(due, wake, hold)
+        def go_on() -> None:
+            if not (given_up or call.answered):
+                call.on_cancel = None
+                arrive()
+
+        method = call.rpc.rpartition("/")[2]
+        call.on_cancel = give_up
+        self.late.after(delay, go_on, worker, lambda: call.respond(empty_answer(method)))
 
     def soon(self, action: Callable[[], None]) -> None:
         """Do something when the service is idle. For any thread."""
@@ -304,6 +316,18 @@ class FaultLine:
             self._keeper.loop.call_soon_threadsafe(action, context=_EMPTY)
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _take_back_polls(self, worker: str) -> list[Call]:
+        """The open polls of a worker, of which the service knows nothing any more."""
+        polls = [
+            poll
+            for queue in self._keeper.service.cluster.queues
+            for poll in list(queue.polls)
+            if self._worker_of("PollWorkflowTaskQueue", poll.request) == worker
+        ]
+        for poll in polls:
+            self._keeper.service.cancel(poll)
+        return polls
 
     def _points_of_call(self, method: str) -> list[CrashPoint]:
         self._calls_of[method] += 1

@@ -54,12 +54,15 @@ class LocalCrossing(Crossing):
             workflow_tasks.heartbeats_end(run)
             self._settle(None)
 
-        self.line.later(duration_nanoseconds(by), arrive, self.worker)
+        self.line.late.after(duration_nanoseconds(by), arrive, self.worker, self.forget)
 
     def fail_activity(self, failure: Failure) -> None:
         self._settle(failure)
 
     def lose(self) -> None:
+        self._refuse()
+
+    def time_out_activity(self) -> None:
         self._refuse()
 
     def repeat(self) -> None:

@@ -15,8 +15,7 @@ from timeskip.server.errors import ServiceError
 class Passage(Protocol):
     """Something that comes by the places of `points`; it waits there for the verdict of one rule.
 
-    A verdict calls exactly one of `go_on`, `lose`, `delay`, `repeat`, `refuse`, `fail_activity` and
-    `forget`, and may call others before that.
+    A verdict calls exactly one of the methods that say how it goes on, and may call others before.
     """
 
     @property
@@ -36,7 +35,7 @@ class Passage(Protocol):
         ...
 
     def forget(self) -> None:
-        """It arrives nowhere, and there is nobody left who would notice."""
+        """It arrives nowhere, and there is nobody left who would notice: the worker was killed."""
         ...
 
     def lose(self) -> None:
@@ -57,6 +56,10 @@ class Passage(Protocol):
 
     def fail_activity(self, failure: Failure) -> None:
         """The attempt of an activity that this is about fails, whatever its code does or did."""
+        ...
+
+    def time_out_activity(self) -> None:
+        """The attempt of an activity that this is about is lost, and nobody but time notices."""
         ...
 
     # -- what else may happen -----------------------------------------------------------------

@@ -108,7 +108,7 @@ class TimeOutActivity(Verdict):
     name: ClassVar[str] = "time-out-activity"
 
     def act(self, passage: Passage) -> None:
-        passage.forget()
+        passage.time_out_activity()
 
 
 @dataclass(frozen=True)

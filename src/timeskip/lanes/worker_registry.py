@@ -88,6 +88,8 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         self._names: Counter[str] = Counter()
         #: Who replaces workers that were killed.
         self.supervisors: dict[Worker, Supervisor] = {}
+        #: Whether a worker of that identity does not reach the service for a while.
+        self.is_cut_off: Callable[[str], bool] = lambda identity: False
         #: Told of local activities, of which the service knows nothing.
         self.local_activities: LocalActivityWatch | None = None
         self.workers: list[KnownWorker] = []
@@ -195,7 +197,10 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         if queue.shut_down or self._keeper.waiting_for_local_activities:
             return False
         started = self._keeper.service.cluster.started_activities
-        return any(running.will_poll(queue, started) for running in list(self._running))
+        return any(
+            running.will_poll(queue, started) and not self.is_cut_off(running.identity)
+            for running in list(self._running)
+        )
 
     def is_stopping(self) -> bool:
         """Whether a worker has been told to stop and has not stopped yet. For any thread."""
@@ -285,7 +290,7 @@ class Running:
     def will_poll(self, queue: TaskQueue, started: Container[bytes]) -> bool:
         """Whether it will, as soon as it has done what it is doing right now."""
         config = self._config
-        if self.is_stopping or queue.namespace != self._worker.client.namespace:
+        if self.is_stopping or self.is_killed or queue.namespace != self._worker.client.namespace:
             return False
         if queue.kind == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW:
             waiting = next(iter(queue.tasks), None)
