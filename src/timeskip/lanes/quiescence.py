@@ -20,7 +20,7 @@ _PATIENCE = 100
 #: Turns of a loop that does not show what is ready, as those of asyncio do.
 _TURNS = 10
 
-#: Real seconds between two looks whether the simulation has ended meanwhile.
+#: Real seconds between two looks whether a loop, or the simulation, has ended meanwhile.
 _LOOK_AGAIN = 0.1
 
 
@@ -35,9 +35,13 @@ class Loops:
         self._lock = threading.Lock()
         self._question = 0
         self._unanswered: set[asyncio.AbstractEventLoop] = set()
+        self._look: asyncio.TimerHandle | None = None
 
     def move_to(self, home: asyncio.AbstractEventLoop) -> None:
         """The action runs on another loop from now on."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         self._home = home
         with self._lock:
             self._question += 1
@@ -75,6 +79,21 @@ class Loops:
                 continue
             with contextlib.suppress(RuntimeError):  # it was closed just now
                 loop.call_soon_threadsafe(_when_quiet, loop, answer)
+        if self._look is None and self._unanswered != {self._home}:
+            self._look = self._home.call_later(_LOOK_AGAIN, self._look_for_stopped)
+
+    def _look_for_stopped(self) -> None:
+        """A loop that has stopped since it was asked never answers: ask the others anew."""
+        self._look = None
+        with self._lock:
+            waits = bool(self._unanswered)
+            is_lost = any(not loop.is_running() for loop in self._unanswered)
+            if is_lost:
+                self._unanswered = set()
+        if is_lost:
+            self.act_when_quiet()
+        elif waits:
+            self._look = self._home.call_later(_LOOK_AGAIN, self._look_for_stopped)
 
     def _answer(self, loop: asyncio.AbstractEventLoop, question: int) -> None:
         """`loop`, on which this runs, has nothing to do."""
@@ -132,9 +151,18 @@ def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:
 
 
 def _next_timer(loop: asyncio.AbstractEventLoop) -> float:
-    """Real seconds until the loop's next timer."""
-    timers = [handle.when() for handle in getattr(loop, "_scheduled", ()) if not handle.cancelled()]
+    """Real seconds until the loop's next timer, but for those of simulations."""
+    timers = [
+        handle.when()
+        for handle in getattr(loop, "_scheduled", ())
+        if not handle.cancelled() and not _is_simulations(handle)
+    ]
     return min(timers, default=float("inf")) - loop.time()
+
+
+def _is_simulations(handle: asyncio.Handle) -> bool:
+    callback = getattr(handle, "_callback", None)
+    return str(getattr(callback, "__module__", "")).startswith("timeskip.")
 
 
 def _watches_files(loop: asyncio.AbstractEventLoop) -> bool:

@@ -60,6 +60,10 @@ class Grace:
     never_polled: float = 0.05
     expected: float = 10.0
 
+    def of_new_queue(self) -> float:
+        """For a task in a queue that nobody has polled yet."""
+        return self.never_polled
+
 
 class Wait:
     """Somebody who waits until virtual time has reached `until`, or, if that is None, for one step.
@@ -423,7 +427,7 @@ class TimeKeeper:
             is_served = queue.name in self.expected_pollers or (
                 self.will_poll is not None and self.will_poll(queue)
             )
-            short = self.grace.polled_before if queue.pollers else self.grace.never_polled
+            short = self.grace.polled_before if queue.pollers else self.grace.of_new_queue()
             for task in queue.tasks:
                 waiting = self._waiting.get(task) or _Waiting(now + short)
                 still_waiting[task] = waiting

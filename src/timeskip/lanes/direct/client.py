@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -166,10 +167,15 @@ class DirectServiceClient(_BridgeServiceClient):
                 _use(room, answer)
             if not done.done():
                 hold.resume()
-                done.set_result(answer)
+                # The caller has asked anew if the loop that waits here is closed.
+                with contextlib.suppress(RuntimeError):
+                    done.set_result(answer)
 
         seconds = asked.timeout.total_seconds() if asked.timeout is not None else 1e9
         call = Call(method, request, deliver, timeout=seconds)
+        if hold.call_off is not None:
+            # What was asked on a loop that has stopped since.
+            hold.call_off()
         keeper.carry(call)
         deadline: asyncio.TimerHandle | None = None
         if not done.done():

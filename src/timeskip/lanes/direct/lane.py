@@ -22,14 +22,25 @@ from timeskip.lanes.direct.client import DirectServiceClient
 from timeskip.lanes.direct.custom_slots import DirectTuner
 from timeskip.lanes.direct.loop import no_loop
 from timeskip.lanes.direct.made_up_ids import MadeUpIds
+from timeskip.lanes.holds import Hold
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.server.choices import choices_of
 from timeskip.server.service import Service
 
 Result = TypeVar("Result")
 
-#: Workers poll as soon as the loop lets them, so a quiet loop means that no poll is on its way.
-_GRACE = Grace(polled_before=0.0, never_polled=0.0, expected=0.0)
+
+class _Grace(Grace):
+    """Workers poll as soon as the loop lets them, so a quiet loop means that no poll is on its way.
+
+    A thread of the test's may be about to start a worker.
+    """
+
+    def of_new_queue(self) -> float:
+        return self.never_polled if _other_threads_run() else 0.0
+
+
+_GRACE = _Grace(polled_before=0.0, expected=0.0)
 
 #: Who clients and workers say that they are: the same in every process, for the sake of histories.
 _IDENTITY = "timeskip"
@@ -93,19 +104,23 @@ class DirectLane:
             home = self.keeper.loop
             if home is asyncio.get_running_loop():
                 return await make()
-            coroutine = make()
+            hold = self.keeper.holds.take("a call is on its way between two event loops")
+            coroutine = _arrive(hold, make)
             try:
                 # Not in the context of an activity: that belongs to its own loop, and has its time.
                 there = Context().run(asyncio.run_coroutine_threadsafe, coroutine, home)
             except RuntimeError:  # it was closed just now
                 coroutine.close()
+                hold.release()
                 continue
             try:
                 await _done_or_stopped(there, home)
                 if there.done() and not there.cancelled():
                     return there.result()
             finally:
-                there.cancel()
+                if not home.is_closed():
+                    there.cancel()
+                hold.release()
 
     def tell_home(self, function: Callable[[], object]) -> None:
         """Have the simulation's loop call `function`; at once, if that is the running one."""
@@ -148,6 +163,19 @@ class DirectLane:
         """A client that calls the service in process."""
         config = ConnectConfig(target_host="direct", identity=_IDENTITY)
         return DirectServiceClient(config, self, explain, before_call)
+
+
+def _other_threads_run() -> bool:
+    """Whether there are threads that are neither the first nor a simulation's."""
+    return any(
+        not thread.name.startswith(("timeskip", "MainThread")) for thread in threading.enumerate()
+    )
+
+
+async def _arrive(hold: Hold, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """What `make` makes, once it has reached its loop."""
+    hold.release()
+    return await make()
 
 
 async def _done_or_stopped(there: Future[Any], home: asyncio.AbstractEventLoop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Generic, TypeVar
 
@@ -27,7 +28,9 @@ class Mailbox(Generic[Thing]):
         """Add something. For the simulation's own loop."""
         self._things.append(thing)
         if self._taker is not None and not self._taker.done():
-            self._taker.set_result(None)
+            # Whose loop is closed does not take it any more; another may.
+            with contextlib.suppress(RuntimeError):
+                self._taker.set_result(None)
 
     async def take(self) -> Thing:
         """The first thing that nobody has taken yet."""

@@ -5,6 +5,7 @@ A worker whose client is a direct one gets a `DirectBridge`, every other worker 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 from typing import cast
 
@@ -41,6 +42,8 @@ def _create(
 ) -> temporalio.bridge.worker.Worker:
     if not isinstance(client, DirectClient):
         return _create_core(client, config)
+    with contextlib.suppress(RuntimeError):  # outside of any loop
+        client.lane.enter()
     keeper = client.lane.keeper
     ids = keeper.service.cluster.ids
     identity = config.identity_override or client.identity
