@@ -106,6 +106,37 @@ def test_histories_of_the_real_server_are_equal_to_ours(pulled: dict[str, Path])
         assert ended == Ended(0, "The histories are equal.\n", "")
 
 
+async def start_orphans(address: str) -> None:
+    """An open workflow and a closed one, without a worker."""
+    client = await Client.connect(address)
+    for workflow_id in ("open", "closed"):
+        await client.start_workflow("Nap", 1, id=workflow_id, task_queue="nobody")
+    await client.get_workflow_handle("closed").terminate()
+
+
+def test_pull_mends_what_is_broken_and_tells_what_it_cannot_write(tmp_path: Path) -> None:
+    with served() as address:
+        asyncio.run(start_orphans(address))
+        assert history_of("pull", "--address", address, "--out", tmp_path).exit_code == 0
+        [closed] = tmp_path.glob("closed.*.json")
+        closed.write_text('{"events": [')
+        again = history_of("pull", "--address", address, "--out", tmp_path)
+        assert again.stdout.splitlines()[-1] == "2 workflows: 2 written, 0 kept, 0 failed"
+        assert History.load(closed).status == "terminated"
+
+        [still_open] = tmp_path.glob("open.*.json")
+        still_open.unlink()
+        still_open.mkdir()
+        failed = history_of("pull", "--address", address, "--out", tmp_path)
+        assert failed.exit_code == 1
+        assert failed.stdout.splitlines()[-1] == "2 workflows: 0 written, 1 kept, 1 failed"
+        unreachable = history_of(
+            "pull", "--address", address, "--namespace", "x", "--out", tmp_path
+        )
+        assert unreachable.exit_code == 1
+        assert "Namespace x is not found" in unreachable.stderr
+
+
 def test_pulled_histories_are_replayed(pulled: dict[str, Path]) -> None:
     ended = history_of("replay", pulled["real"], *_WORKFLOWS, "--processes", "1")
     assert (ended.exit_code, ended.stderr) == (0, "")

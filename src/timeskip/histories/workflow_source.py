@@ -88,8 +88,8 @@ def _modules_in(package: ModuleType) -> Iterator[ModuleType]:
 def _module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        raise WorkflowsNotFound(f"cannot import {name}: {error}") from error
+    except Exception as error:  # a module may raise whatever it likes
+        raise WorkflowsNotFound(f"cannot import {name}: {type(error).__name__}: {error}") from error
 
 
 def _attribute(module: ModuleType, name: str) -> Any:
