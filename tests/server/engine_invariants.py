@@ -76,7 +76,7 @@ class EngineInvariants:
         task = run.workflow_task
         if run.history.has_buffered:
             assert run.has_started_workflow_task, "events are buffered, and nothing will write them"
-        if reader.has_news:
+        if reader.has_news and not run.is_paused:
             assert task is not None or _is_live(run.backoff_due), "nobody will see the news"
         if task is None:
             assert not reader.scheduled_task
@@ -86,7 +86,7 @@ class EngineInvariants:
         self._check_activities(run, reader, waiting)
         self._check_others(run, reader)
         if run.queries:
-            assert task is not None, "queries wait for a workflow task that nobody will make"
+            assert task is not None or run.is_paused, "nobody will make the task that queries want"
         assert reader.last_completed_started_id == run.last_completed_started_id
 
     def _check_workflow_task(
@@ -136,8 +136,15 @@ class EngineInvariants:
                 reader.activities[activity.scheduled_event_id].cancel_request_id
             )
             if activity.is_started:
-                assert self._cluster.started_activities.get(activity.token) is activity
+                holder = self._cluster.started_activities.get(activity.token)
+                # The worker of a later attempt is cut off when the attempts begin anew.
+                assert holder is activity or (holder is None and activity.attempt == 1)
                 assert activity not in queued
+            elif activity.pause is not None:
+                assert activity not in queued, "a worker could take a paused activity"
+            elif run.is_paused:
+                # As on the real server: what waits then is taken back, what fails then is retried.
+                assert not (activity in queued and _is_live(activity.retry_due))
             else:
                 assert (activity in queued) != _is_live(activity.retry_due)
 

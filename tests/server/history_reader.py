@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.clock import Nanoseconds
@@ -36,6 +37,8 @@ _RESULTS = {
     EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED,
     EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED,
 }
+_BEFORE_TASK_STARTED = Cause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_PAUSE_REQUESTED_BEFORE_TASK_STARTED
+
 #: What a workflow is to be told, besides results.
 _NEWS = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
@@ -49,7 +52,12 @@ _NEWS = {
     EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
 }
 #: Written when they happen unless a worker holds the workflow task; then they have to wait.
-_BUFFERED = {*_NEWS, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED}
+_BUFFERED = {
+    *_NEWS,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UNPAUSED,
+}
 
 
 @dataclass
@@ -79,6 +87,7 @@ class HistoryReader:
         self.last_completed_started_id = 0
         #: Whether something happened that no completed workflow task has seen.
         self.has_news = True
+        self.paused = False
         self.closed = False
         self._completed_id = 0
         self._latest: dict[str, Nanoseconds] = {}
@@ -154,7 +163,8 @@ class HistoryReader:
 
     def _task_failed(self, event: HistoryEvent) -> None:
         attributes = event.workflow_task_failed_event_attributes
-        assert attributes.started_event_id == self.started_task > 0
+        assert attributes.started_event_id == self.started_task
+        assert self.started_task or attributes.cause == _BEFORE_TASK_STARTED
         self.has_news = True
         self._task_ended(attributes.scheduled_event_id)
 
@@ -167,6 +177,16 @@ class HistoryReader:
     def _task_ended(self, scheduled_event_id: int) -> None:
         assert scheduled_event_id == self.scheduled_task > 0
         self.scheduled_task = self.started_task = 0
+
+    # -- pauses -----------------------------------------------------------------------------------
+
+    def _paused(self, event: HistoryEvent) -> None:
+        assert not self.paused
+        self.paused = True
+
+    def _unpaused(self, event: HistoryEvent) -> None:
+        assert self.paused
+        self.paused = False
 
     # -- timers -----------------------------------------------------------------------------------
 
@@ -263,6 +283,8 @@ _READINGS: dict[EventType.ValueType, Callable[[HistoryReader, HistoryEvent], Non
     EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED: HistoryReader._task_completed,
     EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED: HistoryReader._task_failed,
     EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT: HistoryReader._task_timed_out,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED: HistoryReader._paused,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UNPAUSED: HistoryReader._unpaused,
     EventType.EVENT_TYPE_TIMER_STARTED: HistoryReader._timer_started,
     EventType.EVENT_TYPE_TIMER_FIRED: HistoryReader._timer_fired,
     EventType.EVENT_TYPE_TIMER_CANCELED: HistoryReader._timer_canceled,

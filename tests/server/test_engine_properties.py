@@ -15,7 +15,10 @@ from random import Random
 
 import pytest
 
-from tests.server import engine_operations  # noqa: F401 - adds its moves to the episodes'
+from tests.server import (  # noqa: F401 - they add their moves to the episodes
+    engine_operations,
+    engine_pauses,
+)
 from tests.server.engine_episode import Episode
 from timeskip.server import workflow_tasks
 from timeskip.server.activities import Activity

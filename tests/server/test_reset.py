@@ -32,7 +32,12 @@ def open_things(run: Run) -> dict[str, Any]:
         "request ids": sorted(run.request_ids),
         "cancel requested": run.cancel_requested,
         "memo": dict(run.memo),
-        "search attributes": dict(run.search_attributes),
+        # A history does not tell of paused activities.
+        "search attributes": {
+            name: value
+            for name, value in run.search_attributes.items()
+            if name != "TemporalPauseInfo"
+        },
         "builds": [*run.build_ids],
         "worker": run.worker_version,
         "priority": run.priority,

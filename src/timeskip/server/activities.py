@@ -562,22 +562,30 @@ def _prepare_attempt(activity: Activity, when: Nanoseconds) -> None:
 
 
 def _time_out_expired(run: Run) -> None:
-    """Handle every activity timeout of the run that is due by now, as one change."""
+    """Handle every activity timeout of the run that is due by now, as one change.
+
+    One of an attempt may leave that of all attempts to the attempt that follows.
+    """
+    ended = False
+    while expired := _expired(run):
+        for _, scheduled_event_id, timeout_type, attempt in expired:
+            activity = run.activities.get(scheduled_event_id)
+            if activity is not None and activity.attempt == attempt:
+                ended |= _time_out(activity, timeout_type)
+    if ended:
+        workflow_tasks.schedule_if_needed(run)
+    run.commit()
+
+
+def _expired(run: Run) -> list[tuple[Nanoseconds, int, TimeoutType.ValueType, int]]:
+    """What is due by now, in order: when, and of which attempt of which activity."""
     now = run.cluster.clock.now()
-    expired = sorted(
+    return sorted(
         (due.when, activity.scheduled_event_id, timeout_type, activity.attempt)
         for activity in run.activities.values()
         for timeout_type, due in activity.dues.items()
         if due.when <= now
     )
-    ended = False
-    for _, scheduled_event_id, timeout_type, attempt in expired:
-        activity = run.activities.get(scheduled_event_id)
-        if activity is not None and activity.attempt == attempt:
-            ended |= _time_out(activity, timeout_type)
-    if ended:
-        workflow_tasks.schedule_if_needed(run)
-    run.commit()
 
 
 def _time_out(activity: Activity, timeout_type: TimeoutType.ValueType) -> bool:
