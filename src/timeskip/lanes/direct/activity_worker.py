@@ -105,6 +105,8 @@ class ActivityWorker:
         self._reports = ActivityReports(requests, identity, limits)
         self._running: dict[bytes, _RunningActivity] = {}
         self._tasks: Mailbox[ActivityTask | None] = Mailbox()
+        #: The tokens of what the code has not ended yet.
+        self._with_code: set[bytes] = set()
         self._stopping = False
         self._stopped = False
         self._grace_is_over = False
@@ -190,18 +192,23 @@ class ActivityWorker:
         if self._being_told is None and task.HasField("cancel"):
             # Who sleeps in virtual time must hear of it before time moves on.
             self._being_told = self._requests.hold_time("an activity is told to stop")
+        if task.HasField("start"):
+            self._with_code.add(task.task_token)
         self._tasks.put(task)
 
     async def next_task(self) -> ActivityTask | None:
         """The next start or cancel for the activities' code; None once the worker has stopped."""
-        if self._being_told is not None and self._tasks.is_empty:
-            # Whoever asks for the next task has dealt with those before.
-            self._being_told.release()
-            self._being_told = None
-        task = await self._tasks.take()
-        if task is None:
-            self._tasks.put(None)
-        return task
+        while True:
+            if self._being_told is not None and self._tasks.is_empty:
+                # Whoever asks for the next task has dealt with those before.
+                self._being_told.release()
+                self._being_told = None
+            task = await self._tasks.take()
+            if task is None:
+                self._tasks.put(None)
+            elif task.HasField("cancel") and task.task_token not in self._with_code:
+                continue  # it has ended meanwhile, on a loop that it blocked perhaps
+            return task
 
     def heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
         """The code says that it is alive."""
@@ -212,6 +219,7 @@ class ActivityWorker:
     def completed(self, completion: ActivityTaskCompletion) -> None:
         """The code has ended, or something else will complete the activity."""
         token, result = completion.task_token, completion.result
+        self._with_code.discard(token)
         if self.local_activities is not None and self.local_activities.owns(token):
             self.local_activities.completed(token, result)
             self._end_if_done()
