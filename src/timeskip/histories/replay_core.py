@@ -32,6 +32,9 @@ Result = TypeVar("Result")
 #: Worker configurations whose `Replayer` stays ready.
 _MOST_KEPT = 8
 
+#: Real seconds that a `Replayer` may take to end.
+_FAREWELL_SECONDS = 2.0
+
 
 class BrokenHistory(ValueError):  # noqa: N818 - says what is the matter
     """A history that no worker could have been given."""
@@ -50,6 +53,7 @@ class ReplayThread:
         # Without the core's own log: it tells each failure, in Rust's notation.
         self.runtime = Runtime(telemetry=TelemetryConfig(logging=None, metrics=None))
         self._ready: list[_ReadyReplayer] = []
+        self._closing: set[asyncio.Task[None]] = set()
 
     def run(
         self, coroutine: Coroutine[Any, Any, Result], *, timeout: float | None = None
@@ -84,7 +88,9 @@ class ReplayThread:
         self._ready = [one for one in self._ready if one is not found and not one.has_ended]
         self._ready.append(found)
         while len(self._ready) > _MOST_KEPT:
-            await self._ready.pop(0).close()
+            closing = self._loop.create_task(self._ready.pop(0).close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         return found
 
     def close(self) -> None:
@@ -96,8 +102,9 @@ class ReplayThread:
         self.executor.shutdown()
 
     async def _close_replayers(self) -> None:
-        while self._ready:
-            await self._ready.pop().close()
+        closing = [one.close() for one in self._ready]
+        self._ready.clear()
+        await asyncio.gather(*closing, *self._closing)
         await self._loop.shutdown_asyncgens()
 
 
@@ -130,8 +137,14 @@ class _ReadyReplayer:
     async def close(self) -> None:
         """Let go of the core's worker."""
         self._histories.put_nowait(None)
-        with contextlib.suppress(Exception):  # it was told when it happened
-            await self._task
+        await asyncio.wait({self._task}, timeout=_FAREWELL_SECONDS)
+        if not self._task.done():
+            # Once in a while the core does not notice that there are no more histories to come. The
+            # SDK then waits for that without end, but shuts the core's worker down if cancelled.
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=_FAREWELL_SECONDS)
+        if self._task.done() and not self._task.cancelled():
+            self._task.exception()  # it was told when it happened
 
     async def _serve(self, replayer: Any) -> None:
         async with replayer.workflow_replay_iterator(self._fed()) as results:
