@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,18 @@ class GoldenHistories:
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self._partial.update(str(self._folder(item)) for item in items)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Tell in full why recorded histories were not replayed; assertions are cut short."""
+        report = yield
+        golden = getattr(item, "funcargs", {}).get("golden_history")
+        if report.when == "call" and report.failed and isinstance(golden, GoldenHistory):
+            for shown, failure in golden.replay_failures.items():
+                report.sections.append((f"replay of {shown}", str(failure)))
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:

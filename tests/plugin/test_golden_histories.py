@@ -114,7 +114,9 @@ def test_what_is_wrong_with_a_file_is_told(golden: pytest.Pytester) -> None:
     output = str(result.stdout)
     assert "unused" not in output  # a test that was left out might have used it
     assert "test_units[broken].json: this is not JSON" in output
-    assert "The code of today does not replay the recorded history" in output
+    assert "The code of today does not replay the recorded history:" in output
+    assert f"replay of {_FOLDER}/test_units[changed].json" in output
+    assert "In the SDK's words:" in output
     assert (
         f"there is no golden history {_FOLDER}/test_units[missing].json. Write it with: pytest"
         ' "test_naps.py::test_units[missing]" --update-histories'

@@ -146,14 +146,24 @@ class GoldenHistory:
         if self.outcome.difference is not None:
             lines += difference_lines(self.outcome.difference, width=width, colour=colour)
         if self.outcome.replay_failure is not None:
+            first, *_ = str(self.outcome.replay_failure).splitlines()
             lines.append("The code of today does not replay the recorded history:")
-            lines += [f"  {line}" for line in str(self.outcome.replay_failure).splitlines()]
+            lines.append(f"  {first}")
         elif self._replay is not None:
             lines.append(
                 "The code of today replays the recorded history: it may go on with old runs."
             )
         lines.append(f"To record it anew: {self._command}")
         return lines
+
+    @property
+    def replay_failures(self) -> dict[str, Exception]:
+        """Why recorded histories were not replayed, by their files: of this one, and of those named."""
+        own = self.outcome.replay_failure if self.outcome is not None else None
+        failures = {} if own is None else {self._shown: own}
+        for named in self._named.values():
+            failures.update(named.replay_failures)
+        return failures
 
     def __repr__(self) -> str:
         return f"<golden history {self._shown}>"
