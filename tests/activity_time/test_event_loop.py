@@ -8,7 +8,7 @@ import math
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 
 from tests.activity_time.conftest import ActivityRunner
 from tests.activity_time.idle_clock import IdleClock
+from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
 from timeskip.activity_time.virtual_time import RunningAttempt
 
 pytestmark = pytest.mark.asyncio
@@ -123,3 +124,22 @@ async def test_attempt_says_what_it_is(activities: ActivityRunner, clock: IdleCl
     assert str(attempt) == "charge_card (7, attempt 3)"
     assert attempt.is_local
     assert attempt.workflow_run_id == "test-run"
+
+
+async def test_async_generator_that_is_left_behind_ends_although_nobody_watches_the_loop() -> None:
+    ended = asyncio.Event()
+
+    async def count() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            ended.set()
+
+    loop = asyncio.get_running_loop()
+    watch_loop(loop)
+    left_behind = count()
+    await anext(left_behind)
+    del left_behind
+    # asyncio has queued a method of the watched loop, to end the generator.
+    unwatch_loop(loop)
+    await asyncio.wait_for(ended.wait(), 60)

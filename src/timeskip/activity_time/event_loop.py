@@ -129,6 +129,10 @@ class AttemptLoop(asyncio.AbstractEventLoop):
     def create_task(
         self, coro: Generator[Any, None, Any] | Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
+        loop: asyncio.AbstractEventLoop = self
+        if not isinstance(loop, AttemptLoop):
+            # Nobody watches it any more, but somebody did when asyncio queued this very method.
+            return loop.create_task(coro, **options)
         attempt = _current()
         if attempt is None or attempt.finished:
             return super().create_task(coro, **options)
