@@ -21,6 +21,7 @@ from temporalio.plugin import SimplePlugin
 
 from tests.simulation.workflows import Sleeper
 from timeskip import Simulation, SimulationClosed
+from timeskip.histories.replay_core import close_replay_thread
 from timeskip.lanes.selection import LaneName
 from timeskip.server.calls import Call
 from timeskip.server.service import Service
@@ -52,6 +53,8 @@ class Census:
 
 
 def take_census() -> Census:
+    # What replays need stays for the next test on purpose, once for the process.
+    close_replay_thread()
     gc.collect()
     kinds = (Simulation, Service, asyncio.Task, asyncio.AbstractEventLoop)
     return Census(

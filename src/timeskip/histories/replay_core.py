@@ -23,7 +23,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from timeskip.histories.replay_breakpoints import pass_breakpoints
-from timeskip.histories.replay_settings import ReplaySettings, as_thread_pool
+from timeskip.histories.replay_settings import ReplaySettings, Spares, as_thread_pool
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.sdk_exit import guard_exit
 
@@ -78,8 +78,13 @@ class ReplayThread:
         for history in histories:
             require_sound(history)
         replayer = await self._replayer(settings)
-        with without_the_sdks_log():
-            return [await replayer.verdict(history) for history in histories]
+        replayer.spares.update(settings.spares)
+        settings.spares.clear()
+        try:
+            with without_the_sdks_log():
+                return [await replayer.verdict(history) for history in histories]
+        finally:
+            replayer.spares.clear()
 
     async def _replayer(self, settings: ReplaySettings) -> _ReadyReplayer:
         found = next((one for one in self._ready if one.settings.is_like(settings)), None)
@@ -113,10 +118,11 @@ class _ReadyReplayer:
 
     def __init__(self, settings: ReplaySettings, thread: ReplayThread) -> None:
         self.settings = settings
+        self.spares: Spares = {}
         self._histories: asyncio.Queue[WorkflowHistory | None] = asyncio.Queue()
         self._verdict: asyncio.Future[Exception | None]
         replayer = settings.replayer(
-            as_thread_pool(thread.executor), thread.runtime, on_created=pass_breakpoints
+            as_thread_pool(thread.executor), thread.runtime, pass_breakpoints, self.spares
         )
         self._task = asyncio.ensure_future(self._serve(replayer))
 

@@ -32,13 +32,19 @@ from timeskip.lanes.test_tools import passing_test_tools
 #: Told of each workflow that a replay makes, before its code runs.
 OnCreated = Callable[[WorkflowInstance], None]
 
+#: By workflow, a sandbox that has imported the workflow's module and not run any of its code.
+Spares = dict[type, WorkflowInstance]
+
 #: The SDK would read the code of every imported module to make one up.
 _BUILD_ID = "timeskip"
 
 
 @dataclass(frozen=True, eq=False)
 class ReplaySettings:
-    """The options of a worker, or of a `temporalio.worker.Replayer`, that its workflows can see."""
+    """The options of a worker, or of a `temporalio.worker.Replayer`, that its workflows can see.
+
+    `spares`: sandboxes that the worker has made to try its workflows out.
+    """
 
     workflows: tuple[type, ...]
     workflow_runner: WorkflowRunner = field(default_factory=SandboxedWorkflowRunner)
@@ -53,6 +59,7 @@ class ReplaySettings:
     header_codec_behavior: HeaderCodecBehavior = HeaderCodecBehavior.NO_CODEC
     build_id: str | None = None
     identity: str | None = None
+    spares: Spares = field(default_factory=dict)
 
     @staticmethod
     def of_worker(worker: WorkerConfig, client: ClientConfig) -> ReplaySettings:
@@ -82,6 +89,7 @@ class ReplaySettings:
             header_codec_behavior=client["header_codec_behavior"],
             build_id=worker.get("build_id"),
             identity=worker.get("identity"),
+            spares=spares_of(worker["workflow_runner"]),
         )
 
     @staticmethod
@@ -103,12 +111,16 @@ class ReplaySettings:
         executor: ThreadPoolExecutor,
         runtime: Runtime | None = None,
         on_created: OnCreated | None = None,
+        spares: Spares | None = None,
     ) -> Replayer:
-        """A real `Replayer` that replays as the worker would have done."""
+        """A real `Replayer` that replays as the worker would have done.
+
+        It takes its sandboxes from `spares` for as long as there are some.
+        """
         return Replayer(
             workflows=self.workflows,
             workflow_task_executor=executor,
-            workflow_runner=watched(self.workflow_runner, on_created, tries=False),
+            workflow_runner=watched(self.workflow_runner, on_created, tries=False, spares=spares),
             unsandboxed_workflow_runner=watched(
                 self.unsandboxed_workflow_runner, on_created, tries=False
             ),
@@ -130,6 +142,7 @@ class ReplaySettings:
         return all(
             _alike(getattr(self, field.name), getattr(other, field.name))
             for field in dataclasses.fields(self)
+            if field.name != "spares"
         )
 
     def knows(self, workflow_type: str) -> bool:
@@ -195,38 +208,72 @@ class _LentContext(temporalio.worker.Plugin):
 # -- runners --------------------------------------------------------------------------------------
 
 
-def watched(runner: WorkflowRunner, on_created: OnCreated | None, *, tries: bool) -> WorkflowRunner:
+def watched(
+    runner: WorkflowRunner,
+    on_created: OnCreated | None,
+    *,
+    tries: bool,
+    spares: Spares | None = None,
+) -> WorkflowRunner:
     """The same runner, but that it tells of each workflow that it makes.
 
     `tries`: whether it makes each once before, to see that it can, as the SDK does.
     """
     if type(runner) is SandboxedWorkflowRunner:
         # The SDK knows its own sandbox by its class, when it comes to debuggers.
-        return _WatchedSandbox(runner.restrictions, runner.runner_class, on_created, tries)
+        return WatchedSandbox(
+            runner.restrictions,
+            runner.runner_class,
+            on_created,
+            tries,
+            {} if spares is None else spares,
+        )
     return _WatchedRunner(runner, on_created, tries=tries)
 
 
 def _unwatched(runner: WorkflowRunner) -> WorkflowRunner:
-    if isinstance(runner, _WatchedSandbox):
+    if isinstance(runner, WatchedSandbox):
         return SandboxedWorkflowRunner(runner.restrictions, runner.runner_class)
     return runner.runner if isinstance(runner, _WatchedRunner) else runner
 
 
 @dataclass(frozen=True)
-class _WatchedSandbox(SandboxedWorkflowRunner):
+class WatchedSandbox(SandboxedWorkflowRunner):
+    """The SDK's sandbox, watched.
+
+    To try a workflow out is to import its module, which takes milliseconds. What a worker has made
+    for that, and the SDK throws away, does for a replay: it is as good as another one.
+    """
+
     on_created: OnCreated | None = None
     tries: bool = True
+    spares: Spares = field(default_factory=dict, compare=False)
 
     def prepare_workflow(self, defn: temporalio.workflow._Definition) -> None:
-        # It imports the workflow's module, which takes milliseconds.
-        if self.tries:
-            super().prepare_workflow(defn)
+        if not self.tries:
+            return
+        made: list[WorkflowInstance] = []
+        trying = dataclasses.replace(self, on_created=made.append)
+        trying.set_worker_level_failure_exception_types(self._worker_level_failure_exception_types)
+        SandboxedWorkflowRunner.prepare_workflow(trying, defn)
+        self.spares[defn.cls] = made[-1]
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        instance = super().create_instance(det)
+        spare: Any = None if self.tries else self.spares.pop(det.defn.cls, None)
+        if spare is None:
+            instance = super().create_instance(det)
+        else:
+            spare.instance_details = det
+            spare._create_instance()
+            instance = spare
         if self.on_created is not None:
             self.on_created(instance)
         return instance
+
+
+def spares_of(runner: WorkflowRunner) -> Spares:
+    """The sandboxes that a worker's runner has made for nothing."""
+    return runner.spares if isinstance(runner, WatchedSandbox) else {}
 
 
 class _WatchedRunner(WorkflowRunner):
