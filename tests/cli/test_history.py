@@ -272,7 +272,7 @@ def test_difference_is_told(mixed: Path) -> None:
         "    actual:   'whisper'",
     ]
     commands = history_of("diff", *files, "--commands")
-    assert "The histories differ at 1 ActivityTaskScheduled:" in commands.stdout
+    assert "The commands differ at 1 ActivityTaskScheduled:" in commands.stdout
 
 
 def test_what_is_ignored_can_be_kept(mixed: Path) -> None:

@@ -44,11 +44,12 @@ class Difference:
     actual: str
     before: str
     where: str
+    what: str = "histories"
 
     @property
     def headline(self) -> str:
         """Where they differ, in one line."""
-        return f"The histories differ at {self.where}:"
+        return f"The {self.what} differ at {self.where}:"
 
     def __str__(self) -> str:
         lines = [self.headline]

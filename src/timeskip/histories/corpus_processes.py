@@ -18,9 +18,14 @@ from timeskip.histories.replay_core import close_replay_thread
 from timeskip.histories.workflow_source import WorkflowSource
 from timeskip.sdk_exit import guard_exit
 
-#: Files that a process is given at a time. Some are always underway to it, so that it never waits.
+#: Files that a process is given at a time, at most, and for how many times each has files at least.
+#: One batch is always underway to it, so that it never waits.
 _BATCH = 8
-_BATCHES_AHEAD = 2
+_TURNS = 4
+
+#: Real seconds after which processes that tell of nothing are given up. The SDK ends a workflow that
+#: blocks after two, unless it blocks outside of Python.
+_PATIENCE = 60.0
 
 _Outcome = ReplayedFile | Exception
 
@@ -36,15 +41,19 @@ def replay_in_processes(
         WorkflowsNotFound: A process could not import what `source` names.
     """
     waiting = deque(files)
+    batch = max(1, min(_BATCH, len(files) // (processes * _TURNS)))
     replayers = [_Process(folder, source) for _ in range(min(processes, len(files)))]
     try:
         while True:
             for process in replayers:
-                process.feed(waiting)
+                process.feed(waiting, batch)
             replayers = [process for process in replayers if not process.is_done()]
             if not replayers:
                 return
-            ready = wait([process.connection for process in replayers])
+            ready = wait([process.connection for process in replayers], _PATIENCE)
+            if not ready:
+                for process in replayers:
+                    process.give_up()
             for process in [each for each in replayers if each.connection in ready]:
                 outcome = process.receive()
                 if isinstance(outcome, Exception):
@@ -77,11 +86,12 @@ class _Process:
         #: Files that it has not told of yet, in their order.
         self.given: deque[Path] = deque()
         self.has_died = False
+        self._was_given_up = False
 
-    def feed(self, waiting: deque[Path]) -> None:
+    def feed(self, waiting: deque[Path], size: int) -> None:
         """Give it files, enough to go on with."""
-        while waiting and len(self.given) <= _BATCH * (_BATCHES_AHEAD - 1):
-            batch = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
+        while waiting and len(self.given) <= size:
+            batch = [waiting.popleft() for _ in range(min(size, len(waiting)))]
             self.given.extend(batch)
             self._send(batch)
 
@@ -99,15 +109,21 @@ class _Process:
         except (EOFError, OSError):
             self.has_died = True
             self._process.join()
-            file = self.given.popleft()
-            return ReplayedFile(
-                name_in(self._folder, file),
-                Verdict.FAILED,
-                f"the process that replayed it died (exit code {self._process.exitcode})",
+            why = (
+                f"its replay did not end within {_PATIENCE:.0f} seconds"
+                if self._was_given_up
+                else f"the process that replayed it died (exit code {self._process.exitcode})"
             )
+            name = name_in(self._folder, self.given.popleft())
+            return ReplayedFile(name, Verdict.FAILED, why)
         if isinstance(outcome, ReplayedFile):
             self.given.popleft()
         return outcome
+
+    def give_up(self) -> None:
+        """Have it die."""
+        self._was_given_up = True
+        self._process.kill()
 
     def end(self) -> None:
         """Let it end, if it has not."""

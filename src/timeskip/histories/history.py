@@ -27,6 +27,12 @@ from timeskip.hookspecs import plugins
 
 Result = TypeVar("Result")
 
+_TOLD_AS = {
+    Aspect.EVENTS: "histories",
+    Aspect.COMMANDS: "commands",
+    Aspect.SHAPE: "shapes of the histories",
+}
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -181,7 +187,9 @@ class History(Expectations):
 
     def difference_from(self, expected: History) -> Difference | None:
         """The first difference on the terms of `expected`, or None."""
-        return first_difference(expected.normal, self.on(expected.terms).normal)
+        difference = first_difference(expected.normal, self.on(expected.terms).normal)
+        what = _TOLD_AS[expected.terms.aspect]
+        return None if difference is None else replace(difference, what=what)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, History):
