@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,13 @@ def note(config: pytest.Config, plugin: object) -> None:
     """Remember a plugin of pytest's that is a `conftest.py` with hooks of timeskip."""
     if isinstance(plugin, ModuleType) and Path(plugin.__file__ or "").name == "conftest.py":
         conftests = config.stash.setdefault(_CONFTESTS, [])
-        if any(plugins().parse_hookimpl_opts(plugin, name) for name in dir(plugin)):
+        if any(map(_is_marked, vars(plugin).values())):
             conftests.append(plugin)
+
+
+def _is_marked(value: object) -> bool:
+    """Whether it is a function with the mark that `hookimpl` leaves."""
+    return inspect.isroutine(value) and isinstance(getattr(value, "timeskip_impl", None), dict)
 
 
 @contextmanager
