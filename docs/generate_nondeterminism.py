@@ -33,7 +33,8 @@ ask for the same, in the same order, as the history says it did.
   with the options of the worker that ran it. A run that does something else fails the test.
   `@pytest.mark.timeskip(auto_replay=False)`, `timeskip_auto_replay = false` in pytest's settings
   and `--timeskip-auto-replay=no` switch that off; outside of pytest it is
-  `Simulation(auto_replay=False)`. Many runs with the same events are not all replayed.
+  `Simulation(auto_replay=False)`. Many runs with the same events are not all replayed. In these
+  replays `datetime.now()` and the like show the machine's time, not the test's.
 - A worker that finds out during a test fails the test at once.
 - `timeskip.histories.replay("order-1.json", workflows=[Order])` does the same for a history from
   anywhere, as the `temporal` command, the web UI or an SDK has exported it, and `explain(...)`

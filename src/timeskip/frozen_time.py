@@ -20,9 +20,11 @@ import ctypes
 import datetime
 import gc
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -85,18 +87,31 @@ def uninstall() -> None:
         _replace_methods({owner: real for owner, real, _ in _METHODS})
 
 
+@contextmanager
+def real_time_shown() -> Iterator[None]:
+    """Within the block the thread sees the machine's time, whatever is shown to others."""
+    here = threading.get_ident()
+    _in_real_time.add(here)
+    try:
+        yield
+    finally:
+        _in_real_time.discard(here)
+
+
 # --- whose time ----------------------------------------------------------------------------------
 
 # Replaced, never changed, so that a look at it needs no lock.
 _shown: tuple[ShownClock, ...] = ()
 _shown_here: ContextVar[ShownClock | None] = ContextVar("timeskip_shown_here", default=None)
 _sees_real_time: dict[str, bool] = {}
+#: By their ids, threads that see the machine's time.
+_in_real_time: set[int] = set()
 
 
 def _virtual_ns() -> int | None:
     """The time that the caller of the function that calls this is shown, or None: the real one."""
     clocks = _shown
-    if not clocks:
+    if not clocks or threading.get_ident() in _in_real_time:
         return None
     module = sys._getframe(2).f_globals.get("__name__", "")
     sees_real_time = _sees_real_time.get(module)

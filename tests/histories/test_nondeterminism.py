@@ -6,6 +6,7 @@ import linecache
 
 import pytest
 
+from tests.histories.gallery import disguised
 from tests.histories.gallery.bug import Bug
 from tests.histories.gallery.bugs import BUGS
 from timeskip.histories import Place
@@ -17,7 +18,7 @@ def source(place: Place | None) -> str:
     return linecache.getline(place.path, place.line) if place is not None else ""
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.title)
+@pytest.mark.parametrize("bug", [*BUGS, *disguised.BUGS], ids=lambda bug: bug.title)
 async def test_cause_and_line_are_named(bug: Bug) -> None:
     explanation = await bug.explanation()
     assert explanation.cause.kind == bug.cause

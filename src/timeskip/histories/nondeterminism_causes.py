@@ -99,6 +99,7 @@ class Inquiry:
     ) -> None:
         self._events = events
         self._first = first
+        self._second = second
         self._differ = asked_for(first) != asked_for(second)
         self._recorded_at = recorded_at
         self._mismatch = first.mismatch
@@ -149,11 +150,21 @@ class Inquiry:
         until = self._command.moment if self._command is not None else float("inf")
         trace = self._first.trace
         found = [source for source in trace.sources if source.moment <= until]
-        for name in trace.state.changed():
+        for name in self._changed_state():
             read = self._last_use(name.name, until)
             if read is not None:
                 found.append(Source(Kind.STATE, str(name), *read))
         return sorted(found, key=lambda source: -source.moment)
+
+    def _changed_state(self) -> list[StateName]:
+        """What is not as it was before the first replay, or not in both."""
+        first, second = self._first.trace.state, self._second.trace.state
+        differing = [
+            name
+            for name, was in first.before.items()
+            if name in second.before and second.before[name] != was
+        ]
+        return list(dict.fromkeys([*first.changed(), *differing]))
 
     def _best(self, sources: Sequence[Source]) -> Source:
         """The likeliest: what is new each time if the replays differ, then the nearest."""

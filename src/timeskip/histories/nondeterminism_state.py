@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import random
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,12 +58,17 @@ class StateWatch:
 
 
 def fingerprint(value: Any, depth: int = 0) -> object:
-    """Something that compares equal for as long as a value stays as it is."""
+    """Something that compares equal for as long as a value stays as it is.
+
+    Also when the sandbox imports its module anew, which makes other classes and objects of the same.
+    """
     if value is None or isinstance(value, (bool, int, float, str, bytes, complex)):
         return value
     kind = type(value)
-    if isinstance(value, type) or depth >= _DEEPEST:
-        return id(value)
+    if isinstance(value, type):
+        return value.__qualname__
+    if depth >= _DEEPEST:
+        return kind.__qualname__
     if kind in (list, tuple):
         return (kind, len(value), *(fingerprint(each, depth + 1) for each in value[:_MOST_ITEMS]))
     if isinstance(value, dict):
@@ -73,16 +80,15 @@ def fingerprint(value: Any, depth: int = 0) -> object:
         )
     if kind in (set, frozenset):
         return (kind, len(value), frozenset(fingerprint(each, depth + 1) for each in value))
-    if kind is itertools.count:
-        return repr(value)
-    if hasattr(value, "gi_frame"):
-        return (id(value), value.gi_frame and value.gi_frame.f_lasti)
-    if hasattr(value, "__length_hint__"):
-        return (id(value), value.__length_hint__())
+    if isinstance(value, Iterator):
+        # Whoever reads an iterator moves it on, and few of them tell how far.
+        return object()
+    if isinstance(value, random.Random):
+        return value.getstate()
     attributes = getattr(value, "__dict__", None)
     if isinstance(attributes, dict):
-        return (id(kind), fingerprint(attributes, depth + 1))
-    return id(value)
+        return (kind.__qualname__, fingerprint(attributes, depth + 1))
+    return kind.__qualname__
 
 
 def _variables(frame: FrameType) -> Iterator[tuple[StateName, Any]]:
@@ -98,13 +104,29 @@ def _variables(frame: FrameType) -> Iterator[tuple[StateName, Any]]:
             yield from _of_module(value, code)
         else:
             yield StateName(f"module {module}", name), _reader(names, name)
+    yield from _defaults(code)
     for name in code.co_freevars:
         if name in frame.f_locals and name != "__class__":
-            value = frame.f_locals[name]
-            yield StateName("the enclosing function", name), lambda value=value: value
+            yield StateName("the enclosing function", name), _constantly(frame.f_locals[name])
     this = frame.f_locals.get("self")
     if this is not None:
         yield from _of_class(type(this))
+
+
+def _defaults(code: CodeType) -> Iterator[tuple[StateName, Any]]:
+    """The defaults of parameters that a function may change: there is one for all calls."""
+    for function in gc.get_referrers(code):
+        if not isinstance(function, FunctionType):
+            continue
+        optional = code.co_varnames[: code.co_argcount][-len(function.__defaults__ or ()) :]
+        defaults = dict(zip(optional, function.__defaults__ or (), strict=False))
+        for name, value in (defaults | (function.__kwdefaults__ or {})).items():
+            if isinstance(value, (list, dict, set)):
+                yield StateName(f"the defaults of {code.co_name}", name), _constantly(value)
+
+
+def _constantly(value: Any) -> Any:
+    return lambda: value
 
 
 def _of_class(owner: type) -> Iterator[tuple[StateName, Any]]:

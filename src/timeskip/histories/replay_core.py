@@ -13,7 +13,7 @@ import atexit
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextvars import Context
 from typing import Any, TypeVar
@@ -28,6 +28,9 @@ from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.sdk_exit import guard_exit
 
 Result = TypeVar("Result")
+
+#: In what the thread of replays runs.
+thread_surroundings: list[Callable[[], contextlib.AbstractContextManager[None]]] = []
 
 #: Worker configurations whose `Replayer` stays ready.
 _MOST_KEPT = 8
@@ -46,14 +49,18 @@ class ReplayThread:
     def __init__(self) -> None:
         self.executor = ActivationExecutor()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="timeskip-replay", daemon=True
-        )
+        self._thread = threading.Thread(target=self._live, name="timeskip-replay", daemon=True)
         self._thread.start()
         # Without the core's own log: it tells each failure, in Rust's notation.
         self.runtime = Runtime(telemetry=TelemetryConfig(logging=None, metrics=None))
         self._ready: list[_ReadyReplayer] = []
         self._closing: set[asyncio.Task[None]] = set()
+
+    def _live(self) -> None:
+        with contextlib.ExitStack() as surroundings:
+            for surrounding in thread_surroundings:
+                surroundings.enter_context(surrounding())
+            self._loop.run_forever()
 
     def run(
         self, coroutine: Coroutine[Any, Any, Result], *, timeout: float | None = None

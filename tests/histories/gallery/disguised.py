@@ -1,0 +1,172 @@
+"""Bugs that are not where one would look for them, and what only looks like a bug. Not on the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from temporalio import workflow
+
+from tests.histories.gallery.activities import SOON, Shipping, charge, notify, ship
+from tests.histories.gallery.bug import Bug
+
+with workflow.unsafe.imports_passed_through():
+    import tests.histories.gallery.shop as shop
+
+IMPORTED_AT = time.time_ns()
+
+durations: list[float] = []
+
+
+@workflow.defn(name="Order")
+class Delayed:
+    """In the sandbox; the number comes through two functions of a module that is passed through."""
+
+    @workflow.run
+    async def run(self) -> None:
+        delay = shop.delay_before(attempt=2)
+        await workflow.execute_child_workflow(Shipping.run, "a", id=f"after {delay}")
+
+
+@workflow.defn(name="Order")
+class Imported:
+    """In the sandbox, which imports this module anew for each run."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_child_workflow(Shipping.run, "a", id=f"since {IMPORTED_AT}")
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Collecting:
+    @workflow.run
+    async def run(self) -> None:
+        for step in self.steps("charge"):
+            await workflow.execute_activity(step, "a", start_to_close_timeout=SOON)
+        await workflow.execute_activity(ship, "a", start_to_close_timeout=SOON)
+
+    def steps(self, step: str, so_far: list[str] = []) -> list[str]:  # noqa: B006 - that is the bug
+        so_far.append(step)
+        return list(so_far)
+
+
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    defaults = Collecting.steps.__defaults__
+    assert defaults is not None
+    defaults[0].clear()
+    yield
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Drawn:
+    @workflow.run
+    async def run(self) -> None:
+        ticket = next(shop.tickets)
+        await workflow.execute_child_workflow(Shipping.run, "a", id=ticket)
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Ticketed:
+    @workflow.run
+    async def run(self) -> None:
+        ticket = shop.Ticket("a")
+        await workflow.execute_child_workflow(Shipping.run, "a", id=ticket.id)
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class FromFile:
+    @workflow.run
+    async def run(self) -> None:
+        if "notify" in Path(__file__).with_name("__init__.py").read_text() + shop.wishes():
+            await workflow.execute_activity(notify, "a", start_to_close_timeout=SOON)
+        await workflow.execute_activity(charge, "a", start_to_close_timeout=SOON)
+
+
+@contextmanager
+def wishing(wish: str) -> Iterator[None]:
+    before, shop.wish = shop.wish, wish
+    try:
+        yield
+    finally:
+        shop.wish = before
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Measured:
+    """Looks at the clock, which decides nothing."""
+
+    @workflow.run
+    async def run(self) -> None:
+        began = time.perf_counter()
+        await workflow.execute_activity(charge, "a", start_to_close_timeout=SOON)
+        durations.append(time.perf_counter() - began)
+        await workflow.execute_activity(notify, "a", start_to_close_timeout=SOON)
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class MeasuredAndShipped:
+    @workflow.run
+    async def run(self) -> None:
+        began = time.perf_counter()
+        await workflow.execute_activity(charge, "a", start_to_close_timeout=SOON)
+        durations.append(time.perf_counter() - began)
+        await workflow.execute_activity(ship, "a", start_to_close_timeout=SOON)
+
+
+BUGS = (
+    Bug(
+        "A number comes from afar",
+        Delayed,
+        cause="random numbers",
+        at="random.uniform(",
+        asked_at="execute_child_workflow(",
+    ),
+    Bug(
+        "A module is imported at another time",
+        Imported,
+        cause="state outside of the workflow",
+        at="{IMPORTED_AT}",
+        asked_at="{IMPORTED_AT}",
+    ),
+    Bug(
+        "A default is changed",
+        Collecting,
+        cause="state outside of the workflow",
+        at="so_far",
+        asked_at="execute_activity(step",
+        then=nothing_collected,
+    ),
+    Bug(
+        "An iterator is used up",
+        Drawn,
+        cause="state outside of the workflow",
+        at="next(shop.tickets)",
+        asked_at="id=ticket",
+    ),
+    Bug(
+        "A field is made up",
+        Ticketed,
+        cause="a random UUID",
+        at="uuid.uuid4()",
+        asked_at="id=ticket.id",
+    ),
+    Bug(
+        "A file is read, and more",
+        FromFile,
+        cause="files of the machine",
+        at="read_text()",
+        asked_at="execute_activity(notify",
+        now=lambda: wishing("notify me"),
+    ),
+    Bug(
+        "A clock that decides nothing is not to blame",
+        MeasuredAndShipped,
+        cause="changed code",
+        at="execute_activity(ship",
+        asked_at="execute_activity(ship",
+        recorded_by=Measured,
+    ),
+)
