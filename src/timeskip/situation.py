@@ -114,6 +114,11 @@ class Situation:
         for token, activity in cluster.started_activities.items():
             if token not in known and token not in self.keeper.parked:
                 lines.append(f"  {_started(activity)}")
+        lines += [
+            f"  the event loop of the worker on {task_queue!r} does not run, so it cannot go on:\n"
+            "    start it on the loop of the test (pytest-asyncio: give both the same `loop_scope`)"
+            for task_queue in self.workers.stranded()
+        ]
         return _cut(lines)
 
     def rounds(self) -> list[str]:

@@ -202,6 +202,14 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             for running in list(self._running)
         )
 
+    def stranded(self) -> list[str]:
+        """The task queues of workers whose event loop has stopped under them."""
+        return [
+            running.known.task_queue
+            for running in list(self._running)
+            if not running.loop.is_running()
+        ]
+
     def is_stopping(self) -> bool:
         """Whether a worker has been told to stop and has not stopped yet. For any thread."""
         return any(running.is_stopping for running in list(self._running))

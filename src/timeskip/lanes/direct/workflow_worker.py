@@ -275,7 +275,8 @@ class WorkflowWorker:
 
     def _do(self, run: CachedRun, step: Step) -> None:
         if isinstance(step, WorkflowActivation):
-            if run.task is None or run.machines.local_activities.outstanding:
+            has_work = any(not job.HasField("remove_from_cache") for job in step.jobs)
+            if has_work and (run.task is None or run.machines.local_activities.outstanding):
                 # For the service nobody works on a task, or its task waits for time. The workflow's
                 # code does something now all the same.
                 self._holds[run.run_id] = self._requests.hold_time("a workflow is activated")
