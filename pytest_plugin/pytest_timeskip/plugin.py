@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 import pytest
 
 import timeskip
-from pytest_timeskip import async_tests, comparisons, conftest_hooks, golden_histories, replays
+from pytest_timeskip import (
+    async_tests,
+    comparisons,
+    conftest_hooks,
+    fault_plans,
+    golden_histories,
+    replays,
+)
 from pytest_timeskip.golden_histories import golden_history
 
 __all__ = ["golden_history", "sim"]
@@ -35,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="Seed of the `sim` fixture's simulations; a failing test prints the one it used.",
     )
+    fault_plans.add_options(group)
     golden_histories.add_options(parser, group)
     replays.add_options(parser, group)
     parser.addini("timeskip_lane", "Default of --timeskip-lane.", default="direct")
@@ -67,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "start_time=..., search_attributes=[...], max_activity_attempts=10.",
     )
     timeskip.install(frozen_time=config.getini("timeskip_frozen_time"))
+    fault_plans.configure(config)
     golden_histories.configure(config)
     config.pluginmanager.register(_Conftests(config))
 
@@ -124,6 +133,7 @@ def sim(request: pytest.FixtureRequest) -> Iterator[timeskip.Simulation]:
     request.node.stash[_IS_REPLAYED] = options.pop("auto_replay")
     with timeskip.Simulation(**options, auto_replay=False) as simulation:
         request.node.stash[_SIMULATION] = simulation
+        fault_plans.begin(request, simulation)
         yield simulation
         simulation.check()
 
@@ -172,7 +182,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     yield
     simulation = item.stash.get(_SIMULATION, None)
-    if simulation is not None and item.stash[_IS_REPLAYED]:
+    if simulation is None:
+        return
+    fault_plans.check(simulation)
+    if item.stash[_IS_REPLAYED]:
         replays.check(simulation)
 
 
@@ -189,7 +202,14 @@ def pytest_runtest_makereport(
                 (
                     f"virtual time {simulation.elapsed} after the start; "
                     f"reproduce with --timeskip-seed={simulation.seed}"
+                    f"{fault_plans.how_to_repeat(simulation)}"
                 ),
             )
         )
+    if simulation is not None and report.when == "call":
+        fault_plans.note_points(item, simulation, report)
     return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    fault_plans.list_points(terminalreporter)

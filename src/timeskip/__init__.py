@@ -7,6 +7,9 @@ with unsafe.imports_passed_through():
     from timeskip.errors import (
         ActivityNotRegistered,
         DirectLaneUnavailable,
+        FaultImpossible,
+        FaultNeverActed,
+        FaultPlanError,
         GoldenHistoryMissing,
         HistoryNotDecoded,
         HistoryUnreadable,
@@ -29,6 +32,9 @@ with unsafe.imports_passed_through():
 __all__ = [
     "ActivityNotRegistered",
     "DirectLaneUnavailable",
+    "FaultImpossible",
+    "FaultNeverActed",
+    "FaultPlanError",
     "GoldenHistoryMissing",
     "HistoryNotDecoded",
     "HistoryUnreadable",

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pluggy
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import History
 
+if TYPE_CHECKING:
+    from timeskip.faults import Verdict
+
 __all__ = [
     "hookimpl",
     "plugins",
+    "timeskip_faults",
     "timeskip_normalise_history",
     "timeskip_redact_history",
     "timeskip_render_payload",
@@ -48,6 +54,12 @@ def timeskip_redact_history(history: History) -> None:
 @hookspec(firstresult=True)
 def timeskip_render_payload(payload: Payload) -> str | None:
     """One line that tells a payload to a person, or None to leave it to others."""
+
+
+@hookspec
+def timeskip_faults() -> Iterable[type[Verdict]]:
+    """Further kinds of faults: classes derived from `timeskip.faults.Verdict`, each with a name."""
+    return ()
 
 
 @functools.cache

@@ -41,9 +41,7 @@ from timeskip.clock import (
 from timeskip.diagnosis import Diagnostician
 from timeskip.errors import SimulationClosed
 from timeskip.faults import CrashPoints, Faults
-from timeskip.faults.line import FaultLine
-from timeskip.faults.local_crossings import LocalActivityLine
-from timeskip.faults.worker_killer import WorkerKiller
+from timeskip.faults.beginning import begin_faults
 from timeskip.histories.recorded_replay import replay_failure
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
@@ -155,7 +153,6 @@ class Simulation(WorkflowEnvironment):
         self._given_workers: list[SimulatedWorker] = []
         self._actions: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._line: FaultLine | None = None
         self._faults: Faults | None = None
 
     # -- life ---------------------------------------------------------------------------------
@@ -309,30 +306,34 @@ class Simulation(WorkflowEnvironment):
     @property
     def faults(self) -> Faults:
         """What goes wrong in this simulation: nothing, unless it is told so here."""
-        self._faults_line()
-        assert self._faults is not None
+        server = self._open()
+        if self._faults is None:
+            self._faults = begin_faults(
+                server,
+                nanoseconds_of(self._start_time),
+                self._workers,
+                self._activity_time,
+                self._alarms.raise_everywhere,
+            )
         return self._faults
 
     @property
     def crash_points(self) -> CrashPoints:
-        """The places where a worker could have died since this was first asked for."""
-        return self._faults_line().crash_points
+        """The places where a worker could have died since this, or `faults`, was first asked for.
 
-    def _faults_line(self) -> FaultLine:
-        """What stands between the lane and the service once anybody is interested in faults."""
-        server = self._open()
-        if self._line is None:
-            self._line = server.call(lambda: self._stand_between(server))
-            self._faults = Faults(self._line, server.call)
-        return self._line
+        To be asked for before the workers and workflows of interest are started.
+        """
+        return self.faults.crash_points
 
-    def _stand_between(self, server: Lane) -> FaultLine:
-        keeper = server.keeper
-        line = FaultLine(keeper, nanoseconds_of(self._start_time), self._alarms.raise_everywhere)
-        line.killers.append(WorkerKiller(keeper, self._workers, self._activity_time, line.soon))
-        self._workers.local_activities = LocalActivityLine(line, keeper)
-        self._workers.is_cut_off = line.is_cut_off
-        return line
+    @property
+    def fault_plan(self) -> str:
+        """All faults that there were so far, in one line; empty if there were none."""
+        return self._faults.plan if self._faults is not None else ""
+
+    def check_faults(self) -> None:
+        """Raise `FaultNeverActed` if a fault did not happen that is not optional."""
+        if self._faults is not None:
+            self._faults.verify()
 
     @property
     def runs(self) -> list[RunRecord]:

@@ -265,6 +265,11 @@ class Faults:
         return [self._add(rule) for rule in parse_plan(text, self._verdicts)]
 
     @property
+    def crash_points(self) -> CrashPoints:
+        """Where a worker could have died, or faults of other kinds could have happened, so far."""
+        return self._line.crash_points
+
+    @property
     def plan(self) -> str:
         """All faults in one line, from which a run can be repeated."""
         return plan_text(self._rules)

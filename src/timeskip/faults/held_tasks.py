@@ -14,12 +14,13 @@ from temporalio.api.workflowservice.v1 import (
 from timeskip.clock import SECOND
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer
-from timeskip.server.errors import ServiceError
+from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.queries import QueryTask
 from timeskip.server.tokens import parse_query_task, parse_task
 from timeskip.server.workflow_tasks import WorkflowTask
 
-#: Seconds after which the SDK's client gives up a call that is not to wait for long.
+#: Seconds after which the SDK's client gives up a call that is not to wait for long. The real server
+#: would wait: it does not know that the worker is gone.
 _CLIENTS_PATIENCE = 30.0
 
 
@@ -69,11 +70,15 @@ class HeldTasks:
         query = self._query(token)
         if query is None:
             return
-        service = self._keeper.service
-        service.cluster.started_queries.pop(query.query_id, None)
+        self._keeper.service.cluster.started_queries.pop(query.query_id, None)
         patience = int(min(query.call.timeout or _CLIENTS_PATIENCE, _CLIENTS_PATIENCE) * SECOND)
         due = self._keeper.clock.now() + patience
-        query.due = self._keeper.clock.schedule(due, lambda: service.expire(query.call))
+
+        def give_up() -> None:
+            query.call.cancel()
+            query.call.fail(ServiceError(StatusCode.CANCELLED, "Timeout expired"))
+
+        query.due = self._keeper.clock.schedule(due, give_up)
 
     def _query(self, token: bytes) -> QueryTask | None:
         query_id = _query_id(token)
