@@ -13,7 +13,6 @@ from timeskip.histories.nondeterminism_calls import Kind
 from timeskip.histories.nondeterminism_changes import change_of, expected_place
 from timeskip.histories.nondeterminism_flow import Flow, deciding
 from timeskip.histories.nondeterminism_patches import patch_trouble
-from timeskip.histories.nondeterminism_sets import source_tree
 from timeskip.histories.nondeterminism_state import StateName
 from timeskip.histories.nondeterminism_trace import Source
 from timeskip.histories.replay_commands import (
@@ -25,6 +24,7 @@ from timeskip.histories.replay_commands import (
 )
 from timeskip.histories.replay_examination import Examination
 from timeskip.histories.replay_places import place_in
+from timeskip.histories.replay_source import source_tree
 from timeskip.histories.replay_texts import command_text
 from timeskip.lanes.direct import local_activity_markers
 

@@ -8,9 +8,9 @@ from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from timeskip.histories.nondeterminism_sets import source_tree
 from timeskip.histories.replay_commands import Place, key_of_event
 from timeskip.histories.replay_examination import Examination
+from timeskip.histories.replay_source import function_at, source_tree
 from timeskip.histories.replay_texts import command_text, event_text
 
 #: Words between the kind of a thing and what it is called or does.
@@ -71,7 +71,7 @@ def expected_place(event: HistoryEvent, ran: Iterable[CodeType], but: Place | No
     for found in (in_files & that_ran, in_files):
         if len(found) == 1:
             ((path, line),) = found
-            return Place(path, line, _function_at(path, line))
+            return Place(path, line, function_at(path, line))
     return None
 
 
@@ -132,17 +132,6 @@ def _seconds(node: ast.expr) -> float | None:
             total += unit * value
         return total if node.keywords else None
     return None
-
-
-def _function_at(path: str, line: int) -> str:
-    tree = source_tree(path)
-    names = [
-        node.name
-        for node in (ast.walk(tree) if tree else ())
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-        and node.lineno <= line <= (node.end_lineno or node.lineno)
-    ]
-    return ".".join(names)
 
 
 def _last_place(examination: Examination) -> Place | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from timeskip.histories.nondeterminism_sets import source_tree
 from timeskip.histories.replay_commands import Place
+from timeskip.histories.replay_source import source_tree
 
 #: Rounds in which names make other names doubtful; longer chains are rare.
 _MOST_ROUNDS = 10

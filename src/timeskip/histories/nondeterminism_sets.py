@@ -5,15 +5,13 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import linecache
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
-from temporalio.workflow import unsafe
-
 from timeskip.histories.nondeterminism_calls import order_matters
+from timeskip.histories.replay_source import source_tree
 
 #: What these make of a set does not depend on its order.
 _ORDERLESS = frozenset(
@@ -27,17 +25,6 @@ _SET_METHODS = frozenset({"union", "intersection", "difference", "symmetric_diff
 _SET_OPERATORS = (ast.Sub, ast.BitAnd, ast.BitOr, ast.BitXor)
 
 _MISSING = object()
-
-
-@functools.cache
-def source_tree(path: str) -> ast.Module | None:
-    """The file as Python reads it; None if it cannot be had."""
-    with unsafe.sandbox_unrestricted():
-        text = "".join(linecache.getlines(path))
-    try:
-        return ast.parse(text) if text else None
-    except SyntaxError:
-        return None
 
 
 @functools.cache

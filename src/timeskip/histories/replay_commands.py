@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -11,7 +12,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
+from timeskip.histories.replay_source import function_at
 from timeskip.lanes.direct import local_activity_markers, patches
+
+_CODE_KNOWS_ITS_CLASS = sys.version_info >= (3, 11)
 
 #: What is the same for a command and for the event that records it.
 Key = tuple[str, ...]
@@ -36,7 +40,10 @@ class Place:
     code: CodeType | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"{shown_path(self.path)}:{self.line} in {self.function}"
+        function = self.function
+        if not _CODE_KNOWS_ITS_CLASS:
+            function = function_at(self.path, self.line) or function
+        return f"{shown_path(self.path)}:{self.line} in {function}"
 
 
 def shown_path(path: str) -> str:

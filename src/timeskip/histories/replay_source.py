@@ -1,0 +1,32 @@
+"""The source of a user's code, as Python reads it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+
+from temporalio.workflow import unsafe
+
+
+@functools.cache
+def source_tree(path: str) -> ast.Module | None:
+    """The file as Python reads it; None if it cannot be had."""
+    with unsafe.sandbox_unrestricted():
+        text = "".join(linecache.getlines(path))
+    try:
+        return ast.parse(text) if text else None
+    except SyntaxError:
+        return None
+
+
+def function_at(path: str, line: int) -> str:
+    """The function that a line is in, with the classes and functions around it: `Order.run`."""
+    tree = source_tree(path)
+    names = [
+        (node.lineno, node.name)
+        for node in (ast.walk(tree) if tree is not None else ())
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        and node.lineno <= line <= (node.end_lineno or node.lineno)
+    ]
+    return ".".join(name for _, name in sorted(names))
