@@ -125,6 +125,7 @@ async def test_plan_of_one_line_is_the_same_again(sim: Simulation) -> None:
     sim.faults.verify()
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_a_hundred_kills(sim: Simulation) -> None:
     fault = sim.faults.kill_worker(at="workflow-task:naps:*:before-report", times=100)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from tests.faults import orders
 from tests.faults.orders import ledger
@@ -31,7 +32,11 @@ async def play(lane: LaneName, plan: str) -> tuple[list[str], list[str]]:
     async with Simulation(lane=lane) as sim:
         points = sim.crash_points
         sim.faults.add_plan(plan)
-        async with sim.worker(workflows=orders.WORKFLOWS, activities=orders.ACTIVITIES):
+        async with sim.worker(
+            workflows=orders.WORKFLOWS,
+            activities=orders.ACTIVITIES,
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
             handle = await sim.client.start_workflow(
                 orders.Order.run, "o-1", id="order-1", task_queue=sim.task_queue
             )

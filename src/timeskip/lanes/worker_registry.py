@@ -304,6 +304,8 @@ class Running:
             waiting = next(iter(queue.tasks), None)
             # Of a sticky queue, too.
             name = waiting.run.task_queue if isinstance(waiting, WorkflowTask) else queue.name
+            if name != queue.name and queue.pollers and self.identity not in queue.pollers:
+                return False  # it is the sticky queue of another worker, perhaps a dead one
             return self._worker._workflow_worker is not None and name == self._worker.task_queue
         activities = self._worker._activity_worker
         return (
