@@ -63,16 +63,26 @@ class TaskReports:
         self._identity = identity
         self._activities = activities
         self._limits = limits
-        self._sticky: StickyExecutionAttributes | None = None
+        #: What every completed task says.
+        self._completed = RespondWorkflowTaskCompletedRequest(
+            identity=identity.identity,
+            namespace=identity.namespace,
+            worker_version_stamp=identity.version.stamp,
+            deployment_options=identity.version.deployment,
+            worker_instance_key=identity.instance_key,
+        )
+        self._completed.capabilities.discard_speculative_workflow_task_with_events = True
         if sticky_timeout is not None:
-            self._sticky = StickyExecutionAttributes(
+            sticky = StickyExecutionAttributes(
                 worker_task_queue=TaskQueue(
                     name=identity.sticky_queue,
                     kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY,
                     normal_name=identity.task_queue,
                 )
             )
-            self._sticky.schedule_to_start_timeout.FromTimedelta(sticky_timeout)
+            sticky.schedule_to_start_timeout.FromTimedelta(sticky_timeout)
+            self._completed.sticky_attributes.CopyFrom(sticky)
+            self._completed.return_new_workflow_task = True
 
     def report(self, outcome: Outcome, told: Callable[[Report], None]) -> None:
         """Tell the server what there is to tell, and then the caller how it went."""
@@ -96,28 +106,20 @@ class TaskReports:
             self._fail(outcome, told)
 
     def _complete(self, done: CompleteTask, told: Callable[[Report], None]) -> None:
-        identity = self._identity
         permits = self._activities.reserve_for(done.commands)
         request = RespondWorkflowTaskCompletedRequest(
             task_token=done.task.response.task_token,
             commands=done.commands,
             messages=done.messages,
-            identity=identity.identity,
-            namespace=identity.namespace,
-            sticky_attributes=self._sticky,
-            return_new_workflow_task=self._sticky is not None,
             force_create_new_workflow_task=done.force_new_task,
-            worker_version_stamp=identity.version.stamp,
-            deployment_options=identity.version.deployment,
             sdk_metadata=done.sdk_metadata,
             metering_metadata=MeteringMetadata(
                 nonfirst_local_activity_execution_attempts=done.further_local_attempts
             ),
             versioning_behavior=done.versioning_behavior  # type: ignore[arg-type]
-            or identity.version.default_behavior,
-            worker_instance_key=identity.instance_key,
+            or self._identity.version.default_behavior,
         )
-        request.capabilities.discard_speculative_workflow_task_with_events = True
+        request.MergeFrom(self._completed)
         for result in done.query_results:
             kind, answer, message = _answer_of(result)
             request.query_results[result.query_id].CopyFrom(
