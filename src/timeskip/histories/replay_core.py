@@ -12,6 +12,7 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
@@ -84,16 +85,17 @@ class ReplayThread:
         """
         for history in histories:
             require_sound(history)
-        replayer = await self._replayer(settings)
-        replayer.spares.update(settings.spares)
-        settings.spares.clear()
-        try:
-            with without_the_sdks_log():
-                return [await replayer.verdict(history) for history in histories]
-        finally:
-            replayer.spares.clear()
+        replayer = self._replayer(settings)
+        async with replayer.lock:
+            replayer.spares.update(settings.spares)
+            settings.spares.clear()
+            try:
+                with without_the_sdks_log():
+                    return [await replayer.verdict(history) for history in histories]
+            finally:
+                replayer.spares.clear()
 
-    async def _replayer(self, settings: ReplaySettings) -> _ReadyReplayer:
+    def _replayer(self, settings: ReplaySettings) -> _ReadyReplayer:
         found = next((one for one in self._ready if one.settings.is_like(settings)), None)
         if found is None or found.has_ended:
             found = _ReadyReplayer(settings, self)
@@ -126,6 +128,8 @@ class _ReadyReplayer:
     def __init__(self, settings: ReplaySettings, thread: ReplayThread) -> None:
         self.settings = settings
         self.spares: Spares = {}
+        #: For whoever has histories replayed, until all of them are.
+        self.lock = asyncio.Lock()
         self._histories: asyncio.Queue[WorkflowHistory | None] = asyncio.Queue()
         self._verdict: asyncio.Future[Exception | None]
         replayer = settings.replayer(
@@ -149,7 +153,8 @@ class _ReadyReplayer:
 
     async def close(self) -> None:
         """Let go of the core's worker."""
-        self._histories.put_nowait(None)
+        async with self.lock:
+            self._histories.put_nowait(None)
         await asyncio.wait({self._task}, timeout=_FAREWELL_SECONDS)
         if not self._task.done():
             # Once in a while the core does not notice that there are no more histories to come. The
@@ -204,6 +209,18 @@ def replay_thread() -> ReplayThread:
             guard_exit()
             atexit.register(close_replay_thread)
         return _thread
+
+
+def _forget_replay_thread() -> None:
+    """A process that was forked has not got the thread."""
+    global _thread
+    if _thread is not None:
+        _thread = None
+        atexit.unregister(close_replay_thread)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_replay_thread)
 
 
 def close_replay_thread() -> None:

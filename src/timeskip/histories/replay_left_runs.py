@@ -15,7 +15,7 @@ from timeskip.histories.replay_core import ReplayThread, replay_thread
 from timeskip.histories.replay_settings import ReplaySettings
 
 #: Runs of which so many have the same events, in the same order, are taken for the same.
-_MOST_ALIKE = 20
+_MOST_ALIKE = 10
 
 #: Real seconds that an explanation may take while a test waits.
 _PATIENCE = 20.0
