@@ -315,7 +315,19 @@ class TimeKeeper:
                 if self.on_stuck is not None and self.is_waited_for():
                     self.on_stuck()
                 return
+            self._note_passed_over()
             self._jump_to(due)
+
+    def _note_passed_over(self) -> None:
+        """Time is about to move although tasks wait."""
+        if not self._waiting:
+            return
+        for queue in self.service.cluster.queues.waiting():
+            for task in queue.tasks:
+                waiting = self._waiting.get(task)
+                if waiting is not None and not waiting.is_passed_over:
+                    waiting.is_passed_over = True
+                    self.passed_over[queue.name, queue.kind] += 1
 
     def pass_blocked_until(self, woken: threading.Event) -> None:
         """Let time pass right here, on the loop's thread, while something blocks the loop."""
@@ -434,9 +446,6 @@ class TimeKeeper:
                 end = waiting.end(now, self.grace.expected if is_served else None)
                 if end > now:
                     ends.append(end)
-                elif not waiting.is_passed_over:
-                    waiting.is_passed_over = True
-                    self.passed_over[queue.name, queue.kind] += 1
         self._waiting = still_waiting
         if ends:
             self._timer = self.loop.call_later(min(ends) - now, self.notice)

@@ -61,7 +61,7 @@ def respond_completed(
             "Workflow is paused and force create new workflow task is not allowed.",
         )
     validate_command_sequence(request.commands)
-    _refuse_unsupported(request.commands)
+    _refuse_unsupported(run, task, request.commands)
     messages = update_messages.Answers(run, request.messages)
     only_heartbeat = request.force_create_new_workflow_task and not (
         request.commands or request.messages
@@ -179,20 +179,24 @@ def _open_task(
     return run, task
 
 
-def _refuse_unsupported(asked: Sequence[Command]) -> None:
-    for command in asked:
-        if command.command_type not in commands.SUPPORTED:
-            raise ServiceError(
-                StatusCode.UNIMPLEMENTED,
-                f"timeskip does not carry out the command {command_name(command)} yet",
-            )
-        continuing = command.continue_as_new_workflow_execution_command_attributes
-        child = command.start_child_workflow_execution_command_attributes
-        if continuing.initial_versioning_behavior or child.HasField("versioning_override"):
-            raise ServiceError(
-                StatusCode.UNIMPLEMENTED,
-                f"timeskip does not know worker versions yet, which {command_name(command)} names",
-            )
+def _refuse_unsupported(run: Run, task: WorkflowTask, asked: Sequence[Command]) -> None:
+    """The task stays with its worker, which will not find a better answer."""
+    for complaint in filter(None, map(_unsupported, asked)):
+        cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_FEATURE_DISABLED
+        for observer in run.cluster.observers:
+            observer.workflow_task_failed(run, task, cause, _server_failure(complaint))
+        raise ServiceError(StatusCode.UNIMPLEMENTED, complaint)
+
+
+def _unsupported(command: Command) -> str | None:
+    """What cannot be done of a command, if anything."""
+    if command.command_type not in commands.SUPPORTED:
+        return f"timeskip does not carry out the command {command_name(command)} yet"
+    continuing = command.continue_as_new_workflow_execution_command_attributes
+    child = command.start_child_workflow_execution_command_attributes
+    if continuing.initial_versioning_behavior or child.HasField("versioning_override"):
+        return f"timeskip does not know worker versions yet, which {command_name(command)} names"
+    return None
 
 
 def _open_next(

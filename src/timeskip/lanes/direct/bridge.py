@@ -33,6 +33,7 @@ from timeskip.lanes.direct.custom_slots import CustomSlots, ReserveContext, Slot
 from timeskip.lanes.direct.eager_starts import EagerStarts
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
+from timeskip.lanes.direct.mailbox import Mailbox
 from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.slots import FixedSlots, Slots
@@ -56,6 +57,7 @@ class DirectBridge:
         self._identity = identity
         self._config = config
         self._limits = PayloadLimits()
+        self._end_of_nexus: Mailbox[None] = Mailbox()
         self._activities = ActivityWorker(
             requests,
             identity,
@@ -114,6 +116,12 @@ class DirectBridge:
             raise temporalio.bridge.worker.PollShutdownError  # type: ignore[attr-defined]
         return task
 
+    async def poll_nexus_task(self) -> None:
+        """Nothing ever comes: the service does not carry out Nexus operations."""
+        await self._end_of_nexus.take()
+        self._end_of_nexus.put(None)
+        raise temporalio.bridge.worker.PollShutdownError  # type: ignore[attr-defined]
+
     async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
         self._workflows.completed(completion)
 
@@ -140,6 +148,7 @@ class DirectBridge:
             self._eager_starts.remove(identity.namespace, identity.task_queue, self._workflows)
         self._workflows.stop()
         self._activities.stop()
+        self._end_of_nexus.put(None)
         self._requests.ask(
             "ShutdownWorker",
             ShutdownWorkerRequest(

@@ -39,6 +39,9 @@ class WorkerAccess:
     async def poll_activity_task(self) -> ActivityTask:
         return await self._lane.at_home(self._bridge.poll_activity_task)
 
+    async def poll_nexus_task(self) -> None:
+        await self._lane.at_home(self._bridge.poll_nexus_task)
+
     async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
         await self._lane.at_home(lambda: self._bridge.complete_workflow_activation(completion))
 
