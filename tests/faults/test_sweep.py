@@ -12,10 +12,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 from tests.faults import orders
 from tests.faults.orders import ledger
 from timeskip import Simulation
+from timeskip.faults import crash_at, plan_text
 from timeskip.lanes.selection import LaneName
-
-#: What goes wrong at the kinds of points where it is not the worker that dies.
-_VERDICTS = {"sticky-cache": "evict-workflow", "server-restart": "restart-server"}
 
 
 async def ask(handle: WorkflowHandle[orders.Order, list[str]]) -> str:
@@ -47,8 +45,7 @@ async def play(lane: LaneName, plan: str) -> tuple[list[str], list[str]]:
             result = await handle.result()
         sim.check()
         sim.faults.verify()
-        faults = [f"{_VERDICTS.get(each.kind, 'kill-worker')} at {each.id}" for each in points]
-        return result, faults
+        return result, [plan_text([crash_at(point)]) for point in points]
 
 
 @pytest.mark.asyncio

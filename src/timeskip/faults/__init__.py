@@ -1,6 +1,7 @@
 """Faults: what can go wrong between workers and service, where, and how often."""
 
 from timeskip.faults.crash_points import CrashPoint, CrashPoints
+from timeskip.faults.crashes import crash_at
 from timeskip.faults.faults import Fault, Faults
 from timeskip.faults.killers import Killer
 from timeskip.faults.passage import Passage
@@ -19,6 +20,7 @@ __all__ = [
     "Rule",
     "StatusCode",
     "Verdict",
+    "crash_at",
     "parse_plan",
     "plan_text",
 ]

@@ -290,12 +290,8 @@ class Faults:
         self._call(remove)
 
     def _add(self, rule: Rule) -> Fault:
-        def add() -> None:
-            self._line.rules.append(rule)
-            self._line.at_instants(rule)
-
         self._rules.append(rule)
-        self._call(add)
+        self._call(lambda: self._line.add(rule))
         return Fault(self, rule)
 
     def _act_now(self, verdict: Verdict, act: Callable[[], None]) -> Fault:

@@ -8,6 +8,7 @@ middle of a change of its own.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextvars import Context
@@ -66,8 +67,6 @@ _QUIET = _POLLS | {
     "ShutdownWorker",
 }
 
-_EMPTY = Context()
-
 
 @dataclass
 class _DeadWorker:
@@ -98,6 +97,8 @@ class FaultLine:
         #: In the order in which they are asked.
         self.rules: list[Rule] = []
         self.crash_points = CrashPoints()
+        #: Whether a rule may apply to calls as such, which are no crash points.
+        self._names_calls = False
         self._places = Places(keeper.service.cluster)
         self._calls_of: Counter[str] = Counter()
         self._requests = 0
@@ -123,8 +124,10 @@ class FaultLine:
             points += self._points_of_call(method)
         self.decide(RequestCrossing(self, call, worker, places, points))
 
-    def at_instants(self, rule: Rule) -> None:
-        """Have a rule act at its instant, if that is where it applies."""
+    def add(self, rule: Rule) -> None:
+        """Ask a rule, too, after those that there are."""
+        self.rules.append(rule)
+        self._names_calls |= not isinstance(rule.at, str) or rule.at.startswith(("rpc", "*"))
         if isinstance(rule.at, str) and rule.at.startswith("time:"):
             due = self._start + duration_nanoseconds(parse_duration(rule.at[len("time:") :]))
             self._keeper.clock.schedule(
@@ -181,7 +184,7 @@ class FaultLine:
             if not points:
                 deliver(answer)
                 return
-        else:
+        elif self._names_calls:
             points.append(self._rpc_point(request.method, "response"))
         if request.worker in self._dead:
             # It was killed while the answer was on its way.
@@ -311,9 +314,12 @@ class FaultLine:
 
     def soon(self, action: Callable[[], None]) -> None:
         """Do something when the service is idle. For any thread."""
+        keeper = self._keeper
+        is_here = threading.get_ident() == keeper.thread_id
+        schedule = keeper.loop.call_soon if is_here else keeper.loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):  # the simulation has ended before
             # Not in the context of an activity, which may be that of a worker that was killed.
-            self._keeper.loop.call_soon_threadsafe(action, context=_EMPTY)
+            schedule(action, context=Context())
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -331,7 +337,7 @@ class FaultLine:
 
     def _points_of_call(self, method: str) -> list[CrashPoint]:
         self._calls_of[method] += 1
-        points = [self._rpc_point(method, "request")]
+        points = [self._rpc_point(method, "request")] if self._names_calls else []
         if method not in _QUIET:
             self._requests += 1
             name = f"server-restart:{self._requests}"

@@ -14,8 +14,6 @@ from timeskip.clock import duration_nanoseconds
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.worker_registry import Running, Supervisor, WorkerRegistry
 
-_EMPTY = Context()
-
 
 class WorkerKiller:
     """Implements `timeskip.faults.killers.Killer` for the workers that use a simulation's client.
@@ -75,7 +73,9 @@ class WorkerKiller:
     ) -> None:
         owners = running.die(self._activity_time.kill)
         self._soon(lambda: self._call_off(owners))
-        task = _EMPTY.run(running.loop.create_task, self._take_down(running, restart_after, done))
+        task = Context().run(
+            running.loop.create_task, self._take_down(running, restart_after, done)
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
