@@ -15,6 +15,7 @@ from temporalio.api.workflowservice.v1 import QueryWorkflowRequest, QueryWorkflo
 from timeskip.clock import ManualClock, datetime_of
 from timeskip.errors import SimulationStalled, SimulationStuck
 from timeskip.lanes.alarms import Alarms
+from timeskip.lanes.awaits import lines_of_thread
 from timeskip.lanes.quiescence import may_have_news
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer, Call
@@ -125,10 +126,24 @@ class Diagnostician:
         self._has_told_of_stall = True
         self._situation.workers.abandon_stopping()
 
+    def standstill(self) -> SimulationStalled:
+        """Something blocks the loop that the simulation lives on."""
+        places = [f"  {line}" for line in lines_of_thread(self._keeper.thread_id)]
+        return SimulationStalled(
+            f"for {self._seconds()} of real time the event loop that the simulation lives on has "
+            "been blocked, while another thread waits for it.\n\n"
+            f"{_section('It stands at', places, '  a place that could not be found')}\n\n"
+            "Let it run meanwhile, with `await asyncio.to_thread(...)` around what blocks. Or take "
+            '`lane="wire"`, whose\nservice has a thread of its own.'
+        )
+
+    def _seconds(self) -> str:
+        number = self._stall_timeout.total_seconds()
+        return f"{number:g} second" + ("s" if number != 1 else "")
+
     def _stalled_text(self, stall: Stall) -> str:
         situation = self._situation
-        number = self._stall_timeout.total_seconds()
-        seconds = f"{number:g} second" + ("s" if number != 1 else "")
+        seconds = self._seconds()
         if stall == "polling":
             return (
                 f"for {seconds} of real time the test has asked again and again, and "

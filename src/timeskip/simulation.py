@@ -192,6 +192,7 @@ class Simulation(WorkflowEnvironment):
             self._alarms,
             self._stall_timeout,
             on_stall=diagnostician.stalled,
+            explain_standstill=diagnostician.standstill,
             is_stopping=self._workers.is_stopping,
         )
         self._stall_watch.start()

@@ -11,6 +11,7 @@ from typing import Literal
 
 from timeskip.clock import RealClock
 from timeskip.lanes.alarms import Alarms
+from timeskip.lanes.awaits import is_in_debugger
 from timeskip.lanes.time_keeper import TimeKeeper
 
 #: The longest real time between two looks, in seconds.
@@ -54,11 +55,13 @@ class StallWatch:
         timeout: timedelta,
         *,
         on_stall: Callable[[Stall], None],
+        explain_standstill: Callable[[], Exception],
         is_stopping: Callable[[], bool],
     ) -> None:
         self._keeper = keeper
         self._alarms = alarms
         self._on_stall = on_stall
+        self._explain_standstill = explain_standstill
         self._is_stopping = is_stopping
         self._tick = min(timeout.total_seconds() / 10, _LONGEST_TICK)
         self._looks = round(timeout.total_seconds() / self._tick)
@@ -68,6 +71,7 @@ class StallWatch:
         self._calls = 0
         self._waiting = 0
         self._polling = 0
+        self._standing = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timeskip-stall", daemon=True)
 
@@ -80,10 +84,24 @@ class StallWatch:
 
     def _run(self) -> None:
         while not self._ended.wait(self._tick):
-            if not (_debuggers or any(loop.is_running() for loop in list(self._silent))):
+            if _debuggers:
+                continue
+            if any(loop.is_running() for loop in list(self._silent)):
+                self._look_at_home()
+            else:
                 self._ask()
 
+    def _look_at_home(self) -> None:
+        """A loop does not answer. If it is that of the simulation, nobody in other threads may wait."""
+        keeper = self._keeper
+        if keeper.loop in self._silent and not is_in_debugger(keeper.thread_id):
+            self._standing += 1
+            if self._standing == self._looks:
+                keeper.standstill = self._explain_standstill()
+
     def _ask(self) -> None:
+        self._standing = 0
+        self._keeper.standstill = None
         loops = [self._keeper.loop, *self._keeper.loops.open()]
         self._silent = {loop for loop in loops if loop.is_running()}
         for loop in list(self._silent):

@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from tests.simulation.workflows import Greeter, Inbox, Sleeper, greet
-from timeskip import Simulation, SimulationStuck
+from timeskip import Simulation, SimulationStalled, SimulationStuck
 
 pytestmark = pytest.mark.both_lanes
 
@@ -231,6 +231,19 @@ async def test_test_blocks_its_loop_while_a_thread_uses_the_client(sim: Simulati
             return sim.run(greeting(sim, "Ada"))
 
     assert in_a_thread(use) == "Hello, Ada!"
+
+
+@pytest.mark.timeskip(stall_timeout=timedelta(milliseconds=400))
+async def test_loop_that_is_blocked_for_a_thread_is_told(sim: Simulation) -> None:
+    if sim.lane == "wire":
+        pytest.skip("its service has a thread of its own")
+    await sim.sleep(1)
+    for use in (greeting(sim, "Ada"), sim.sleep(1)):
+        with pytest.raises(SimulationStalled) as told:
+            in_a_thread(lambda use=use: asyncio.run(use))  # type: ignore[misc]
+        assert "has been blocked, while another thread waits for it" in str(told.value)
+        assert "in in_a_thread: thread.join()" in str(told.value)
+    await sim.sleep(1)
 
 
 def in_a_thread(function: Callable[[], Result]) -> Result:

@@ -23,6 +23,7 @@ _NOT_THEIRS = tuple(
         Path(__file__).parents[1],
     )
 )
+_DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle")
 _LIBRARY = str(Path(os.__file__).parent) + os.sep
 
 
@@ -73,6 +74,17 @@ def lines_of_thread(thread_id: int) -> list[str]:
             lines.append(_told(frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return lines[::-1]
+
+
+def is_in_debugger(thread_id: int) -> bool:
+    """Whether a debugger has stopped the thread."""
+    frame: FrameType | None = sys._current_frames().get(thread_id)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] in _DEBUGGERS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def name_of_callable(action: Callable[..., object]) -> str:

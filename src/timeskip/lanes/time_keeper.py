@@ -158,6 +158,8 @@ class TimeKeeper:
         #: Told of each heartbeat of an activity and of its answer, before the answer is sent.
         self.on_heartbeat: Callable[[Message, Answer], None] | None = None
         self.on_time_moved: Callable[[Nanoseconds], None] | None = None
+        #: Why callers in other threads wait no longer for the loop, which something blocks.
+        self.standstill: Exception | None = None
         #: The thread that runs the loop; 0 until it is known.
         self.thread_id = 0
         #: Not that of whoever changed something: it may be an activity, whose time is its own.

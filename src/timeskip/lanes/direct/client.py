@@ -125,7 +125,7 @@ class DirectServiceClient(_BridgeServiceClient):
             f"{rpc} is being answered", enclosing_hold.get(), current_attempt.get()
         )
         try:
-            answer = await self._lane.at_home(lambda: self._persist(call, hold))
+            answer = await self._lane.at_home(lambda: self._persist(call, hold), gives_up=True)
         except ServiceError as error:
             raise self._error(error) from None
         finally:

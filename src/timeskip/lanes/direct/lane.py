@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -94,10 +95,13 @@ class DirectLane:
             if not keeper.loop.is_running():
                 keeper.move_to(loop, threading.get_ident())
 
-    async def at_home(self, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    async def at_home(
+        self, make: Callable[[], Coroutine[Any, Any, Result]], *, gives_up: bool = False
+    ) -> Result:
         """The result of a coroutine that is made and run on the simulation's loop.
 
         It begins anew if that loop stops meanwhile and the simulation lives on another one.
+        `gives_up`: raises if something blocks that loop for too long.
         """
         while True:
             self.enter()
@@ -114,13 +118,44 @@ class DirectLane:
                 hold.release()
                 continue
             try:
-                await _done_or_stopped(there, home)
+                await self._done_or_stopped(there, home, gives_up=gives_up)
                 if there.done() and not there.cancelled():
                     return there.result()
             finally:
                 if not home.is_closed():
                     there.cancel()
                 hold.release()
+
+    async def _done_or_stopped(
+        self, there: Future[Any], home: asyncio.AbstractEventLoop, *, gives_up: bool
+    ) -> None:
+        """Wait on one loop for what goes on on another, but not if that does not run any more."""
+        loop = asyncio.get_running_loop()
+        # It may be an activity that waits for the answer to a call: that is not its work.
+        with held_elsewhere():
+            news = loop.create_future()
+
+        def tell() -> None:
+            if not news.done():
+                news.set_result(None)
+
+        def look() -> None:
+            if not home.is_running():
+                tell()
+            elif news.done():
+                return
+            elif gives_up and self.keeper.standstill is not None:
+                news.set_exception(self.keeper.standstill)
+            else:
+                loop.call_later(_LOOK_AGAIN, look)
+
+        def done(_: Future[Any]) -> None:
+            with contextlib.suppress(RuntimeError):  # it was not waited for
+                loop.call_soon_threadsafe(tell)
+
+        there.add_done_callback(done)
+        Context().run(look)
+        await news
 
     def tell_home(self, function: Callable[[], object]) -> None:
         """Have the simulation's loop call `function`; at once, if that is the running one."""
@@ -144,7 +179,11 @@ class DirectLane:
                 future.set_exception(error)
 
         loop.call_soon_threadsafe(run)
-        return future.result()
+        while self.keeper.standstill is None:
+            done, _ = concurrent.futures.wait([future], _LOOK_AGAIN)
+            if done:
+                return future.result()
+        raise self.keeper.standstill
 
     def configure_worker(self, config: WorkerConfig) -> None:
         """Have workflows run on the loop, and slot suppliers within reach."""
@@ -176,29 +215,3 @@ async def _arrive(hold: Hold, make: Callable[[], Coroutine[Any, Any, Result]]) -
     """What `make` makes, once it has reached its loop."""
     hold.release()
     return await make()
-
-
-async def _done_or_stopped(there: Future[Any], home: asyncio.AbstractEventLoop) -> None:
-    """Wait on one loop for what goes on on another, but not if that does not run any more."""
-    loop = asyncio.get_running_loop()
-    # It may be an activity that waits for the answer to a call: that is not its work.
-    with held_elsewhere():
-        news = loop.create_future()
-
-    def tell() -> None:
-        if not news.done():
-            news.set_result(None)
-
-    def look() -> None:
-        if not home.is_running():
-            tell()
-        elif not news.done():
-            loop.call_later(_LOOK_AGAIN, look)
-
-    def done(_: Future[Any]) -> None:
-        with contextlib.suppress(RuntimeError):  # it was not waited for
-            loop.call_soon_threadsafe(tell)
-
-    there.add_done_callback(done)
-    Context().run(look)
-    await news
