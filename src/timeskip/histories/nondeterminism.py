@@ -21,12 +21,10 @@ from timeskip.histories.replay_texts import command_text, event_name, event_text
 #: What depends on chance may by chance do right.
 _MOST_REPLAYS = 6
 
-#: With this the core's own messages begin.
-_CORE = "[TMPRL1100] Nondeterminism error: "
-
 _WHAT = "when its history is replayed, its code asks for something else than the history says."
 
 _LINES_AROUND = 3
+_CALLS_SHOWN = 3
 _EVENTS_BEFORE = 4
 _EVENTS_AFTER = 3
 
@@ -41,6 +39,7 @@ class Explanation:
         recorded_place: The line that asked for it, as far as it is known.
         asked: What the code asks for instead; None if for nothing.
         asked_place: The line that asks for it.
+        called_at: The lines that led there, the nearest first.
         cause: What is likely to be the matter.
         message: The SDK's own words.
     """
@@ -52,6 +51,7 @@ class Explanation:
     recorded_place: Place | None
     asked: str | None
     asked_place: Place | None
+    called_at: tuple[Place, ...]
     cause: Cause
     message: str
     around: tuple[str, ...]
@@ -77,6 +77,7 @@ class Explanation:
         lines.append(f"  replayed  {self.asked or 'nothing is asked for'}")
         if self.asked_place is not None and self.asked is not None:
             lines.append(f"            asked for at {self.asked_place}")
+            lines += [f"            called at {place}" for place in self.called_at]
         return lines
 
     def _cause_text(self) -> str:
@@ -132,12 +133,9 @@ async def explain_failure(
         recorded_place=recorded_place,
         asked=command_text(command.asked) if command is not None else None,
         asked_place=place,
+        called_at=command.places[-2::-1][:_CALLS_SHOWN] if command is not None else (),
         cause=cause,
-        message=(
-            f"{_CORE}{first.mismatch.message}"
-            if first.mismatch is not None
-            else core_message(failure)
-        ),
+        message=first.mismatch.message if first.mismatch is not None else core_message(failure),
         around=tuple(_around(events, event)),
         others=tuple(inquiry.others(cause)),
     )

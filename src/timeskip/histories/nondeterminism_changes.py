@@ -36,7 +36,8 @@ def change_of(
         )
     recorded = event_text(mismatch.event)
     if mismatch.command is None:
-        return f"the code no longer asks for {_quoted(recorded)} there", _last_place(examination)
+        told = f"the code no longer asks for {_quoted(recorded)}. It has come as far as to be"
+        return told, _last_place(examination)
     asked = command_text(mismatch.command.asked)
     place = mismatch.command.place
     is_recorded_later = any(

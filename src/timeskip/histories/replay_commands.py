@@ -122,6 +122,8 @@ def key_of_event(event: HistoryEvent) -> Key | None:
         return None
     if kind == "ACTIVITY_TASK_SCHEDULED":
         return ("activity", attributes.activity_id)
+    if kind == "ACTIVITY_TASK_CANCEL_REQUESTED":
+        return ("request_cancel_activity",)
     if kind == "TIMER_STARTED":
         return ("timer", attributes.timer_id)
     if kind == "TIMER_CANCELED":

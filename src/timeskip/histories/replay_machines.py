@@ -12,6 +12,7 @@ from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 from timeskip.clock import Nanoseconds
 from timeskip.histories.replay_commands import IssuedCommand
 from timeskip.lanes.direct import local_activity_markers
+from timeskip.lanes.direct.cached_run import failure_of
 from timeskip.lanes.direct.flags import Flags
 from timeskip.lanes.direct.machines.machine import FatalError, Machine, NondeterminismError
 from timeskip.lanes.direct.workflow_machines import RunIdentity, WorkflowMachines
@@ -38,7 +39,8 @@ class ObservedMachines(WorkflowMachines):
         self.mismatch: Mismatch | None = None
         self._expected: list[IssuedCommand] = []
         self._asking: IssuedCommand | None = None
-        self._issued: dict[Machine, IssuedCommand] = {}
+        #: By machine and kind of command; with 0 for machines that need not send any.
+        self._issued: dict[tuple[Machine, int], IssuedCommand] = {}
 
     def expect(self, issued: Iterable[IssuedCommand]) -> None:
         """The commands of the answer that comes next, with their places."""
@@ -62,18 +64,18 @@ class ObservedMachines(WorkflowMachines):
 
     def add_command(self, machine: Machine, command: Command) -> None:
         super().add_command(machine, command)
-        self._note(machine)
+        self._note(machine, command.command_type)
 
     def remember(self, kind: str, seq: int, machine: Machine) -> None:
         super().remember(kind, seq, machine)
-        self._note(machine)
+        self._note(machine, 0)
 
-    def _note(self, machine: Machine) -> None:
+    def _note(self, machine: Machine, kind: int) -> None:
         if self._asking is not None:
-            self._issued.setdefault(machine, self._asking)
+            self._issued.setdefault((machine, kind), self._asking)
 
     def _handle(self, event: HistoryEvent, following: HistoryEvent | None) -> bool:
-        line = [machine for machine, _ in self._sent]
+        line = [(machine, command.command_type) for machine, command in self._sent]
         try:
             skips = super()._handle(event, following)
         except (NondeterminismError, FatalError) as error:
@@ -87,14 +89,18 @@ class ObservedMachines(WorkflowMachines):
             issued.event = event
         return skips
 
-    def _local_activity(self, event: HistoryEvent) -> Machine | None:
+    def _local_activity(self, event: HistoryEvent) -> tuple[Machine, int] | None:
         """The local activity that a marker speaks of, which needs not be in the line."""
         if not local_activity_markers.is_marker(event):
             return None
-        return self._by_seq.get(("LocalActivity", local_activity_markers.read(event).seq))
+        machine = self._by_seq.get(("LocalActivity", local_activity_markers.read(event).seq))
+        return (machine, 0) if machine is not None else None
 
     def _broke_off(
-        self, event: HistoryEvent | None, command: IssuedCommand | None, error: Exception
+        self,
+        event: HistoryEvent | None,
+        command: IssuedCommand | None,
+        error: NondeterminismError | FatalError,
     ) -> None:
         if self.mismatch is None:
-            self.mismatch = Mismatch(event, command, str(error))
+            self.mismatch = Mismatch(event, command, failure_of(error).failure.message)

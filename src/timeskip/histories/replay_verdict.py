@@ -12,7 +12,12 @@ from timeskip.errors import ReplayFailed, WorkflowNotDeterministic
 from timeskip.histories.nondeterminism import core_message, explain_failure
 from timeskip.histories.replay_commands import Key, Place
 from timeskip.histories.replay_core import ReplayThread
+from timeskip.histories.replay_places import is_of_user
 from timeskip.histories.replay_settings import ReplaySettings
+
+#: What the core says if a history goes on with something that the workflow has taken back, or has
+#: not.
+_IMPOSSIBLE = "Fatal error in workflow machines"
 
 
 async def failure_of(
@@ -24,7 +29,7 @@ async def failure_of(
     places: Mapping[Key, Place],
 ) -> ReplayFailed:
     """The error that explains a verdict. Runs on `thread`."""
-    if isinstance(verdict, temporalio.workflow.NondeterminismError):
+    if isinstance(verdict, temporalio.workflow.NondeterminismError) or _IMPOSSIBLE in str(verdict):
         explanation = await explain_failure(
             settings, workflow_id, events, str(verdict), thread, places
         )
@@ -43,7 +48,9 @@ def _told(verdict: str) -> str:
     """The workflow's error with its traceback, out of what the core makes of it."""
     found = re.search(r'stack_trace: "((?:[^"\\]|\\.)*)"', verdict)
     stack = found.group(1).replace("\\n", "\n").replace('\\"', '"') if found else ""
+    frames = [f"  File {frame}" for frame in stack.split("  File ")[1:]]
+    stack = "".join(frame for frame in frames if is_of_user(frame.split('"')[1])) or stack
     kind = re.search(r'r#type: "(\w+)"', verdict)
     message = core_message(verdict)
     named = f"{kind.group(1)}: {message}" if kind else message
-    return f"{named}\n\n{stack}".rstrip()
+    return f"{named}\n\nTraceback (most recent call last):\n{stack}".rstrip() if stack else named

@@ -15,6 +15,7 @@ from tests.histories.gallery.activities import (
     notify,
     reserve,
     ship,
+    wait_for_stock,
 )
 from tests.histories.gallery.bug import Bug
 
@@ -142,6 +143,25 @@ class ShippedAs:
         await workflow.execute_child_workflow(Shipping.run, "a", id="order-1/shipping")
 
 
+@workflow.defn(name="Order", sandboxed=False)
+class Cancelled:
+    @workflow.run
+    async def run(self) -> None:
+        waiting = workflow.start_activity(wait_for_stock, "a", schedule_to_close_timeout=SOON)
+        await workflow.execute_activity(charge, "a", start_to_close_timeout=SOON)
+        waiting.cancel()
+        await workflow.execute_activity(notify, "a", start_to_close_timeout=SOON)
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class NotCancelled:
+    @workflow.run
+    async def run(self) -> None:
+        workflow.start_activity(wait_for_stock, "a", schedule_to_close_timeout=SOON)
+        await workflow.execute_activity(charge, "a", start_to_close_timeout=SOON)
+        await workflow.execute_activity(notify, "a", start_to_close_timeout=SOON)
+
+
 BUGS = (
     Bug(
         "Two activities have changed places",
@@ -198,6 +218,14 @@ BUGS = (
         at="execute_activity(charge",
         asked_at="execute_activity(charge",
         recorded_by=ChargedThenReserved,
+    ),
+    Bug(
+        "An activity is not cancelled any more",
+        NotCancelled,
+        cause="changed code",
+        at="execute_activity(notify",
+        asked_at="",
+        recorded_by=Cancelled,
     ),
     Bug(
         "A local activity has become another kind of activity",
