@@ -14,6 +14,7 @@ import temporalio.converter
 import temporalio.worker
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
+from temporalio.client import WorkflowFailureError
 from temporalio.converter import DataConverter, PayloadCodec
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
@@ -198,6 +199,18 @@ async def test_nondeterminism_that_the_test_expects_is_not_held_against_the_run(
         with sim.expect_workflow_task_failures():
             async with sim.worker(workflows=[Impatient], activities=[greet]):
                 await sim.sleep(timedelta(hours=5))
+
+
+async def test_workflow_that_fails_because_of_nondeterminism_has_said_so_itself() -> None:
+    async with Simulation(lane="direct") as sim:
+        await leave(sim, Patient, 10_000.0)
+        fails = [workflow.NondeterminismError]
+        worker = sim.worker(
+            workflows=[Impatient], activities=[greet], workflow_failure_exception_types=fails
+        )
+        async with worker:
+            with pytest.raises(WorkflowFailureError):
+                await sim.client.get_workflow_handle("w").result()
 
 
 @workflow.defn(sandboxed=False)

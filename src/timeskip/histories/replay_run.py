@@ -10,6 +10,14 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.lanes.direct.sequences import COMMAND_EVENTS
 
+_FAILURES = (
+    EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+)
+
+#: With this the core's messages about nondeterminism begin.
+_CORE = "[TMPRL1100]"
+
 
 def completed_part(events: Sequence[HistoryEvent]) -> list[HistoryEvent]:
     """All up to the last completed workflow task and what it asked for.
@@ -31,10 +39,11 @@ def completed_part(events: Sequence[HistoryEvent]) -> list[HistoryEvent]:
 
 
 def was_nondeterministic(events: Sequence[HistoryEvent]) -> bool:
-    """Whether a worker has found the run nondeterministic while it was open."""
+    """Whether a worker has found the run nondeterministic: its task failed, or it did itself."""
     return any(
         event.workflow_task_failed_event_attributes.cause
         == Cause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
+        or event.workflow_execution_failed_event_attributes.failure.message.startswith(_CORE)
         for event in events
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+        if event.event_type in _FAILURES
     )
