@@ -278,9 +278,15 @@ class LocalActivities:
         permit, activity.permit = activity.permit, None
         if activity.attempt_timeout is not None:
             activity.attempt_timeout.cancel()
+        # A run that was forgotten meanwhile may have begun the same activity anew.
+        if self._known.get(activity.key) is activity:
+            self._report_or_try_again(activity, result)
+        if permit is not None:
+            permit.release()
+
+    def _report_or_try_again(self, activity: _LocalActivity, result: LocalActivityResult) -> None:
         backoff = self._backoff(activity, result)
-        schedule = activity.schedule
-        if backoff is None or backoff > schedule.retry_threshold:
+        if backoff is None or backoff > activity.schedule.retry_threshold:
             finished = self._finished(activity, result, attempt=activity.attempt)
             finished.runtime = self._requests.now() - activity.start_time
             if backoff is not None:
@@ -291,8 +297,6 @@ class LocalActivities:
             activity.attempts_in_task += 1
             activity.backoff = self._requests.after(backoff, lambda: self._enqueue(activity))
             self._note_idle(activity.run.run_id)
-        if permit is not None:
-            permit.release()
 
     def _backoff(self, activity: _LocalActivity, result: LocalActivityResult) -> Nanoseconds | None:
         """How long to wait before another attempt; None if there is to be none."""
@@ -321,7 +325,8 @@ class LocalActivities:
 
     def _forget(self, activity: _LocalActivity) -> None:
         activity.stop_clocks()
-        self._known.pop(activity.key, None)
+        if self._known.get(activity.key) is activity:
+            del self._known[activity.key]
         self._note_idle(activity.run.run_id)
 
     def _note_idle(self, run_id: str) -> None:
