@@ -98,6 +98,8 @@ class SimulatedWorker:
         if "activity_executor" not in options and not all(map(_is_async, options["activities"])):
             self._threads = _ActivityThreads(_THREADS, thread_name_prefix="timeskip-activity")
             options["activity_executor"] = self._threads
+        if not options.get("identity"):
+            options["identity"] = simulation._workers.new_identity(simulation.client.identity)
         worker = Worker(simulation.client, task_queue=self._task_queue, **options)
         simulation._workers.supervisors[worker] = self
         return worker

@@ -115,13 +115,14 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         if not any(config.get(option) for option in _VERSIONING):
             config["build_id"] = _BUILD_ID
         _refuse_versioned(config)
-        if not config.get("identity"):
-            config["identity"] = self._new_identity(config["client"].identity)
         self._configure_for_lane(config)
         return config
 
-    def _new_identity(self, client: str) -> str:
-        """Of the workers of one client only the first has its name: each may die by itself."""
+    def new_identity(self, client: str) -> str:
+        """What a worker that stands for a process of its own calls itself.
+
+        Only the first has the identity of its client.
+        """
         self._names[client] += 1
         number = self._names[client]
         return client if number == 1 else f"{client}#{number}"
@@ -139,7 +140,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             worker._bridge_worker,
             self._keeper,
             self,
-            config.get("identity") or "",
+            config.get("identity") or worker.client.identity,
             LedgerOfWorker(self.ledger, known.replay),
         )
         worker._bridge_worker = cast("temporalio.bridge.worker.Worker", bridge)
