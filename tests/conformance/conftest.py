@@ -17,11 +17,17 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.agreement import disagreement
-from tests.conformance.lanes import Record, Scenario, run_scenarios
+from tests.conformance.lanes import (
+    IN_REAL_TIME,
+    Record,
+    Scenario,
+    is_tried_in_real_time,
+    run_scenarios,
+)
 
 #: The servers that scenarios run on. CONFORMANCE_LANES may ask for others: "again" is the real server
 #: a second time, which shows whether a scenario allows only one history.
-LANES = os.environ.get("CONFORMANCE_LANES", "real,wire,direct").split(",")
+LANES = os.environ.get("CONFORMANCE_LANES", f"real,wire,direct,{IN_REAL_TIME}").split(",")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,8 +40,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("scenario")
     if marker:
-        lanes = [lane for lane in LANES if lane != "direct" or not marker.kwargs["speaks_grpc"]]
+        lanes = [lane for lane in LANES if _plays(lane, marker)]
         metafunc.parametrize("world", lanes, indirect=True)
+
+
+def _plays(lane: str, marker: pytest.Mark) -> bool:
+    """Whether a scenario runs on this lane."""
+    if lane == "direct":
+        return not marker.kwargs["speaks_grpc"]
+    return lane != IN_REAL_TIME or is_tried_in_real_time(
+        marker.kwargs["clock"], marker.kwargs["real"]
+    )
 
 
 class Records:
@@ -56,7 +71,10 @@ class Records:
         return self._records[lane][scenario.name]
 
     def _run(self, lane: str) -> dict[str, Record]:
-        return run_scenarios("real" if lane == "again" else lane, self._scenarios)
+        scenarios = self._scenarios
+        if lane == IN_REAL_TIME:
+            scenarios = [each for each in scenarios if is_tried_in_real_time(each.clock, each.real)]
+        return run_scenarios("real" if lane == "again" else lane, scenarios)
 
     def _wait_for(self, lane: str, shared: Path) -> dict[str, Record]:
         """The records of a server, which some worker writes into a file for all of them.

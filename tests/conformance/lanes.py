@@ -26,10 +26,14 @@ from tests.conformance.world import World
 ClockName = Literal["real", "virtual"]
 RealServer = Literal["dev server", "dev server with low limits", "test server"]
 
+#: The lane that shows that the clock makes no difference: the wire lane again, but for those scenarios
+#: that ran on a virtual clock there.
+IN_REAL_TIME = "wire in real time"
+
 #: How many scenarios run at once. They mostly wait for timers of about a second, so this is more
 #: than the machine has cores, but few enough that none of them times out for want of one. The direct
 #: lane has neither threads nor sockets, and needs little of a core.
-_AT_ONCE = {"real": 12, "wire": 12, "direct": 30}
+_AT_ONCE = {"real": 12, "wire": 12, "direct": 30, IN_REAL_TIME: 12}
 
 #: Seconds after which a scenario is given up.
 _PATIENCE = 60
@@ -66,6 +70,11 @@ class Record:
     def from_json(data: Mapping[str, Any]) -> Record:
         """The record of this JSON data."""
         return Record(tuple(map(Observation.from_json, data["observations"])), data["error"])
+
+
+def is_tried_in_real_time(clock: ClockName, real: RealServer) -> bool:
+    """Whether a scenario runs on a virtual clock although it is not about skipped time."""
+    return clock == "virtual" and real != "test server"
 
 
 def run_scenarios(lane: str, scenarios: Sequence[Scenario]) -> dict[str, Record]:
@@ -131,17 +140,21 @@ async def _real_lane() -> AsyncIterator[Worlds]:
 
 
 @contextlib.asynccontextmanager
-async def _our_lane(lane: Literal["wire", "direct"]) -> AsyncIterator[Worlds]:
-    """A simulation for each scenario."""
+async def _our_lane(
+    lane: Literal["wire", "direct"], clock: ClockName | None = None
+) -> AsyncIterator[Worlds]:
+    """A simulation for each scenario, with the clock that it needs unless another is to be tried."""
 
     @contextlib.asynccontextmanager
     async def world(scenario: Scenario) -> AsyncIterator[World]:
         low = scenario.real == "dev server with low limits"
         async with timeskip.Simulation(
             lane=lane,
-            clock=scenario.clock,
+            clock=clock or scenario.clock,
             search_attributes=SEARCH_ATTRIBUTES,
             limits=LIMITS if low else timeskip.Limits(),
+            # Some scenarios change the code of workflows; what comes of it is what they are about.
+            auto_replay=False,
         ) as simulation:
             with simulation.expect_workflow_task_failures():
                 world = World(simulation.client, lane, simulation.sleep)
@@ -156,4 +169,5 @@ _LANES: dict[str, Callable[[], contextlib.AbstractAsyncContextManager[Worlds]]] 
     "real": _real_lane,
     "wire": lambda: _our_lane("wire"),
     "direct": lambda: _our_lane("direct"),
+    IN_REAL_TIME: lambda: _our_lane("wire", "real"),
 }

@@ -92,6 +92,7 @@ class World:
         self.workflows.update(options.get("workflows", ()))
         options.setdefault("task_queue", self.task_queue)
         options.setdefault("build_id", "conformance")
+        options.setdefault("identity", self.client.identity)
         options.setdefault("workflow_runner", UnsandboxedWorkflowRunner())
         async with Worker(self.client, **options) as worker:
             yield worker
