@@ -77,7 +77,13 @@ _FUNCTIONS = {
 
 _UNSEEDED = "random.Random()"
 
-_is_replaying = temporalio.workflow.unsafe.is_replaying.__code__
+_REPLAYING = {
+    function.__code__: f"workflow.unsafe.{function.__name__}"
+    for function in (
+        temporalio.workflow.unsafe.is_replaying,
+        temporalio.workflow.unsafe.is_replaying_history_events,
+    )
+}
 
 
 def kind_of_c_call(function: Any) -> Kind | None:
@@ -109,8 +115,8 @@ def kind_of_call(frame: FrameType) -> tuple[Kind, str] | None:
         return (Kind.RANDOM, _UNSEEDED) if unseeded else None
     if module == "platform" and not name.startswith("_"):
         return Kind.ENVIRONMENT, f"platform.{name}"
-    if code is _is_replaying:
-        return Kind.REPLAYING, "workflow.unsafe.is_replaying"
+    if code in _REPLAYING:
+        return Kind.REPLAYING, _REPLAYING[code]
     kind = _FUNCTIONS.get((module, name))
     if kind is None:
         return None

@@ -104,7 +104,7 @@ class Trace:
                 return
             if kind is Kind.REPLAYING:
                 return
-            if kind is not Kind.ENVIRONMENT:
+            if kind is not Kind.ENVIRONMENT and not name.endswith("()"):
                 name = nondeterminism_calls.name_of_function(frame)
             if module == "uuid":
                 kind = Kind.UUID

@@ -86,7 +86,8 @@ class ObservedMachines(WorkflowMachines):
             raise
         left = len(line) - len(self._sent)
         if left and (issued := self._issued.get(line[left - 1])) is not None:
-            issued.event = event
+            # A patch also leads to a search attribute, an accepted update to a result.
+            issued.event = issued.event or event
         return skips
 
     def _local_activity(self, event: HistoryEvent) -> tuple[Machine, int] | None:

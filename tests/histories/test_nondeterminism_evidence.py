@@ -1,0 +1,169 @@
+"""What counts as evidence: which calls, which sets, which state."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable
+from datetime import date, datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timeskip.histories.nondeterminism_calls import Kind
+from timeskip.histories.nondeterminism_state import fingerprint
+from timeskip.histories.nondeterminism_trace import Trace
+
+CALLS: dict[str, tuple[Callable[[], object], Kind]] = {
+    "random.random": (lambda: random.random(), Kind.RANDOM),
+    "random.choice": (lambda: random.choice("ab"), Kind.RANDOM),
+    "random.shuffle": (lambda: random.shuffle([1, 2]), Kind.RANDOM),
+    "random.Random()": (lambda: random.Random(), Kind.RANDOM),
+    "os.urandom": (lambda: os.urandom(1), Kind.RANDOM),
+    "uuid.uuid4": (lambda: uuid.uuid4(), Kind.UUID),
+    "uuid.uuid1": (lambda: uuid.uuid1(), Kind.UUID),
+    "time.time": (lambda: time.time(), Kind.CLOCK),
+    "time.monotonic_ns": (lambda: time.monotonic_ns(), Kind.CLOCK),
+    "datetime.now": (lambda: datetime.now(timezone.utc), Kind.CLOCK),
+    "datetime.today": (lambda: date.today(), Kind.CLOCK),  # noqa: DTZ011
+    "os.environ['HOME']": (lambda: os.environ.get("HOME"), Kind.ENVIRONMENT),
+    "open": (lambda: open(os.devnull).close(), Kind.FILES),
+    "os.getpid": (lambda: os.getpid(), Kind.PROCESS),
+    "id": (lambda: id(CALLS), Kind.IDENTITY),
+    "set.pop": (lambda: {"a", "b"}.pop(), Kind.SET_ORDER),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_call_is_evidence(name: str) -> None:
+    call, kind = CALLS[name]
+    trace = Trace()
+    with trace.watching():
+        call()
+    assert (kind, name) in [(source.kind, source.name) for source in trace.sources]
+    assert all(source.place.path == __file__ for source in trace.sources)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: random.Random(7).random(),
+        lambda: datetime(2024, 1, 1, tzinfo=timezone.utc).isoformat(),
+        lambda: {1, 2}.pop(),
+        lambda: uuid.UUID(int=7),
+        lambda: Path("a") / "b",
+        lambda: logging.getLogger("quiet").warning("told"),
+    ],
+)
+def test_call_is_no_evidence(call: Callable[[], object]) -> None:
+    trace = Trace()
+    with trace.watching():
+        call()
+    assert trace.sources == []
+
+
+class Basket:
+    def __init__(self) -> None:
+        self.items = {"tea", "cups"}
+
+
+SETS = """
+NAMES = {"a", "b"}
+BY_NAME = {"x": NAMES}
+
+class Basket:
+    items = NAMES
+
+    def chosen(self):
+        return set(self.items)
+
+def use(basket):
+    chosen = basket.chosen()
+    %s
+"""
+
+
+def sets_in(tmp_path: Path, statement: str) -> list[str]:
+    """The sets that are found where a line of code runs."""
+    file = tmp_path / "code_with_sets.py"
+    file.write_text(SETS % statement)
+    names: dict[str, Any] = {}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    trace = Trace()
+    with trace.watching():
+        names["use"](names["Basket"]())
+    return [source.name for source in trace.sources if source.kind is Kind.SET_ORDER]
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("for name in NAMES: pass", "NAMES"),
+        ("[name for name in basket.items]", "basket.items"),
+        ("list(chosen)", "chosen"),
+        ("[*chosen]", "chosen"),
+        ("tuple(NAMES | {'c'})", "NAMES | {'c'}"),
+        ("[name for name in basket.chosen()]", "basket.chosen()"),
+        ("''.join(BY_NAME['x'])", "BY_NAME['x']"),
+        ("list(enumerate(set('ab')))", "enumerate(set('ab'))"),
+        ("next(iter(NAMES.union('c')))", "iter(NAMES.union('c'))"),
+        ("for key in {'a': 1}.keys() - {'b'}: pass", "{'a': 1}.keys() - {'b'}"),
+        ("list(chosen if basket else ())", "chosen if basket else ()"),
+    ],
+)
+def test_set_is_seen_where_its_order_shows(tmp_path: Path, statement: str, name: str) -> None:
+    assert name in sets_in(tmp_path, statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "sorted(NAMES)",
+        "list({1, 2})",
+        "list(['a', 'b'])",
+        "'a' in NAMES",
+        "max(len(name) for name in NAMES)",
+        "{name for name in NAMES}",
+        "list({'a'})[:0] if False else sorted(name for name in chosen)",
+        "list(unknown) if False else 0",
+    ],
+)
+def test_set_is_not_seen_where_its_order_does_not_show(tmp_path: Path, statement: str) -> None:
+    found = sets_in(tmp_path, statement)
+    assert [name for name in found if name != "{'a'}"] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state["list"].append(1),
+        lambda state: state["dict"].update(a=2),
+        lambda state: state["set"].add(3),
+        lambda state: setattr(state["object"], "items", {"other"}),
+        lambda state: state["random"].random(),
+        lambda state: next(state["count"]),
+        lambda state: state.update(flag=True),
+        lambda state: state["nested"]["a"].append(0),
+    ],
+)
+def test_change_of_state_is_seen(change: Callable[[dict[str, Any]], object]) -> None:
+    state: dict[str, Any] = {
+        "list": [],
+        "dict": {"a": 1},
+        "set": {1, 2},
+        "object": Basket(),
+        "random": random.Random(1),
+        "count": itertools.count(),
+        "flag": False,
+        "nested": {"a": []},
+    }
+    before = {name: fingerprint(value) for name, value in state.items()}
+    same = {name: fingerprint(value) for name, value in state.items() if name != "count"}
+    assert same == {name: value for name, value in before.items() if name != "count"}
+    change(state)
+    assert {name: fingerprint(value) for name, value in state.items()} != before
