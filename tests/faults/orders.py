@@ -43,7 +43,8 @@ async def import_items(count: int) -> int:
         await asyncio.sleep(60)
         ledger.entries.append(f"item {done}")
         done += 1
-        activity.heartbeat(done)
+        if done < count:  # the SDK's core may leave out one that is followed by the end
+            activity.heartbeat(done)
     return done
 
 

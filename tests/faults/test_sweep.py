@@ -60,8 +60,6 @@ async def test_order_survives_every_crash(lane: LaneName) -> None:
 
 @pytest.mark.asyncio
 async def test_names_are_the_same_in_both_lanes() -> None:
-    """But for the last heartbeat: the SDK's core sends none that says the same as the end."""
     _, direct = await play("direct", "")
     _, wire = await play("wire", "")
-    told = {fault for fault in direct if "heartbeat" not in fault and "restart" not in fault}
-    assert told == {fault for fault in wire if "heartbeat" not in fault and "restart" not in fault}
+    assert set(direct) == set(wire)
