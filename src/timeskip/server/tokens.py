@@ -100,15 +100,16 @@ def parse_page(token: bytes, shape: tuple[type, ...]) -> tuple[object, ...]:
 
 
 def _encode(kind: str, *parts: str | int) -> bytes:
-    return _SEPARATOR.join([str(part).encode() for part in (kind, *parts)])
+    # The last part is empty: a token that has lost its end is none.
+    return _SEPARATOR.join([*(str(part).encode() for part in (kind, *parts)), b""])
 
 
 def _decode(kind: str, token: bytes, shape: tuple[type, ...]) -> list:  # type: ignore[type-arg]
-    name, *parts = token.split(_SEPARATOR)
-    if name == kind.encode() and len(parts) == len(shape):
+    *parts, end = token.split(_SEPARATOR)
+    if not end and len(parts) == len(shape) + 1 and parts[0] == kind.encode():
         with contextlib.suppress(ValueError):  # anybody may send anything
             return [
                 int(part) if wanted is int else part.decode()
-                for part, wanted in zip(parts, shape, strict=True)
+                for part, wanted in zip(parts[1:], shape, strict=True)
             ]
     raise invalid_argument("Error deserializing task token.")
