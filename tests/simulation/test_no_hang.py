@@ -17,6 +17,7 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import RetryPolicy
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from timeskip import (
     ActivityNotRegistered,
@@ -455,8 +456,6 @@ async def test_signal_that_never_comes_is_told_with_the_await(sim: Simulation) -
 async def test_every_task_of_a_workflow_is_told(sim: Simulation, sandboxed: bool) -> None:
     runner: dict[str, Any] = {}
     if not sandboxed:
-        from temporalio.worker import UnsandboxedWorkflowRunner
-
         runner["workflow_runner"] = UnsandboxedWorkflowRunner()
     async with sim.worker(workflows=WORKFLOWS, **runner):
         with pytest.raises(SimulationStuck) as told:
@@ -506,7 +505,7 @@ async def test_result_after_the_worker_is_gone_is_told(sim: Simulation) -> None:
 
 async def test_workflow_task_that_the_stopping_worker_lost_is_told(sim: Simulation) -> None:
     for number in range(10):
-        async with sim.worker(workflows=WORKFLOWS):
+        async with sim.worker(workflows=[Calls], workflow_runner=UnsandboxedWorkflowRunner()):
             handle = await start(sim, Calls.run, "charge", id=f"order-{number}")
         with pytest.raises(SimulationStuck, match="whose worker has stopped"):
             await handle.result()
