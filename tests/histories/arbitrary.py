@@ -94,7 +94,8 @@ def attributes(message: Message, path: tuple[FieldDescriptor, ...] = ()) -> Iter
         if isinstance(value, Message):
             yield from attributes(value, inner)
         elif isinstance(value, Mapping):
-            for item in value.values():
+            # A map has no order of its own.
+            for _, item in sorted(value.items()):
                 if isinstance(item, Message):
                     yield from attributes(item, inner)
         elif field.is_repeated:

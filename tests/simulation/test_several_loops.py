@@ -199,7 +199,7 @@ def test_workflow_goes_on_with_the_next_loop(sim: Simulation) -> None:
 
     async def end() -> list[str]:
         async with sim.worker(workflows=[Inbox]):
-            handle = sim.client.get_workflow_handle_for(Inbox.run, "inbox")
+            handle = sim.client.get_workflow_handle("inbox")
             await handle.signal(Inbox.post, "end")
             return [message for message, _ in await handle.result()]
 
