@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help:
 	@echo "make demo      run the example workflows' tests and show the time that they skipped"
-	@echo "make test      the tests but for the slow ones, with branch coverage"
+	@echo "make test      the tests but for the slow ones, on up to four cores, with branch coverage"
 	@echo "make test-all  all tests, with the oldest and the newest temporalio and Python supported"
 	@echo "make lint      ruff and mypy --strict"
 	@echo "make bench     compare with the Java test server; ARGS='--parts sequence,crowds ...'"
@@ -24,7 +24,7 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not slow" $(ARGS)
+	$(BIN)/coverage run -m pytest -n auto --maxprocesses 4 -m "not slow" $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
