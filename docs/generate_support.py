@@ -54,6 +54,7 @@ GROUPS = {
         "buffered_events",
         "build_ids",
         "commands",
+        "dispatch_rates",
         "ending_runs",
         "history_pages",
         "matching",

@@ -39,9 +39,6 @@ REASONS: Mapping[str, str] = {
     "RespondWorkflowTaskCompletedRequest.deployment_options": VERSIONS,
     "RespondWorkflowTaskFailedRequest.deployment": PRERELEASE,
     "RespondWorkflowTaskFailedRequest.deployment_options": VERSIONS,
-    "PollActivityTaskQueueRequest.task_queue_metadata": (
-        "tasks are given out at once, however few a worker wants in a second"
-    ),
     "PollActivityTaskQueueRequest.deployment_options": VERSIONS,
     "RespondActivityTaskCompletedRequest.deployment": PRERELEASE,
     "RespondActivityTaskCompletedRequest.deployment_options": VERSIONS,
@@ -103,7 +100,6 @@ PARTS: Mapping[str, str] = {
     "EventGroupMarker.InboundEvent.*": NOTHING,
     "EventGroupMarker.InboundUpdate.*": NOTHING,
     "EventGroupMarker.Label.*": NOTHING,
-    "TaskQueueMetadata.*": REASONS["PollActivityTaskQueueRequest.task_queue_metadata"],
     "TaskQueueVersionSelection.*": ENHANCED,
     "EnvironmentInfo.*": HEARTBEATS,
     "EnvironmentInfo.Platform.*": HEARTBEATS,

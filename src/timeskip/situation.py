@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import RateLimitSource, TaskQueueType
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest
 
 from timeskip.activity_time import ActivityTime, RunningAttempt
@@ -180,8 +180,13 @@ class Situation:
             return f"its activity {_name(activity)} is paused{_by(activity.pause)}"
         if activity.run.is_paused:
             return f"its activity {_name(activity)} waits for the end of the pause"
-        queue = self._queue(activity.scheduled.task_queue.name, _ACTIVITY)
-        return f"its activity {_name(activity)} waits on {queue}"
+        name = activity.scheduled.task_queue.name
+        told = f"its activity {_name(activity)} waits on {self._queue(name, _ACTIVITY)}"
+        cluster = self.keeper.service.cluster
+        queue = cluster.queues.existing(activity.run.namespace.name, name, _ACTIVITY)
+        if queue is not None and queue.rate.source == RateLimitSource.RATE_LIMIT_SOURCE_WORKER:
+            told += f", of which workers want at most {queue.rate.per_second:g} tasks a second"
+        return told
 
     def _queue(self, name: str, kind: int) -> str:
         """A task queue with the reason why nobody takes its tasks, if there is one."""

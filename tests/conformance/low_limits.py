@@ -38,4 +38,8 @@ DYNAMIC_CONFIG = (
     f"history.maximumBufferedEventsSizeInBytes={LIMITS.buffered_bytes}",
     f"limit.mutableStateSize.error={LIMITS.state_bytes}",
     "limit.mutableStateSize.warn=1000",
+    # One that keeps to the rates which workers ask for, and that may do as much as four.
+    "matching.numTaskqueueReadPartitions=1",
+    "matching.numTaskqueueWritePartitions=1",
+    "admin.matchingNamespaceTaskqueueToPartitionDispatchRate=4000",
 )

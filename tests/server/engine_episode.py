@@ -77,6 +77,8 @@ _MOVES: dict[Move, int] = {}
 
 _OUTCOMES = ("RespondActivityTaskCompleted", "RespondActivityTaskFailed")
 _REPORTS = (*_OUTCOMES, "RespondActivityTaskCanceled", "RecordActivityTaskHeartbeat")
+#: Of activities a second; the last one is more than a queue may have.
+_RATES = (-1.0, 0.0, 0.01, 1.0, 2.5, 5_000.0)
 _TASK_ANSWERS = (
     *_REPORTS,
     "RespondWorkflowTaskCompleted",
@@ -408,6 +410,8 @@ class Episode:
             task_queue=self.make.task_queue(),
             identity=self.make.one_of(IDENTITIES),
         )
+        if self.make.sometimes(0.3):
+            request.task_queue_metadata.max_tasks_per_second.value = self.make.one_of(_RATES)
         self.send("PollActivityTaskQueue", request)
 
     @move(8)

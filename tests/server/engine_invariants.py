@@ -212,8 +212,16 @@ class EngineInvariants:
 
     def _check_matching(self) -> None:
         for queue in self._cluster.queues:
-            if queue.polls:
-                assert not any(map(is_valid, queue.tasks)), "a poller and a task do not meet"
+            if not queue.polls or not any(map(is_valid, queue.tasks)):
+                continue
+            ready = queue.rate.ready
+            assert not queue.rate.allows(self._driver.clock.now()), (
+                "a poller and a task do not meet"
+            )
+            if ready is not None:
+                assert queue.next_dispatch is not None
+                assert _is_live(queue.next_dispatch), "a poller and a task will not meet"
+                assert queue.next_dispatch.when == ready
 
 
 def _is_live(due: DueTime | None) -> bool:

@@ -438,6 +438,8 @@ class TimeKeeper:
         ends: list[float] = []
         still_waiting: dict[Task, _Waiting] = {}
         for queue in self.service.cluster.queues.waiting():
+            if queue.polls:
+                continue  # its tasks wait for their time: the rate is what keeps them
             is_served = queue.name in self.expected_pollers or (
                 self.will_poll is not None and self.will_poll(queue)
             )

@@ -12,8 +12,9 @@ from temporalio.api.common.v1 import WorkerVersionCapabilities
 from temporalio.api.deployment.v1 import WorkerDeploymentOptions
 from temporalio.api.enums.v1 import TaskQueueType
 
-from timeskip.clock import SECOND, Nanoseconds
+from timeskip.clock import SECOND, DueTime, Nanoseconds
 from timeskip.server.calls import Call
+from timeskip.server.dispatch_rates import DispatchRate
 
 if TYPE_CHECKING:
     from timeskip.server.cluster import Cluster
@@ -43,13 +44,24 @@ class PollerInfo:
     last_access: Nanoseconds
     version: WorkerVersionCapabilities | None = None
     deployment: WorkerDeploymentOptions | None = None
-    rate_per_second: float = 100_000.0
+    #: How many tasks a second it wants, if it says so.
+    rate_per_second: float | None = None
 
 
 class TaskQueue:
     """First in, first out on both sides, unless the cluster chooses otherwise."""
 
-    __slots__ = ("kind", "name", "namespace", "pollers", "polls", "shut_down", "tasks")
+    __slots__ = (
+        "kind",
+        "name",
+        "namespace",
+        "next_dispatch",
+        "pollers",
+        "polls",
+        "rate",
+        "shut_down",
+        "tasks",
+    )
 
     def __init__(self, namespace: str, name: str, kind: TaskQueueType.ValueType) -> None:
         self.namespace = namespace
@@ -59,9 +71,17 @@ class TaskQueue:
         self.polls: dict[Call, None] = {}
         self.pollers: dict[str, PollerInfo] = {}
         self.shut_down = False
+        self.rate = DispatchRate()
+        #: When a task will be given to a poll that waits for one, if the rate is what keeps it.
+        self.next_dispatch: DueTime | None = None
 
     def last_polled(self) -> Nanoseconds | None:
         return max((poller.last_access for poller in self.pollers.values()), default=None)
+
+    def forget_workers(self) -> None:
+        """Nobody is known to have polled, nor to have asked for a rate."""
+        self.pollers.clear()
+        self.rate = DispatchRate()
 
 
 class TaskQueues:
@@ -103,12 +123,14 @@ class TaskQueues:
     def poll(self, queue: TaskQueue, call: Call, worker: PollerInfo) -> None:
         """Let `call` of this worker wait for a task of `queue`."""
         queue.pollers[worker.identity] = worker
+        queue.rate.ask(worker.rate_per_second, self._cluster.clock.now())
         queue.shut_down = False
         queue.polls[call] = None
         self._matchable[queue] = None
 
     def forget_poll(self, queue: TaskQueue, call: Call) -> None:
         queue.polls.pop(call, None)
+        self._matchable[queue] = None
 
     def has_sticky_worker(self, queue: TaskQueue) -> bool:
         """Whether the worker behind a sticky queue is still there."""
@@ -120,15 +142,30 @@ class TaskQueues:
         return last is not None and self._cluster.clock.now() - last < STICKY_WORKER_GONE
 
     def match(self) -> None:
-        """Give tasks to pollers until one side of each queue is empty."""
+        """Give tasks to pollers until one side of each queue is empty, or its rate is reached."""
         choices = self._cluster.choices
+        now = self._cluster.clock.now()
         while self._matchable:
             queue = next(iter(self._matchable))
             del self._matchable[queue]
-            while queue.tasks and queue.polls:
+            while queue.tasks and queue.polls and queue.rate.allows(now):
                 poll = next(islice(queue.polls, choices.one_of(len(queue.polls)), None))
                 place = choices.one_of(len(queue.tasks))
                 task = queue.tasks[place]
                 del queue.tasks[place]
                 if task.dispatch(poll):
                     queue.polls.pop(poll, None)
+                    queue.rate.spend(now)
+            self._await_next_dispatch(queue)
+
+    def _await_next_dispatch(self, queue: TaskQueue) -> None:
+        ready = queue.rate.ready if queue.tasks and queue.polls else None
+        if queue.next_dispatch is not None:
+            if queue.next_dispatch.when == ready and not queue.next_dispatch.cancelled:
+                return
+            queue.next_dispatch.cancel()
+            queue.next_dispatch = None
+        if ready is not None:
+            queue.next_dispatch = self._cluster.clock.schedule(
+                ready, lambda: self._matchable.update({queue: None})
+            )

@@ -84,11 +84,17 @@ def _poll(
 
 def _worker(cluster: Cluster, request: PollRequest) -> PollerInfo:
     version, deployment = request.worker_version_capabilities, request.deployment_options
+    rate = None
+    if isinstance(request, PollActivityTaskQueueRequest):
+        metadata = request.task_queue_metadata
+        if metadata.HasField("max_tasks_per_second"):
+            rate = metadata.max_tasks_per_second.value
     return PollerInfo(
         request.identity,
         cluster.clock.now(),
         version if request.HasField("worker_version_capabilities") else None,
         deployment if request.HasField("deployment_options") else None,
+        rate,
     )
 
 

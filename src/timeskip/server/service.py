@@ -117,7 +117,7 @@ class Service:
         """
         self._end_calls(error)
         for queue in self.cluster.queues:
-            queue.pollers.clear()
+            queue.forget_workers()
         self._settle()
 
     def _end_calls(self, error: ServiceError) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from temporalio.api.enums.v1 import (
     DescribeTaskQueueMode,
-    RateLimitSource,
     TaskQueueKind,
     TaskQueueType,
 )
@@ -24,11 +23,13 @@ from temporalio.api.workflowservice.v1 import (
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.describe import GO_ZERO_TIME
+from timeskip.server.dispatch_rates import DispatchRate
 from timeskip.server.matching import TaskQueue
 from timeskip.server.rpcs import rpc
 from timeskip.server.validation.polls import validate_describe_task_queue
 
-_RATE_LIMIT = 4000.0
+#: What a worker that asks for no rate is shown with.
+_ANY_RATE = 100_000.0
 _DEFAULT_PRIORITY_KEY = 3
 _UNVERSIONED = "__unversioned__"
 
@@ -43,10 +44,11 @@ def describe_task_queue(
         return _enhanced(cluster, namespace.name, request)
     kind = request.task_queue_type or TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     queue = cluster.queues.existing(namespace.name, request.task_queue.name, kind)
+    rate = queue.rate if queue else DispatchRate()
     response = DescribeTaskQueueResponse(
         effective_rate_limit=DescribeTaskQueueResponse.EffectiveRateLimit(
-            requests_per_second=_RATE_LIMIT,
-            rate_limit_source=RateLimitSource.RATE_LIMIT_SOURCE_SYSTEM,
+            requests_per_second=rate.per_second,
+            rate_limit_source=rate.source,
         ),
         pollers=_pollers(queue),
     )
@@ -61,7 +63,7 @@ def describe_task_queue(
         response.task_queue_status.CopyFrom(
             TaskQueueStatus(
                 backlog_count_hint=len(queue.tasks) if queue else 0,
-                rate_per_second=_RATE_LIMIT,
+                rate_per_second=rate.per_second,
                 task_id_block=TaskIdBlock(start_id=1, end_id=100_000),
             )
         )
@@ -95,7 +97,9 @@ def _pollers(queue: TaskQueue | None) -> list[PollerInfo]:
     for poller in queue.pollers.values() if queue else ():
         info = PollerInfo(
             identity=poller.identity,
-            rate_per_second=poller.rate_per_second,
+            rate_per_second=(
+                _ANY_RATE if poller.rate_per_second is None else poller.rate_per_second
+            ),
             worker_version_capabilities=poller.version,
             deployment_options=poller.deployment,
         )

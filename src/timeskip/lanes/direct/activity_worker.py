@@ -156,6 +156,9 @@ class ActivityWorker:
         Commands for whose activities there is no slot are changed to say so.
         """
         permits: list[Permit[ActivitySlotInfo]] = []
+        settings = self._settings
+        # Activities that come back so would not count against the rate of the queue.
+        is_free = not (settings.queue_tasks_per_second or 0) > 0
         for command in commands:
             if command.command_type != CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
                 continue
@@ -164,10 +167,11 @@ class ActivityWorker:
                 continue
             permit = None
             if (
-                self._settings.polls
+                settings.polls
+                and is_free
                 and not self._stopping
                 and attributes.task_queue.name == self._identity.task_queue
-                and len(permits) < self._settings.max_eager_per_task
+                and len(permits) < settings.max_eager_per_task
             ):
                 permit = self._slots.try_reserve()
             if permit is None:

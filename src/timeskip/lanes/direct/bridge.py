@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -186,10 +187,15 @@ class DirectBridge:
 
 
 def _activity_settings(config: WorkerConfig) -> ActivitySettings:
+    rate = config.max_activities_per_second
+    if rate is not None and not sys.float_info.min <= rate <= sys.float_info.max:
+        raise ValueError(
+            "Invalid worker config: `max_worker_activities_per_second` must be positive and nonzero"
+        )
     return ActivitySettings(
         polls=config.task_types.enable_remote_activities and not config.no_remote_activities,
         max_eager_per_task=config.max_eager_activity_reservations_per_workflow_task,
-        tasks_per_second=config.max_activities_per_second,
+        tasks_per_second=rate,
         queue_tasks_per_second=config.max_task_queue_activities_per_second,
         longest_throttle=config.max_heartbeat_throttle_interval_millis * _MILLISECOND,
         default_throttle=config.default_heartbeat_throttle_interval_millis * _MILLISECOND,
