@@ -30,12 +30,15 @@ def _is_marked(value: object) -> bool:
 
 @contextmanager
 def of_test(item: pytest.Item) -> Iterator[None]:
-    """Within the block the hooks of the `conftest.py` files above the test are called."""
+    """Within the block the hooks of the `conftest.py` files above the test are called.
+
+    The tests of a sweep run within the protocol of its baseline, whose block this is.
+    """
     folders = set(item.path.parents)
     conftests = [
         conftest
         for conftest in item.config.stash.get(_CONFTESTS, [])
-        if Path(str(conftest.__file__)).parent in folders
+        if Path(str(conftest.__file__)).parent in folders and not plugins().is_registered(conftest)
     ]
     for conftest in conftests:
         plugins().register(conftest, name=conftest.__file__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_timeskip import (
     async_tests,
     comparisons,
     conftest_hooks,
+    crash_sweeps,
     fault_plans,
     golden_histories,
     replays,
@@ -43,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Seed of the `sim` fixture's simulations; a failing test prints the one it used.",
     )
     fault_plans.add_options(group)
+    crash_sweeps.add_options(group)
     golden_histories.add_options(parser, group)
     replays.add_options(parser, group)
     parser.addini("timeskip_lane", "Default of --timeskip-lane.", default="direct")
@@ -76,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     timeskip.install(frozen_time=config.getini("timeskip_frozen_time"))
     fault_plans.configure(config)
+    crash_sweeps.configure(config)
     golden_histories.configure(config)
     config.pluginmanager.register(_Conftests(config))
 
@@ -133,6 +137,7 @@ def sim(request: pytest.FixtureRequest) -> Iterator[timeskip.Simulation]:
     request.node.stash[_IS_REPLAYED] = options.pop("auto_replay")
     with timeskip.Simulation(**options, auto_replay=False) as simulation:
         request.node.stash[_SIMULATION] = simulation
+        crash_sweeps.begin(request, simulation)
         fault_plans.begin(request, simulation)
         yield simulation
         simulation.check()
@@ -185,8 +190,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     if simulation is None:
         return
     fault_plans.check(simulation)
-    if item.stash[_IS_REPLAYED]:
-        replays.check(simulation)
+    replay = partial(replays.check, simulation) if item.stash[_IS_REPLAYED] else None
+    crash_sweeps.check(item, simulation, replay)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,8 +25,9 @@ with unsafe.imports_passed_through():
         WorkflowTaskFailed,
     )
     from timeskip.installation import install, uninstall
+    from timeskip.run_records import RunRecord
     from timeskip.server.limits import Limits
-    from timeskip.simulation import RunRecord, Simulation
+    from timeskip.simulation import Simulation
     from timeskip.stall import debugger_entered, debugger_left
 
 __all__ = [

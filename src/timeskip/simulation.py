@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -52,6 +51,7 @@ from timeskip.lanes.selection import LaneName, select
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
 from timeskip.replays import Replays
+from timeskip.run_records import RunRecord
 from timeskip.server.calls import Answer
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.limits import Limits
@@ -70,17 +70,6 @@ DEFAULT_TASK_QUEUE = "timeskip"
 
 #: Real seconds between two looks at a condition while time is real.
 _REAL_STEP = 0.005
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """A run as the service remembers it. `history` is complete up to now."""
-
-    workflow_id: str
-    run_id: str
-    workflow_type: str
-    status: temporalio.client.WorkflowExecutionStatus
-    history: History
 
 
 class Simulation(WorkflowEnvironment):
@@ -352,6 +341,7 @@ class Simulation(WorkflowEnvironment):
                     if run.is_open
                     else temporalio.client.WorkflowExecutionStatus(run.status),
                     History(events=run.history.events),
+                    self._workers.ledger.places.get(run.run_id, {}),
                 )
                 for run in server.service.cluster.runs.values()
             ]

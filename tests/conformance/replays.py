@@ -8,7 +8,7 @@ import temporalio.workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from timeskip.simulation import RunRecord
+from timeskip import RunRecord
 
 
 class HistoryRefusedError(AssertionError):

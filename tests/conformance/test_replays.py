@@ -7,8 +7,7 @@ from temporalio import workflow
 
 from tests.conformance import orders
 from tests.conformance.replays import HistoryRefusedError, require_replayable
-from timeskip import Simulation
-from timeskip.simulation import RunRecord
+from timeskip import RunRecord, Simulation
 
 
 @workflow.defn(name="Greeting")

@@ -1,0 +1,71 @@
+"""The lines of a workflow's code that a crash point is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+
+from temporalio.api.history.v1 import HistoryEvent
+
+from timeskip.faults.crash_points import CrashPoint
+from timeskip.fuzzing.endings import RunLike
+from timeskip.histories.replay_commands import Place, key_of_event
+from timeskip.lanes.direct import local_activity_markers
+
+_CALL = re.compile(r"@(\d+)#\d+(?::|$)")
+
+
+def lines_of(point: CrashPoint, runs: Sequence[RunLike]) -> Iterator[Place]:
+    """Where an activity was called, or what a workflow task has asked for; else nothing."""
+    run = next((run for run in runs if run.run_id == point.run_id), None)
+    if run is None:
+        return
+    for event in _events(point, run.history.events):
+        key = key_of_event(event)
+        place = run.places.get(key) if key is not None else None
+        if place is not None:
+            yield place
+
+
+def _events(point: CrashPoint, events: Sequence[HistoryEvent]) -> list[HistoryEvent]:
+    """The events of the commands in question."""
+    if point.kind in ("activity", "heartbeat", "local-activity"):
+        called = [event for event in events if _activity_of(event) == point.subject]
+        # A local activity leaves its marker only when it has ended, and is told apart by time.
+        if point.kind == "local-activity":
+            return called
+        number = _CALL.search(point.id)
+        nth = int(number[1]) if number else 1
+        return called[nth - 1 : nth]
+    if point.kind in ("workflow-task", "update"):
+        return _commands(point, events)
+    return []
+
+
+def _activity_of(event: HistoryEvent) -> str:
+    if event.HasField("activity_task_scheduled_event_attributes"):
+        return event.activity_task_scheduled_event_attributes.activity_type.name
+    if local_activity_markers.is_marker(event):
+        return local_activity_markers.read(event).activity_type
+    return ""
+
+
+def _commands(point: CrashPoint, events: Sequence[HistoryEvent]) -> list[HistoryEvent]:
+    """What follows on the end of the point's workflow task, up to the beginning of the next."""
+    ends = [
+        index
+        for index, event in enumerate(events)
+        if event.HasField("workflow_task_completed_event_attributes")
+    ]
+    before = point.moment.startswith("before-")
+    found = [end for end in ends if (end >= point.event_id) == before]
+    if not found:
+        return []
+    end = found[0] if before else found[-1]
+    return list(
+        takewhile(
+            lambda event: not event.HasField("workflow_task_started_event_attributes"),
+            events[end + 1 :],
+        )
+    )

@@ -1,0 +1,298 @@
+"""Sweeps: a test for each place at which a worker can die."""
+
+from __future__ import annotations
+
+import pytest
+
+_WORKFLOW = """
+import asyncio
+import pytest
+from datetime import timedelta
+from temporalio import activity, workflow
+
+charges = []
+
+
+@activity.defn
+async def charge_card(order: str) -> str:
+    {guard}
+    charges.append(order)
+    return "receipt"
+
+
+@workflow.defn(sandboxed=False)
+class Order:
+    @workflow.run
+    async def run(self, order: str) -> str:
+        receipt = await workflow.execute_activity(
+            charge_card, order, start_to_close_timeout=timedelta(minutes=1)
+        )
+        await asyncio.sleep(60)
+        return receipt
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_charged():
+    charges.clear()
+
+
+async def play(sim):
+    async with sim.worker(workflows=[Order], activities=[charge_card]):
+        return await sim.client.execute_workflow(
+            Order.run, "o-1", id="order-1", task_queue=sim.task_queue
+        )
+"""
+
+_IDEMPOTENT = "if order in charges: return 'receipt'"
+_NAIVE = "pass"
+
+_TEST = """
+@pytest.mark.crash_sweep{marker}
+async def test_order(sim):
+    assert await play(sim) == "receipt"
+    assert charges == ["o-1"]
+"""
+
+_PLAYED = """
+@pytest.mark.crash_sweep{marker}
+async def test_order(sim):
+    await play(sim)
+"""
+
+_METHOD = """
+class TestShop:
+    @pytest.mark.asyncio
+    async def test_order(self, sim):
+        assert not vars(self)
+        self.used = True
+        await play(sim)
+"""
+
+_CHARGED_TWICE = "test_order[[]activity:charge_card#1:before-report]"
+
+
+def write(
+    project: pytest.Pytester, guard: str = _IDEMPOTENT, marker: str = "", test: str = _TEST
+) -> None:
+    project.makepyfile(test_shop=_WORKFLOW.format(guard=guard) + test.format(marker=marker))
+
+
+@pytest.mark.parametrize("lane", ["direct", "wire"])
+def test_sweep_goes_through_every_place(project: pytest.Pytester, lane: str) -> None:
+    write(project, marker='("activity", "workflow-task", "sticky-cache")')
+    result = project.runpytest_subprocess("-v", "-p", "no:xdist", f"--timeskip-lane={lane}")
+    result.assert_outcomes(passed=1 + 2 + 3 * 2 + 2)
+    result.stdout.fnmatch_lines(
+        [
+            "test_shop.py::test_order PASSED*",
+            "test_shop.py::test_order[[]workflow-task:order-1:1:before-report] PASSED*",
+            f"test_shop.py::{_CHARGED_TWICE} PASSED*",
+            "test_shop.py::test_order[[]*:after-report] PASSED*100%*",
+        ]
+    )
+
+
+def test_every_kind_of_place_is_swept_by_default(project: pytest.Pytester) -> None:
+    write(project)
+    result = project.runpytest_subprocess("-v")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*::test_order[[]server-restart:1] PASSED*"])
+
+
+def test_worker_that_dies_before_its_report_charges_twice(project: pytest.Pytester) -> None:
+    write(project, _NAIVE, '("activity")')
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*assert [[]'o-1', 'o-1'] == [[]'o-1']",
+            "*--timeskip-faults='kill-worker at activity:order-1/charge_card#1:before-report'",
+            f"FAILED test_shop.py::{_CHARGED_TWICE}*",
+        ]
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_one_place_is_run_again_by_its_id(
+    project: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    write(project, _NAIVE)
+    result = project.runpytest_subprocess(
+        "test_shop.py::test_order[activity:charge_card#1:before-report]", *options
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"FAILED test_shop.py::{_CHARGED_TWICE}*"])
+
+
+def test_last_failed_places_are_run_again(project: pytest.Pytester) -> None:
+    write(project, _NAIVE, '("activity")')
+    project.runpytest_subprocess().assert_outcomes(passed=2, failed=1)
+    project.runpytest_subprocess("--lf").assert_outcomes(failed=1)
+    write(project, _IDEMPOTENT, '("activity")')
+    project.runpytest_subprocess("--lf").assert_outcomes(passed=1)
+
+
+def test_place_that_is_gone_names_those_that_are_like_it(project: pytest.Pytester) -> None:
+    write(project)
+    result = project.runpytest_subprocess(
+        "test_shop.py::test_order[activity:charge#1:before-report]"
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*there is no crash point activity:charge#1:before-report*", "*  activity:charge_card#1:*"]
+    )
+
+
+def test_sweep_ends_at_the_first_failure_if_asked_to(project: pytest.Pytester) -> None:
+    write(project, _NAIVE, '("activity", "sticky-cache")')
+    result = project.runpytest_subprocess("-x")
+    result.assert_outcomes(passed=3, failed=1)
+
+
+def test_sweep_of_a_test_that_fails_anyway_is_not_made(project: pytest.Pytester) -> None:
+    write(
+        project, test="\n@pytest.mark.crash_sweep\nasync def test_fails(sim):\n    assert False\n"
+    )
+    project.runpytest_subprocess().assert_outcomes(failed=1)
+    result = project.runpytest_subprocess("test_shop.py::test_fails[activity:charge_card#1]")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["FAILED test_shop.py::test_fails - assert False"])
+
+
+def test_sweeps_are_reported_one_by_one_under_xdist(project: pytest.Pytester) -> None:
+    write(project, _NAIVE, '("activity")')
+    result = project.runpytest_subprocess("-n", "2", "-v")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines([f"*FAILED*{_CHARGED_TWICE}*"])
+
+
+@pytest.mark.parametrize("selection", ["activity:charge_card", "workflow=Order activity"])
+def test_option_selects_places(project: pytest.Pytester, selection: str) -> None:
+    write(project)
+    project.runpytest_subprocess(f"--timeskip-sweep={selection}").assert_outcomes(passed=3)
+    project.runpytest_subprocess("--timeskip-sweep=workflow=Other").assert_outcomes(passed=1)
+
+
+def test_line_selects_places(project: pytest.Pytester) -> None:
+    write(project)
+    lines = (project.path / "test_shop.py").read_text().splitlines()
+    called = 1 + next(number for number, line in enumerate(lines) if "execute_activity" in line)
+    result = project.runpytest_subprocess(
+        "-v", f"--timeskip-sweep=line=test_shop.py:{called}-{called + 1}"
+    )
+    result.assert_outcomes(passed=1 + 2 + 2)
+    result.stdout.fnmatch_lines(
+        [
+            "*[[]workflow-task:order-1:1:before-report] PASSED*",
+            "*[[]workflow-task:order-1:1:after-report] PASSED*",
+            "*[[]activity:charge_card#1:before-start] PASSED*",
+            "*[[]activity:charge_card#1:before-report] PASSED*",
+        ]
+    )
+
+
+def test_marker_that_selects_nothing_is_a_failure(project: pytest.Pytester) -> None:
+    write(project, marker='("activity:ship")')
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*there is no crash point for the sweep in:"])
+
+
+def test_workflow_that_ends_otherwise_fails_the_sweep(project: pytest.Pytester) -> None:
+    write(
+        project,
+        "if charges: return 'charged before'",
+        '("activity")',
+        _PLAYED,
+    )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*Workflow 'order-1' ended otherwise than without the crash.",
+            '*expected: "receipt"',
+            '*actual:   "charged before"',
+        ]
+    )
+
+
+def test_history_that_only_a_crash_leaves_is_replayed(project: pytest.Pytester) -> None:
+    write(project, "if activity.info().attempt > 1: return 'again'", '("activity")', _PLAYED)
+    module = project.path / "test_shop.py"
+    module.write_text(
+        module.read_text().replace(
+            "        return receipt",
+            "        if receipt == 'again' and 'slept' not in charges:\n"
+            "            charges.append('slept')\n"
+            "            await asyncio.sleep(1)\n"
+            "        return 'receipt'",
+        )
+    )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*Order.run*"])
+
+
+@pytest.mark.parametrize("options", [("-p", "no:asyncio"), ("--asyncio-mode=auto",)])
+def test_async_plugins_run_sweeps(project: pytest.Pytester, options: tuple[str, ...]) -> None:
+    write(project, marker='("activity")')
+    project.runpytest_subprocess(*options).assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "@pytest.mark.anyio\nasync def test_order(sim, anyio_backend_name):\n    await play(sim)\n",
+        "@pytest.mark.asyncio\nasync def test_order(sim):\n    await play(sim)\n",
+        "def test_order(sim):\n    sim.run(play(sim))\n",
+        _METHOD,
+    ],
+)
+def test_sweeps_of_all_styles(project: pytest.Pytester, test: str) -> None:
+    fixture = "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
+    write(project, test=f"{fixture}\npytestmark = pytest.mark.crash_sweep('activity')\n{test}")
+    project.runpytest_subprocess().assert_outcomes(passed=3)
+
+
+def test_parametrised_test_has_a_sweep_for_each(project: pytest.Pytester) -> None:
+    write(
+        project,
+        test=(
+            "\n@pytest.mark.crash_sweep('activity')\n@pytest.mark.parametrize('n', [1, 2])\n"
+            "async def test_order(sim, n):\n    await play(sim)\n"
+        ),
+    )
+    result = project.runpytest_subprocess("-v")
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines(["*::test_order[[]2-activity:charge_card#1:before-start] PASSED*"])
+    project.runpytest_subprocess(
+        "test_shop.py::test_order[2-activity:charge_card#1:before-start]"
+    ).assert_outcomes(passed=1)
+
+
+def test_fixtures_of_the_module_are_set_up_once(project: pytest.Pytester) -> None:
+    write(
+        project,
+        test=(
+            "\nset_up = []\n@pytest.fixture(scope='module', autouse=True)\ndef module():\n"
+            "    set_up.append(1)\n    yield\n    assert set_up == [1]\n\n"
+            "@pytest.mark.crash_sweep('activity')\nasync def test_order(sim):\n    await play(sim)\n"
+            "\ndef test_after():\n    pass\n"
+        ),
+    )
+    project.makepyfile(test_zoo="def test_zoo():\n    pass\n")
+    project.runpytest_subprocess().assert_outcomes(passed=5)
+
+
+def test_plan_on_the_command_line_is_played_alone(project: pytest.Pytester) -> None:
+    write(project)
+    project.runpytest_subprocess(
+        "--timeskip-faults=kill-worker at activity:charge_card#1:before-report"
+    ).assert_outcomes(passed=1)
+
+
+def test_sweep_needs_a_simulation(project: pytest.Pytester) -> None:
+    write(project, test="\n@pytest.mark.crash_sweep\ndef test_nothing():\n    pass\n")
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*crash_sweep needs the fixture `sim`*"])
