@@ -62,6 +62,10 @@ def configure(config: pytest.Config) -> None:
         "crash_sweep(*patterns, workflow=..., line=..., same_results=True, same_histories=False): runs "
         "the test once more for each place at which a worker can die.",
     )
+    try:
+        Selection.parse(config.getoption("--timeskip-sweep") or "")
+    except timeskip.FaultPlanError as error:
+        raise pytest.UsageError(f"--timeskip-sweep: {error}") from None
     config.pluginmanager.register(_CrashSweeps(config))
 
 
@@ -125,6 +129,12 @@ class _CrashSweeps:
         made = yield
         for item in list(made) if isinstance(made, list) else ():
             if isinstance(item, pytest.Function) and _is_swept(item):
+                try:
+                    _sweep_of(item)
+                except (timeskip.FaultPlanError, TypeError) as error:
+                    raise pytest.Collector.CollectError(
+                        f"{item.name}: crash_sweep: {error}"
+                    ) from None
                 made += [_copy(item, name) for name in self._asked_for(item)]
         return made
 

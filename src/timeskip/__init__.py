@@ -24,8 +24,8 @@ with unsafe.imports_passed_through():
         WorkflowNotDeterministic,
         WorkflowTaskFailed,
     )
+    from timeskip.histories.run_records import RunRecord
     from timeskip.installation import install, uninstall
-    from timeskip.run_records import RunRecord
     from timeskip.server.limits import Limits
     from timeskip.simulation import Simulation
     from timeskip.stall import debugger_entered, debugger_left

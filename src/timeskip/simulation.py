@@ -42,6 +42,7 @@ from timeskip.errors import SimulationClosed
 from timeskip.faults import CrashPoints, Faults
 from timeskip.faults.beginning import begin_faults
 from timeskip.histories.recorded_replay import replay_failure
+from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.awaits import name_of_callable
@@ -51,7 +52,6 @@ from timeskip.lanes.selection import LaneName, select
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
 from timeskip.replays import Replays
-from timeskip.run_records import RunRecord
 from timeskip.server.calls import Answer
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.limits import Limits

@@ -296,3 +296,17 @@ def test_sweep_needs_a_simulation(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*crash_sweep needs the fixture `sim`*"])
+
+
+@pytest.mark.parametrize("marker", ["('activty')", "(line='test_shop.py')", "(same_result=True)"])
+def test_marker_that_makes_no_sense_is_told(project: pytest.Pytester, marker: str) -> None:
+    write(project, marker=marker)
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["test_order: crash_sweep: *"])
+
+
+def test_option_that_makes_no_sense_is_told(project: pytest.Pytester) -> None:
+    write(project)
+    result = project.runpytest_subprocess("--timeskip-sweep=task=3")
+    result.stderr.fnmatch_lines(["ERROR: --timeskip-sweep: *"])

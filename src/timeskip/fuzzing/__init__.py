@@ -1,6 +1,6 @@
 """Looking for faults that a test does not survive: sweeps, and what must hold whatever happens."""
 
-from timeskip.fuzzing.endings import Ending, Endings, RunLike
+from timeskip.fuzzing.endings import Ending, Endings
 from timeskip.fuzzing.invariants import InvariantBroken, require_invariants
 from timeskip.fuzzing.selection import Selection
 from timeskip.fuzzing.sweeps import Sweep
@@ -9,7 +9,6 @@ __all__ = [
     "Ending",
     "Endings",
     "InvariantBroken",
-    "RunLike",
     "Selection",
     "Sweep",
     "require_invariants",

@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import History
 from temporalio.client import WorkflowExecutionStatus
 
 from timeskip.histories.normal_form import normal_form
-from timeskip.histories.replay_commands import Key, Place
+from timeskip.histories.run_records import RunRecord
 
 _MADE_UP = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.I)
 
@@ -34,23 +33,6 @@ _NOISE = frozenset(
         EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
     }
 )
-
-
-class RunLike(Protocol):
-    """A run as `timeskip.Simulation.runs` has it."""
-
-    @property
-    def workflow_id(self) -> str: ...
-    @property
-    def run_id(self) -> str: ...
-    @property
-    def workflow_type(self) -> str: ...
-    @property
-    def status(self) -> WorkflowExecutionStatus: ...
-    @property
-    def history(self) -> History: ...
-    @property
-    def places(self) -> Mapping[Key, Place]: ...
 
 
 @dataclass(frozen=True)
@@ -108,7 +90,7 @@ class Ending:
 class Endings(Mapping[str, Ending]):
     """All runs of a test by name, in the order of their starts."""
 
-    def __init__(self, runs: Iterable[RunLike]) -> None:
+    def __init__(self, runs: Iterable[RunRecord]) -> None:
         self._endings: dict[str, Ending] = {}
         counted: Counter[str] = Counter()
         for run in runs:

@@ -9,14 +9,14 @@ from itertools import takewhile
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.faults.crash_points import CrashPoint
-from timeskip.fuzzing.endings import RunLike
 from timeskip.histories.replay_commands import Place, key_of_event
+from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.direct import local_activity_markers
 
 _CALL = re.compile(r"@(\d+)#\d+(?::|$)")
 
 
-def lines_of(point: CrashPoint, runs: Sequence[RunLike]) -> Iterator[Place]:
+def lines_of(point: CrashPoint, runs: Sequence[RunRecord]) -> Iterator[Place]:
     """Where an activity was called, or what a workflow task has asked for; else nothing."""
     run = next((run for run in runs if run.run_id == point.run_id), None)
     if run is None:

@@ -8,10 +8,11 @@ from functools import partial
 
 from timeskip.errors import FaultPlanError
 from timeskip.faults.crash_points import CrashPoint, CrashPoints
-from timeskip.fuzzing.endings import Endings, RunLike
+from timeskip.fuzzing.endings import Endings
 from timeskip.fuzzing.invariants import require_invariants
 from timeskip.fuzzing.lines import lines_of
 from timeskip.fuzzing.selection import Selection
+from timeskip.histories.run_records import RunRecord
 
 #: Replays all runs of a test, and raises why one cannot be.
 Replay = Callable[[], None]
@@ -39,7 +40,7 @@ class Sweep:
     #: The points that it goes through, by their names, in the order of the baseline.
     points: dict[str, CrashPoint] = field(default_factory=dict, init=False)
 
-    def begin(self, points: CrashPoints, runs: Sequence[RunLike], replay: Replay | None) -> None:
+    def begin(self, points: CrashPoints, runs: Sequence[RunRecord], replay: Replay | None) -> None:
         """The baseline has ended well, if `replay`, which replays its runs, raises nothing."""
         endings = Endings(runs)
         self._replay(endings, replay)
@@ -65,11 +66,11 @@ class Sweep:
         told = f"there is no crash point {name} (any more)."
         raise FaultPlanError(f"{told} Nearest to that are:{nearest}" if nearest else told)
 
-    def _includes(self, point: CrashPoint, runs: Sequence[RunLike]) -> bool:
+    def _includes(self, point: CrashPoint, runs: Sequence[RunRecord]) -> bool:
         lines = partial(lines_of, runs=runs)
         return all(selection.includes(point, lines) for selection in self.selections)
 
-    def check(self, point: CrashPoint, runs: Sequence[RunLike], replay: Replay | None) -> None:
+    def check(self, point: CrashPoint, runs: Sequence[RunRecord], replay: Replay | None) -> None:
         """Raise `InvariantBroken` if the runs after a crash are not as the baseline's are.
 
         `replay`, which replays them, is called only if there is a history unlike all of those that
