@@ -25,7 +25,8 @@ With `--timeskip-faults` or `--timeskip-list-crash-points` the test runs once, a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,8 @@ class _CrashSweeps:
             if item.session.shouldfail or item.session.shouldstop:
                 return
             each.stash[_SWEEP] = sweep
-            item.ihook.pytest_runtest_protocol(item=each, nextitem=following)
+            with _in_place_of(item, each):
+                item.ihook.pytest_runtest_protocol(item=each, nextitem=following)
 
     def _has_baseline(self, item: pytest.Function) -> bool:
         """Whether a test that was asked for by its id can go on; its baseline has run then."""
@@ -202,8 +204,9 @@ class _CrashSweeps:
             sweep = self._begin(baseline, baseline_id)
             reports = runtestprotocol(baseline, log=False, nextitem=item)
             if not all(report.passed for report in reports):
-                for report in reports:
-                    item.ihook.pytest_runtest_logreport(report=report)
+                with _in_place_of(item, baseline):
+                    for report in reports:
+                        item.ihook.pytest_runtest_logreport(report=report)
         item.stash[_SWEEP] = sweep
         return sweep.has_begun
 
@@ -277,6 +280,18 @@ def _copy(item: pytest.Function, point: str | None) -> pytest.Function:
     if point is not None:
         copied.stash[_POINT] = point
     return copied
+
+
+@contextmanager
+def _in_place_of(item: pytest.Item, other: pytest.Item) -> Iterator[None]:
+    """Within the block the session has the other: pytest-xdist passes on no reports but of what it has."""
+    items = item.session.items
+    place = items.index(item)
+    items[place] = other
+    try:
+        yield
+    finally:
+        items[place] = item
 
 
 # Its name until pytest 9.1.

@@ -59,10 +59,36 @@ async def test_order(sim):
     await play(sim)
 """
 
-_METHOD = """
+_ALL_STYLES = """
+pytestmark = pytest.mark.crash_sweep("activity")
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.mark.anyio
+async def test_under_anyio(sim, anyio_backend_name):
+    await play(sim)
+
+
+@pytest.mark.asyncio
+async def test_under_asyncio(sim):
+    await play(sim)
+
+
+async def test_under_no_plugin(sim):
+    await play(sim)
+
+
+def test_plain(sim):
+    sim.run(play(sim))
+
+
 class TestShop:
     @pytest.mark.asyncio
-    async def test_order(self, sim):
+    async def test_method(self, sim):
         assert not vars(self)
         self.used = True
         await play(sim)
@@ -77,26 +103,20 @@ def write(
     project.makepyfile(test_shop=_WORKFLOW.format(guard=guard) + test.format(marker=marker))
 
 
-@pytest.mark.parametrize("lane", ["direct", "wire"])
+@pytest.mark.parametrize("lane", ["direct", pytest.param("wire", marks=pytest.mark.slow)])
 def test_sweep_goes_through_every_place(project: pytest.Pytester, lane: str) -> None:
-    write(project, marker='("activity", "workflow-task", "sticky-cache")')
+    write(project)
     result = project.runpytest_subprocess("-v", "-p", "no:xdist", f"--timeskip-lane={lane}")
-    result.assert_outcomes(passed=1 + 2 + 3 * 2 + 2)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*::test_order[[]server-restart:1] PASSED*"])
     result.stdout.fnmatch_lines(
         [
             "test_shop.py::test_order PASSED*",
             "test_shop.py::test_order[[]workflow-task:order-1:1:before-report] PASSED*",
             f"test_shop.py::{_CHARGED_TWICE} PASSED*",
-            "test_shop.py::test_order[[]*:after-report] PASSED*100%*",
+            "test_shop.py::test_order[[]*] PASSED*100%*",
         ]
     )
-
-
-def test_every_kind_of_place_is_swept_by_default(project: pytest.Pytester) -> None:
-    write(project)
-    result = project.runpytest_subprocess("-v")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["*::test_order[[]server-restart:1] PASSED*"])
 
 
 def test_worker_that_dies_before_its_report_charges_twice(project: pytest.Pytester) -> None:
@@ -112,7 +132,7 @@ def test_worker_that_dies_before_its_report_charges_twice(project: pytest.Pytest
     )
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")])
+@pytest.mark.parametrize("options", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)])
 def test_one_place_is_run_again_by_its_id(
     project: pytest.Pytester, options: tuple[str, ...]
 ) -> None:
@@ -127,7 +147,6 @@ def test_one_place_is_run_again_by_its_id(
 def test_last_failed_places_are_run_again(project: pytest.Pytester) -> None:
     write(project, _NAIVE, '("activity")')
     project.runpytest_subprocess().assert_outcomes(passed=2, failed=1)
-    project.runpytest_subprocess("--lf").assert_outcomes(failed=1)
     write(project, _IDEMPOTENT, '("activity")')
     project.runpytest_subprocess("--lf").assert_outcomes(passed=1)
 
@@ -149,28 +168,11 @@ def test_sweep_ends_at_the_first_failure_if_asked_to(project: pytest.Pytester) -
     result.assert_outcomes(passed=3, failed=1)
 
 
-def test_sweep_of_a_test_that_fails_anyway_is_not_made(project: pytest.Pytester) -> None:
-    write(
-        project, test="\n@pytest.mark.crash_sweep\nasync def test_fails(sim):\n    assert False\n"
-    )
-    project.runpytest_subprocess().assert_outcomes(failed=1)
-    result = project.runpytest_subprocess("test_shop.py::test_fails[activity:charge_card#1]")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["FAILED test_shop.py::test_fails - assert False"])
-
-
 def test_sweeps_are_reported_one_by_one_under_xdist(project: pytest.Pytester) -> None:
     write(project, _NAIVE, '("activity")')
     result = project.runpytest_subprocess("-n", "2", "-v")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines([f"*FAILED*{_CHARGED_TWICE}*"])
-
-
-@pytest.mark.parametrize("selection", ["activity:charge_card", "workflow=Order activity"])
-def test_option_selects_places(project: pytest.Pytester, selection: str) -> None:
-    write(project)
-    project.runpytest_subprocess(f"--timeskip-sweep={selection}").assert_outcomes(passed=3)
-    project.runpytest_subprocess("--timeskip-sweep=workflow=Other").assert_outcomes(passed=1)
 
 
 def test_line_selects_places(project: pytest.Pytester) -> None:
@@ -233,27 +235,7 @@ def test_history_that_only_a_crash_leaves_is_replayed(project: pytest.Pytester) 
     result.stdout.fnmatch_lines(["*Order.run*"])
 
 
-@pytest.mark.parametrize("options", [("-p", "no:asyncio"), ("--asyncio-mode=auto",)])
-def test_async_plugins_run_sweeps(project: pytest.Pytester, options: tuple[str, ...]) -> None:
-    write(project, marker='("activity")')
-    project.runpytest_subprocess(*options).assert_outcomes(passed=3)
-
-
-@pytest.mark.parametrize(
-    "test",
-    [
-        "@pytest.mark.anyio\nasync def test_order(sim, anyio_backend_name):\n    await play(sim)\n",
-        "@pytest.mark.asyncio\nasync def test_order(sim):\n    await play(sim)\n",
-        "def test_order(sim):\n    sim.run(play(sim))\n",
-        _METHOD,
-    ],
-)
-def test_sweeps_of_all_styles(project: pytest.Pytester, test: str) -> None:
-    fixture = "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
-    write(project, test=f"{fixture}\npytestmark = pytest.mark.crash_sweep('activity')\n{test}")
-    project.runpytest_subprocess().assert_outcomes(passed=3)
-
-
+@pytest.mark.slow
 def test_parametrised_test_has_a_sweep_for_each(project: pytest.Pytester) -> None:
     write(
         project,
@@ -298,15 +280,47 @@ def test_sweep_needs_a_simulation(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*crash_sweep needs the fixture `sim`*"])
 
 
-@pytest.mark.parametrize("marker", ["('activty')", "(line='test_shop.py')", "(same_result=True)"])
-def test_marker_that_makes_no_sense_is_told(project: pytest.Pytester, marker: str) -> None:
-    write(project, marker=marker)
-    result = project.runpytest_subprocess()
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["test_order: crash_sweep: *"])
-
-
 def test_option_that_makes_no_sense_is_told(project: pytest.Pytester) -> None:
     write(project)
     result = project.runpytest_subprocess("--timeskip-sweep=task=3")
     result.stderr.fnmatch_lines(["ERROR: --timeskip-sweep: *"])
+
+
+@pytest.mark.slow
+def test_sweep_of_a_test_that_fails_anyway_is_not_made(project: pytest.Pytester) -> None:
+    write(
+        project, test="\n@pytest.mark.crash_sweep\nasync def test_fails(sim):\n    assert False\n"
+    )
+    project.runpytest_subprocess().assert_outcomes(failed=1)
+    result = project.runpytest_subprocess("test_shop.py::test_fails[activity:charge_card#1]")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["FAILED test_shop.py::test_fails - assert False"])
+
+
+def test_option_selects_places(project: pytest.Pytester) -> None:
+    write(project)
+    project.runpytest_subprocess(
+        "--timeskip-sweep=workflow=Order activity:charge_card"
+    ).assert_outcomes(passed=3)
+    project.runpytest_subprocess("--timeskip-sweep=workflow=Other").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("mode", [pytest.param("strict", marks=pytest.mark.slow), "auto"])
+def test_tests_of_all_styles_are_swept(project: pytest.Pytester, mode: str) -> None:
+    write(project, test=_ALL_STYLES)
+    project.runpytest_subprocess(f"--asyncio-mode={mode}").assert_outcomes(passed=5 * 3)
+
+
+def test_markers_that_make_no_sense_are_told(project: pytest.Pytester) -> None:
+    for number, marker in enumerate(("'activty'", "line='test_shop.py'", "same_result=True")):
+        project.makepyfile(
+            **{
+                f"test_{number}": (
+                    f"import pytest\n@pytest.mark.crash_sweep({marker})\n"
+                    "def test_order(sim):\n    pass\n"
+                )
+            }
+        )
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(errors=3)
+    result.stdout.fnmatch_lines(["test_order: crash_sweep: *"] * 3)
