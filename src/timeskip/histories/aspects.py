@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from enum import Enum
 
 from google.protobuf.message import Message
-from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History, HistoryEvent
 
 from timeskip.histories.event_ids import keep_events
+from timeskip.lanes.direct.sequences import COMMAND_EVENTS
 
 
 class Aspect(Enum):
@@ -19,29 +19,6 @@ class Aspect(Enum):
     COMMANDS = "what the workflow itself did: its commands, and its answers to updates"
     SHAPE = "types of events, and the names of what they are about"
 
-
-_COMMANDS = frozenset(
-    {
-        EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED,
-        EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
-        EventType.EVENT_TYPE_MARKER_RECORDED,
-        EventType.EVENT_TYPE_NEXUS_OPERATION_CANCEL_REQUESTED,
-        EventType.EVENT_TYPE_NEXUS_OPERATION_SCHEDULED,
-        EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
-        EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
-        EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
-        EventType.EVENT_TYPE_TIMER_CANCELED,
-        EventType.EVENT_TYPE_TIMER_STARTED,
-        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
-        EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
-    }
-)
 
 #: Attributes that name what an event is about, and, of messages in them, what is kept of these.
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -67,7 +44,7 @@ def reduce_to(aspect: Aspect, history: History) -> None:
 
 
 def _is_command(event: HistoryEvent) -> bool:
-    return event.event_type in _COMMANDS
+    return event.event_type in COMMAND_EVENTS
 
 
 def _shape(event: HistoryEvent) -> HistoryEvent:
