@@ -5,6 +5,8 @@ The real server knows an activity of a run by the older RPCs as well, and does t
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import (
     PauseActivityExecutionRequest,
@@ -36,20 +38,23 @@ from timeskip.server.validation.activity_executions import (
     validate_changed_options,
 )
 
+Older = TypeVar(
+    "Older",
+    PauseActivityRequest,
+    UnpauseActivityRequest,
+    ResetActivityRequest,
+    UpdateActivityOptionsRequest,
+)
+
 
 @rpc("PauseActivityExecution")
 def pause_activity_execution(
     cluster: Cluster, call: Call, request: PauseActivityExecutionRequest
 ) -> PauseActivityExecutionResponse:
     _validate(cluster, request)
-    asked = PauseActivityRequest(
-        namespace=request.namespace,
-        execution=_execution(request),
-        identity=request.identity,
-        id=request.activity_id,
-        reason=request.reason,
-        request_id=request.request_id or cluster.ids.uuid(),
-    )
+    asked = _older(PauseActivityRequest, request)
+    asked.reason = request.reason
+    asked.request_id = request.request_id or cluster.ids.uuid()
     pause_activity(cluster, call, asked)
     return PauseActivityExecutionResponse()
 
@@ -59,12 +64,7 @@ def unpause_activity_execution(
     cluster: Cluster, call: Call, request: UnpauseActivityExecutionRequest
 ) -> UnpauseActivityExecutionResponse:
     _validate(cluster, request)
-    asked = UnpauseActivityRequest(
-        namespace=request.namespace,
-        execution=_execution(request),
-        identity=request.identity,
-        id=request.activity_id,
-    )
+    asked = _older(UnpauseActivityRequest, request)
     copy_set(request, asked, "jitter")
     unpause_activity(cluster, call, asked)
     return UnpauseActivityExecutionResponse()
@@ -75,15 +75,10 @@ def reset_activity_execution(
     cluster: Cluster, call: Call, request: ResetActivityExecutionRequest
 ) -> ResetActivityExecutionResponse:
     _validate(cluster, request)
-    asked = ResetActivityRequest(
-        namespace=request.namespace,
-        execution=_execution(request),
-        identity=request.identity,
-        id=request.activity_id,
-        keep_paused=request.keep_paused,
-        reset_heartbeat=request.reset_heartbeat,
-        restore_original_options=request.restore_original_options,
-    )
+    asked = _older(ResetActivityRequest, request)
+    asked.keep_paused = request.keep_paused
+    asked.reset_heartbeat = request.reset_heartbeat
+    asked.restore_original_options = request.restore_original_options
     copy_set(request, asked, "jitter")
     reset_activity(cluster, call, asked)
     return ResetActivityExecutionResponse()
@@ -94,21 +89,22 @@ def update_activity_execution_options(
     cluster: Cluster, call: Call, request: UpdateActivityExecutionOptionsRequest
 ) -> UpdateActivityExecutionOptionsResponse:
     _validate(cluster, request)
-    asked = UpdateActivityOptionsRequest(
-        namespace=request.namespace,
-        execution=_execution(request),
-        identity=request.identity,
-        id=request.activity_id,
-        restore_original=request.restore_original,
-    )
+    asked = _older(UpdateActivityOptionsRequest, request)
+    asked.restore_original = request.restore_original
     copy_set(request, asked, "activity_options", "update_mask")
     answer = update_activity_options(cluster, call, asked)
     assert isinstance(answer, UpdateActivityOptionsResponse)
     return UpdateActivityExecutionOptionsResponse(activity_options=answer.activity_options)
 
 
-def _execution(request: ActivityExecutionOperation) -> WorkflowExecution:
-    return WorkflowExecution(workflow_id=request.workflow_id, run_id=request.run_id)
+def _older(kind: type[Older], request: ActivityExecutionOperation) -> Older:
+    """The request of the older RPC, of what all of them have in common."""
+    return kind(
+        namespace=request.namespace,
+        execution=WorkflowExecution(workflow_id=request.workflow_id, run_id=request.run_id),
+        identity=request.identity,
+        id=request.activity_id,
+    )
 
 
 def _validate(cluster: Cluster, request: ActivityExecutionOperation) -> None:
