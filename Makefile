@@ -17,7 +17,7 @@ help:
 	@echo "make test-all  all tests, with the oldest and the newest temporalio and Python supported"
 	@echo "make lint      ruff and mypy --strict"
 	@echo "make bench     compare with the Java test server; ARGS='--parts sequence,crowds ...'"
-	@echo "make docs      regenerate docs/support.md and docs/nondeterminism.md"
+	@echo "make docs      regenerate the pages under docs/ that are made from code"
 
 demo: $(READY)
 	@$(BIN)/python -m examples
@@ -42,6 +42,7 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python -m docs.generate_support
 	$(BIN)/python -m docs.generate_nondeterminism
+	$(BIN)/python -m docs.generate_machines
 
 clean:
 	rm -rf $(VENV) .venv-matrix build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
