@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -154,6 +155,8 @@ def _be_quiet() -> None:
 def main() -> None:
     """Runs what the command line asks for."""
     arguments = _arguments()
+    # Without bytecode the sandbox, which imports the workflows for each run, would compile them too.
+    sys.dont_write_bytecode = False
     _be_quiet()
     console = Console()
     bench = _Bench([PEERS[name] for name in arguments.peers])

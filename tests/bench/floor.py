@@ -21,7 +21,8 @@ from temporalio.worker import (
 from temporalio.workflow import Info, _Definition
 
 from tests.bench.samples import Sample
-from tests.bench.workload import TASK_QUEUE, Minutes, SleepAYear, bench_worker, double, runner
+from tests.bench.workflows import Minutes, SleepAYear, double
+from tests.bench.workload import TASK_QUEUE, bench_worker, runner
 from timeskip import Simulation
 
 FLOOR = "floor"

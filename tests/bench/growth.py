@@ -14,7 +14,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.workload import TASK_QUEUE, Attentive, bench_worker, runner
+from tests.bench.attentive import Attentive
+from tests.bench.workload import TASK_QUEUE, bench_worker, runner
 from timeskip import Simulation
 
 #: Events of one round of `Attentive`: an activity, a timer, and the workflow tasks between them.

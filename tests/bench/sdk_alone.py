@@ -26,7 +26,8 @@ from temporalio.service import ConnectConfig, _BridgeServiceClient
 from temporalio.worker import Worker
 
 from tests.bench.samples import Sample
-from tests.bench.workload import TASK_QUEUE, Minutes, SleepAYear, bench_worker, double, runner
+from tests.bench.workflows import Minutes, SleepAYear, double
+from tests.bench.workload import TASK_QUEUE, bench_worker, runner
 from timeskip import Simulation
 from timeskip.lanes.activation_executor import ActivationExecutor
 
@@ -192,7 +193,9 @@ class SdkAlone:
                 workflow_runner=runner(sandboxed=self._sandboxed),
                 # The SDK names a pool of threads, and uses it as any executor.
                 workflow_task_executor=cast(Any, executor),
+                max_workflow_task_external_storage_concurrency=1,
             )
+            executor.relieve(worker)
         try:
             async with worker:
                 await _run(client, run, argument)

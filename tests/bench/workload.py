@@ -1,73 +1,13 @@
-"""What every peer is asked to run."""
+"""Who runs the workflows, and how, with every peer."""
 
-from datetime import timedelta
-
-from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from tests.bench.attentive import Attentive
+from tests.bench.workflows import Minutes, SleepAYear, double
+
 TASK_QUEUE = "bench"
-
-
-@activity.defn
-async def double(number: int) -> int:
-    return 2 * number
-
-
-@workflow.defn
-class SleepAYear:
-    """A year of sleep, then one activity. Returns twice its argument."""
-
-    @workflow.run
-    async def run(self, number: int) -> int:
-        await workflow.sleep(timedelta(days=365))
-        return await workflow.execute_activity(
-            double, number, start_to_close_timeout=timedelta(seconds=10)
-        )
-
-
-@workflow.defn
-class Minutes:
-    """An activity and a timer of a minute, over and over. Returns the number of rounds."""
-
-    @workflow.run
-    async def run(self, rounds: int) -> int:
-        done = 0
-        for _ in range(rounds):
-            await workflow.execute_activity(
-                double, done, start_to_close_timeout=timedelta(seconds=10)
-            )
-            await workflow.sleep(timedelta(minutes=1))
-            done += 1
-        return done
-
-
-@workflow.defn
-class Attentive:
-    """Goes through minutes, and then waits to be told that it may end."""
-
-    def __init__(self) -> None:
-        self._rounds = 0
-        self._may_end = False
-
-    @workflow.run
-    async def run(self, rounds: int) -> None:
-        for _ in range(rounds):
-            await workflow.execute_activity(
-                double, self._rounds, start_to_close_timeout=timedelta(seconds=10)
-            )
-            await workflow.sleep(timedelta(minutes=1))
-            self._rounds += 1
-        await workflow.wait_condition(lambda: self._may_end)
-
-    @workflow.signal
-    def end(self) -> None:
-        self._may_end = True
-
-    @workflow.query
-    def rounds(self) -> int:
-        return self._rounds
 
 
 def runner(*, sandboxed: bool) -> WorkflowRunner:

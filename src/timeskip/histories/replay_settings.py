@@ -25,6 +25,7 @@ from temporalio.worker import (
     WorkflowInstanceDetails,
     WorkflowRunner,
 )
+from temporalio.worker._workflow_instance import _WorkflowInstanceImpl
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip.lanes.test_tools import passing_test_tools
@@ -266,9 +267,21 @@ class WatchedSandbox(SandboxedWorkflowRunner):
             spare.instance_details = det
             spare._create_instance()
             instance = spare
+        _answer_outside(instance)
         if self.on_created is not None:
             self.on_created(instance)
         return instance
+
+
+def _answer_outside(instance: WorkflowInstance) -> None:
+    """Let a sandbox say whom payloads are for without being entered: that takes longer than to say.
+
+    It is asked for every payload, and no code of the user's has a part in the answer.
+    """
+    inner, asked = inner_instance(instance), vars(cast(object, instance))
+    if type(inner) is _WorkflowInstanceImpl:
+        asked["get_serialization_context"] = inner.get_serialization_context
+        asked["get_external_store_context"] = inner.get_external_store_context
 
 
 def spares_of(runner: WorkflowRunner) -> Spares:

@@ -17,6 +17,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any, cast
 
+from temporalio.worker import Worker
 from temporalio.worker._workflow import _DeadlockError
 
 #: Seconds between two looks at what is running, and how many looks one activation may outlast: as
@@ -53,6 +54,18 @@ class ActivationExecutor(Executor):
         self._ended = threading.Event()
         self._starting = threading.Lock()
         self._watch: threading.Thread | None = None
+
+    @staticmethod
+    def relieve(worker: Worker) -> None:
+        """Spare a worker its own look at the clock, if it is one of these that runs its workflows.
+
+        What runs on the loop has ended when the worker begins to wait for it.
+        """
+        workflows = worker._workflow_worker
+        if workflows is not None and isinstance(
+            workflows._workflow_task_executor, ActivationExecutor
+        ):
+            workflows._deadlock_timeout_seconds = None
 
     def submit(
         self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any

@@ -42,6 +42,7 @@ from timeskip.errors import WorkerRefused
 from timeskip.histories.patches import PatchChoices
 from timeskip.histories.replay_ledger import LedgerOfWorker, ReplayLedger
 from timeskip.histories.replay_settings import ReplaySettings, watched
+from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.lanes.test_tools import passing_test_tools
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.matching import TaskQueue
@@ -115,6 +116,9 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         if not any(config.get(option) for option in _VERSIONING):
             config["build_id"] = _BUILD_ID
         _refuse_versioned(config)
+        if config["client"].data_converter.external_storage is None:
+            # Nothing is stored or fetched, but the SDK makes tasks to do several at a time.
+            config["max_workflow_task_external_storage_concurrency"] = 1
         self._configure_for_lane(config)
         return config
 
@@ -136,6 +140,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             replay=ReplaySettings.of_worker(config, worker.client.config(active_config=True)),
         )
         self.workers.append(known)
+        ActivationExecutor.relieve(worker)
         bridge = WatchedBridge(
             worker._bridge_worker,
             self._keeper,
