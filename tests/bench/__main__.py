@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+from tests.bench.auto_replay import AutoReplay, auto_replay, print_auto_replay
 from tests.bench.benchmarks import (
     Benchmark,
     all_at_once,
@@ -27,7 +28,20 @@ from tests.bench.report import print_comparisons, print_memory, write_json
 from tests.bench.samples import Comparison, Sample
 from tests.bench.silence import servers_silenced
 
-_PARTS = ("start", "sequence", "crowds", "growth", "runs", "pytest", "replay", "memory")
+_PARTS = (
+    "start",
+    "sequence",
+    "crowds",
+    "growth",
+    "runs",
+    "pytest",
+    "autoreplay",
+    "replay",
+    "memory",
+)
+
+#: Tests of each kind: what is compared differs by a few milliseconds.
+_AUTO_REPLAY_TESTS = 100
 
 
 def _arguments() -> argparse.Namespace:
@@ -164,6 +178,7 @@ def main() -> None:
     growths: list[Growth] = []
     costs: list[Cost] = []
     overheads: list[Overhead] = []
+    auto_replays: list[AutoReplay] = []
     folder: FolderReplay | None = None
     memory: Memory | None = None
     with servers_silenced() as terminal, Console(file=terminal).status("...") as status:
@@ -181,6 +196,9 @@ def main() -> None:
         if "pytest" in arguments.parts:
             status.update("pytest")
             overheads += map(overhead, LANES)
+        if "autoreplay" in arguments.parts:
+            status.update("automatic replay")
+            auto_replays += auto_replay(_AUTO_REPLAY_TESTS)
         if "replay" in arguments.parts:
             status.update("replay")
             folder = folder_replay(arguments.histories)
@@ -195,6 +213,8 @@ def main() -> None:
         print_costs(console, costs)
     if overheads:
         print_overheads(console, overheads)
+    if auto_replays:
+        print_auto_replay(console, auto_replays)
     if folder is not None:
         print_folder_replay(console, folder)
     if memory is not None:

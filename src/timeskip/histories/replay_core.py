@@ -24,6 +24,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from timeskip.histories.replay_breakpoints import pass_breakpoints
+from timeskip.histories.replay_loop import WokenLoop
+from timeskip.histories.replay_payloads import leave_payloads_alone
 from timeskip.histories.replay_settings import ReplaySettings, Spares, as_thread_pool
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.sdk_exit import guard_exit
@@ -49,7 +51,7 @@ class ReplayThread:
 
     def __init__(self) -> None:
         self.executor = ActivationExecutor()
-        self._loop = asyncio.new_event_loop()
+        self._loop = WokenLoop()
         self._thread = threading.Thread(target=self._live, name="timeskip-replay", daemon=True)
         self._thread.start()
         # Without the core's own log: it tells each failure, in Rust's notation.
@@ -131,11 +133,12 @@ class _ReadyReplayer:
         #: For whoever has histories replayed, until all of them are.
         self.lock = asyncio.Lock()
         self._histories: asyncio.Queue[WorkflowHistory | None] = asyncio.Queue()
-        self._verdict: asyncio.Future[Exception | None]
+        self._verdict: asyncio.Future[Exception | None] | None = None
         replayer = settings.replayer(
             as_thread_pool(thread.executor), thread.runtime, pass_breakpoints, self.spares
         )
         self._task = asyncio.ensure_future(self._serve(replayer))
+        self._task.add_done_callback(self._ended)
 
     @property
     def has_ended(self) -> bool:
@@ -145,11 +148,13 @@ class _ReadyReplayer:
         """What the core holds against the history, if anything."""
         self._verdict = asyncio.get_running_loop().create_future()
         self._histories.put_nowait(history)
-        either: set[asyncio.Future[Any]] = {self._verdict, self._task}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not self._verdict.done():
-            await self._task
-        return self._verdict.result()
+        return await self._verdict
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Whoever waits for a verdict will not get one."""
+        if self._verdict is not None and not self._verdict.done():
+            error = None if task.cancelled() else task.exception()
+            self._verdict.set_exception(error or RuntimeError("the SDK's Replayer has ended"))
 
     async def close(self) -> None:
         """Let go of the core's worker."""
@@ -165,9 +170,11 @@ class _ReadyReplayer:
             self._task.exception()  # it was told when it happened
 
     async def _serve(self, replayer: Any) -> None:
+        leave_payloads_alone(self.settings.data_converter)
         async with replayer.workflow_replay_iterator(self._fed()) as results:
             async for result in results:
-                self._verdict.set_result(result.replay_failure)
+                if self._verdict is not None:
+                    self._verdict.set_result(result.replay_failure)
 
     async def _fed(self) -> AsyncIterator[WorkflowHistory]:
         while (history := await self._histories.get()) is not None:

@@ -140,7 +140,7 @@ class ReplaySettings:
 
     def is_like(self, other: ReplaySettings) -> bool:
         """Whether one `Replayer` does for both."""
-        return all(
+        return self is other or all(
             _alike(getattr(self, field.name), getattr(other, field.name))
             for field in dataclasses.fields(self)
             if field.name != "spares"

@@ -1,0 +1,60 @@
+"""The loop of replays: woken by threads, by time and by sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from timeskip.histories.replay_loop import WokenLoop
+
+
+@pytest.fixture
+def loop() -> Iterator[WokenLoop]:
+    loop = WokenLoop()
+    yield loop
+    loop.close()
+
+
+async def answer_of_a_thread() -> int:
+    """What another thread says while the loop has nothing to do."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[int] = loop.create_future()
+    threading.Thread(target=loop.call_soon_threadsafe, args=(answer.set_result, 7)).start()
+    return await answer
+
+
+def test_loop_is_woken_by_a_thread(loop: WokenLoop) -> None:
+    assert loop.run_until_complete(answer_of_a_thread()) == 7
+
+
+def test_loop_is_woken_again_and_again(loop: WokenLoop) -> None:
+    async def answers() -> list[int]:
+        return [await answer_of_a_thread() for _ in range(20)]
+
+    assert loop.run_until_complete(answers()) == [7] * 20
+
+
+def test_loop_wakes_when_it_is_time(loop: WokenLoop) -> None:
+    assert loop.run_until_complete(asyncio.sleep(0.001, "awake")) == "awake"
+
+
+def test_loop_reads_sockets_and_is_woken_meanwhile(loop: WokenLoop) -> None:
+    async def read() -> tuple[bytes, int, bytes]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            reader, writer = await asyncio.open_connection(sock=ours)
+            theirs.send(b"1")
+            first = await reader.readexactly(1)
+            answered = await answer_of_a_thread()
+            theirs.send(b"2")
+            last = await reader.readexactly(1)
+            writer.close()
+            await writer.wait_closed()
+        return first, answered, last
+
+    assert loop.run_until_complete(read()) == (b"1", 7, b"2")
+    assert loop.run_until_complete(answer_of_a_thread()) == 7
