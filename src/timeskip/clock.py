@@ -11,6 +11,7 @@ import heapq
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from typing import Literal
 
 Nanoseconds = int
 
@@ -131,3 +132,17 @@ class RealClock(Clock):
 
     def advance_to(self, when: Nanoseconds) -> None:
         raise ValueError("the real clock cannot be moved")
+
+
+ClockName = Literal["virtual", "real", "manual"]
+
+
+def clock_named(name: ClockName, start: Nanoseconds) -> Clock:
+    """A new clock; the real one begins when it does. `ValueError` if there is none of that name."""
+    if name == "virtual":
+        return VirtualClock(start)
+    if name == "manual":
+        return ManualClock(start)
+    if name == "real":
+        return RealClock()
+    raise ValueError(f"there is no clock {name!r}; choose 'virtual', 'real' or 'manual'")

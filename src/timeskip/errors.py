@@ -91,6 +91,10 @@ class FaultImpossible(TimeskipError):  # noqa: N818 - says what is the matter
     """A fault was to act where it cannot."""
 
 
+class WorkerProcessDied(TimeskipError):  # noqa: N818 - says what is the matter
+    """The process of a worker has ended by itself, or does not start. The message has its last words."""
+
+
 class ReplayFailed(TimeskipError):  # noqa: N818 - says what is the matter
     """A workflow fails when its history is replayed, or does something else than the history says."""
 

@@ -75,14 +75,14 @@ def install() -> None:
 
     Takes some milliseconds, as it looks through all modules that have been imported.
     """
-    if not _is_installed():
+    if not is_installed():
         _replace_functions(_FUNCTIONS)
         _replace_methods({owner: ours for owner, _, ours in _METHODS})
 
 
 def uninstall() -> None:
     """Undo `install`."""
-    if _is_installed():
+    if is_installed():
         _replace_functions({ours: real for real, ours in _FUNCTIONS.items()})
         _replace_methods({owner: real for owner, real, _ in _METHODS})
 
@@ -234,7 +234,8 @@ _FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 }
 
 
-def _is_installed() -> bool:
+def is_installed() -> bool:
+    """Whether clocks show virtual time in this process."""
     owner, name = _METHODS[0][0]
     return vars(owner)[name] is _METHODS[0][2]
 

@@ -8,14 +8,13 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import temporalio.client
 import temporalio.common
 import temporalio.converter
 from google.protobuf.message import Message
 from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.history.v1 import History
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatRequest,
     RecordActivityTaskHeartbeatResponse,
@@ -29,10 +28,10 @@ from timeskip.activity_time import ActivityTime
 from timeskip.assertion_failures import AssertionFailures
 from timeskip.clock import (
     DEFAULT_START,
-    Clock,
+    ClockName,
     ManualClock,
     RealClock,
-    VirtualClock,
+    clock_named,
     datetime_of,
     duration_nanoseconds,
     nanoseconds_of,
@@ -46,22 +45,25 @@ from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.awaits import name_of_callable
-from timeskip.lanes.holds import Hold, enclosing_hold
+from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.lane import Lane
 from timeskip.lanes.selection import LaneName, select
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
+from timeskip.processes.process_killer import ProcessKiller
+from timeskip.processes.worker_process import WorkerProcess
+from timeskip.processes.worker_processes import WorkerProcesses
 from timeskip.replays import Replays
+from timeskip.run_list import records_of
 from timeskip.server.calls import Answer
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.limits import Limits
 from timeskip.situation import Situation
 from timeskip.stall import StallWatch
+from timeskip.timed_actions import TimedActions
 from timeskip.workers import SimulatedWorker
 
 Result = TypeVar("Result")
-
-ClockName = Literal["virtual", "real", "manual"]
 
 #: The queue that `sim.worker(...)` serves and `sim.task_queue` names. Each simulation is a service
 #: of its own, so nobody else can poll it.
@@ -126,7 +128,7 @@ class Simulation(WorkflowEnvironment):
         self.lane, self._make_lane = select(lane)
         self.seed = seed
         self.task_queue = task_queue
-        self._clock = _clock(clock, start_time)
+        self._clock = clock_named(clock, nanoseconds_of(start_time))
         self._start_time = datetime_of(self._clock.now())
         self._namespace = namespace
         self._search_attributes = search_attributes
@@ -140,9 +142,9 @@ class Simulation(WorkflowEnvironment):
         self._server: Lane | None = None
         self._portal: Portal | None = None
         self._given_workers: list[SimulatedWorker] = []
-        self._actions: set[asyncio.Task[None]] = set()
         self._closed = False
         self._faults: Faults | None = None
+        self._processes: WorkerProcesses | None = None
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -165,6 +167,7 @@ class Simulation(WorkflowEnvironment):
         cluster.observers.append(self._alarms)
         self._workers = WorkerRegistry(keeper, self._server.configure_worker)
         self._replays = Replays(self._server, self._workers.ledger)
+        self._timed_actions = TimedActions(keeper, self._raise_everywhere)
         activity_time.install()
         self._time = SimulatedTime(keeper, self._clock)
         self._activity_time = ActivityTime(self._time, Attempts(keeper))
@@ -291,6 +294,48 @@ class Simulation(WorkflowEnvironment):
         self._given_workers.append(worker)
         return worker
 
+    def worker_process(
+        self,
+        factory: str,
+        *,
+        task_queue: str | None = None,
+        identity: str | None = None,
+        may_crash: bool = False,
+        **arguments: Any,
+    ) -> WorkerProcess:
+        """A worker in a process of its own, to be used with `async with`, or with `with`.
+
+        The new process imports `factory`, such as "package.module:build_worker", and calls it with a
+        client of the service, with `arguments`, and, if it has a parameter `task_queue`, with that.
+        It returns a `temporalio.worker.Worker` that is not running yet, or a list of them, or is a
+        coroutine function that does. The test goes on once it is ready to work.
+
+        A fault kills it with a real SIGKILL where it would kill a worker of this process, and another
+        takes its place. At the end of the context the process is asked to shut down. None outlasts
+        the test. What it prints is the test's output.
+
+        Args:
+            factory: Where to find what makes the worker.
+            task_queue: For the factory; `sim.task_queue` unless given.
+            identity: What the worker calls itself, and its successors too.
+            may_crash: Whether it may end by itself, and is replaced then; otherwise the test fails.
+            arguments: For the factory. They are pickled.
+
+        Raises:
+            WorkerRefused: In the direct lane, which has no gRPC; or what is given cannot be handed over.
+            WorkerProcessDied: On entry of the context, if the process ends before it is ready.
+        """
+        processes = self._worker_processes()
+        if may_crash:
+            self.faults  # noqa: B018 - what follows on the crash is their business
+        return processes.worker(
+            factory,
+            task_queue=self.task_queue if task_queue is None else task_queue,
+            identity=identity,
+            may_crash=may_crash,
+            arguments=arguments,
+        )
+
     # -- faults -------------------------------------------------------------------------------
 
     @property
@@ -305,6 +350,7 @@ class Simulation(WorkflowEnvironment):
                 self._activity_time,
                 self._alarms.raise_everywhere,
             )
+            self._let_faults_befall_processes()
         return self._faults
 
     @property
@@ -329,24 +375,7 @@ class Simulation(WorkflowEnvironment):
     def runs(self) -> list[RunRecord]:
         """Every run that was started, in the order of their starts."""
         server = self._open()
-
-        def collect() -> list[RunRecord]:
-            return [
-                RunRecord(
-                    run.workflow_id,
-                    run.run_id,
-                    run.workflow_type,
-                    # The SDK knows no paused workflows.
-                    temporalio.client.WorkflowExecutionStatus.RUNNING
-                    if run.is_open
-                    else temporalio.client.WorkflowExecutionStatus(run.status),
-                    History(events=run.history.events),
-                    self._workers.ledger.places.get(run.run_id, {}),
-                )
-                for run in server.service.cluster.runs.values()
-            ]
-
-        return server.call(collect)
+        return server.call(lambda: records_of(server.service.cluster, self._workers.ledger))
 
     async def history(
         self, handle: temporalio.client.WorkflowHandle[Any, Any] | RunRecord | str
@@ -367,7 +396,9 @@ class Simulation(WorkflowEnvironment):
 
         Why the real `temporalio.worker.Replayer` refused it, explained, or None if it did not.
         """
-        return replay_failure(history, [each.replay for each in self._workers.workers])
+        return replay_failure(
+            history, [each.replay for each in self._workers.workers if each.replay]
+        )
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -437,7 +468,7 @@ class Simulation(WorkflowEnvironment):
             self.portal.run(self._enter())
         server.call(
             lambda: self._clock.schedule(
-                due, lambda: self._act(loop, action, arguments), in_order=True
+                due, lambda: self._timed_actions.act(loop, action, arguments), in_order=True
             )
         )
         self._keeper.notice()
@@ -538,6 +569,25 @@ class Simulation(WorkflowEnvironment):
             )
         return self._server
 
+    def _worker_processes(self) -> WorkerProcesses:
+        if self._processes is None:
+            self._processes = WorkerProcesses(
+                self._open(),
+                self._workers,
+                self._time,
+                namespace=self._namespace,
+                data_converter=self._data_converter,
+                patience=self._stall_timeout,
+                fail=self._alarms.raise_everywhere,
+            )
+            self._let_faults_befall_processes()
+        return self._processes
+
+    def _let_faults_befall_processes(self) -> None:
+        if self._faults is not None and self._processes is not None:
+            self._faults.add_killer(ProcessKiller(self._processes))
+            self._processes.on_crash = self._faults.worker_died
+
     async def _enter(self) -> None:
         self._open().enter()
 
@@ -607,40 +657,6 @@ class Simulation(WorkflowEnvironment):
             with contextlib.suppress(RuntimeError):  # the simulation has ended meanwhile
                 server.call(lambda: server.keeper.forget(wait))
 
-    def _act(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        action: Callable[..., Any],
-        arguments: tuple[Any, ...],
-    ) -> None:
-        hold = self._keeper.holds.take(f"what was given to `sim.at`: {name_of_callable(action)}")
-        try:
-            loop.call_soon_threadsafe(self._start_action, loop, hold, action, arguments)
-        except RuntimeError:
-            hold.release()
-
-    def _start_action(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        hold: Hold,
-        action: Callable[..., Any],
-        arguments: tuple[Any, ...],
-    ) -> None:
-        async def act() -> None:
-            enclosing_hold.set(hold)
-            try:
-                outcome = action(*arguments)
-                if inspect.isawaitable(outcome):
-                    await outcome
-            except Exception as error:  # noqa: BLE001 - it is the test's own, and is raised there
-                self._raise_everywhere(error)
-            finally:
-                hold.release()
-
-        task = loop.create_task(act())
-        self._actions.add(task)
-        task.add_done_callback(self._actions.discard)
-
     def _workers_on(self, loop: asyncio.AbstractEventLoop) -> list[SimulatedWorker]:
         """The workers of `worker()` that run on this loop."""
         return [worker for worker in self._given_workers if worker.loop is loop]
@@ -653,6 +669,8 @@ class Simulation(WorkflowEnvironment):
     def _stop_service(self) -> None:
         if self._server is not None:
             self._stall_watch.stop()
+            if self._processes is not None:
+                self._server.call(self._processes.kill_all)
             frozen_time.hide(self._time)
             self._activity_time.close()
             self._server.call(self._end_calls)
@@ -673,16 +691,8 @@ class Simulation(WorkflowEnvironment):
         else:
             cancels = isinstance(answer, ServiceError) and answer.code == StatusCode.NOT_FOUND
         self._activity_time.heartbeat_answered(request.task_token, cancels=cancels)
-
-
-def _clock(name: ClockName, start_time: datetime) -> Clock:
-    if name == "virtual":
-        return VirtualClock(nanoseconds_of(start_time))
-    if name == "manual":
-        return ManualClock(nanoseconds_of(start_time))
-    if name == "real":
-        return RealClock()
-    raise ValueError(f"there is no clock {name!r}; choose 'virtual', 'real' or 'manual'")
+        if self._processes is not None:
+            self._processes.heartbeat_answered(request.task_token, cancels=cancels)
 
 
 async def _holds(condition: Callable[[], bool | Awaitable[bool]]) -> bool:

@@ -14,7 +14,7 @@ from timeskip.lanes.selection import LaneName
 @pytest.fixture(params=["direct", "wire"])
 def sim(request: pytest.FixtureRequest) -> Iterator[Simulation]:
     lane: LaneName = request.param
-    orders.ledger.entries.clear()
+    orders.ledger.entries = []
     with Simulation(lane=lane) as simulation:
         yield simulation
         simulation.check()

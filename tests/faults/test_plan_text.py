@@ -21,6 +21,8 @@ from timeskip.faults.verdicts import (
     Latency,
     LoseAllWorkers,
     Partition,
+    StopWorker,
+    TerminateWorker,
     Verdict,
 )
 from timeskip.server.errors import StatusCode
@@ -29,6 +31,8 @@ durations = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=400))
 
 verdicts: st.SearchStrategy[Verdict] = st.one_of(
     st.builds(KillWorker, st.none() | durations),
+    st.builds(TerminateWorker, st.none() | durations),
+    st.builds(StopWorker, durations),
     st.builds(DelayResponse, durations),
     st.builds(Latency, durations),
     st.builds(Partition, durations),
@@ -89,6 +93,8 @@ def test_durations_are_read_as_the_same(duration: timedelta) -> None:
         'fail-activity at activity:charge_card#1 message="card declined" non-retryable',
         "lose-all-workers at time:1h30m length=1h optional",
         "kill-worker at heartbeat:import#1:2 restart-after=never times=always skip=1",
+        "stop-worker at activity:charge_card#1:before-report length=10m",
+        "terminate-worker at time:1h; terminate-worker at time:2h restart-after=never",
     ],
 )
 def test_lines_of_the_documentation_are_printed_as_they_stand(text: str) -> None:
@@ -102,6 +108,8 @@ def test_lines_of_the_documentation_are_printed_as_they_stand(text: str) -> None
         ("kill-worker activity:x", "'kill-worker at WHERE' is needed"),
         ("kill-worker at activty:x", "has to begin with one of workflow-task:, activity:"),
         ("latency at activity:x", "latency needs by=..."),
+        ("stop-worker at activity:x", "stop-worker needs length=..."),
+        ("terminate-worker at activity:x length=1h", "terminate-worker has no option length"),
         ("latency at activity:x by=soon", "'soon' is not a duration"),
         ("kill-worker at activity:x often", "kill-worker has no option often"),
         ("kill-worker at activity:x times=few", "'few' is not a number"),

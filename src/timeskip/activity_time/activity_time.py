@@ -106,6 +106,23 @@ class ActivityTime(SimplePlugin):
                 return attempt
         return None
 
+    def cancellation_comes(self, root: asyncio.Task[Any]) -> None:
+        """The worker is about to cancel the attempt whose main task is `root`: no time passes before."""
+        for execution in self._running():
+            if execution.attempt.waits.root is root:
+                execution.cancellation_comes()
+
+    def tell_end(self, root: asyncio.Task[Any], on_end: Callable[[], None]) -> bool:
+        """Have `on_end` called when the code of the attempt whose main task is `root` has ended.
+
+        That is before anybody hears of its outcome. False if none runs.
+        """
+        for execution in self._running():
+            if execution.attempt.waits.root is root:
+                execution.on_end.append(on_end)
+                return True
+        return False
+
     def close(self) -> None:
         """End virtual time: cancel what still runs, wake what sleeps, let go of the event loops.
 
@@ -147,6 +164,8 @@ class ActivityTime(SimplePlugin):
     def _end(self, execution: Execution) -> None:
         with self._lock:
             self._executions.discard(execution)
+        for tell in execution.on_end:
+            tell()
 
     def _running(self) -> list[Execution]:
         with self._lock:

@@ -20,6 +20,8 @@ class Execution:
 
     def __init__(self, attempt: Attempt, send_heartbeat: Callable[..., None]) -> None:
         self.attempt = attempt
+        #: Called on the event loop when the code has ended.
+        self.on_end: list[Callable[[], None]] = []
         self._heartbeats = HeartbeatRelay(attempt, send_heartbeat)
         self._cancellation = tell_cancellation(self._cancelled)
 
@@ -45,11 +47,16 @@ class Execution:
 
         `cancels`: the answer makes the worker cancel the activity.
         """
-        if cancels and self._cancellation is not None:
+        if cancels:
+            self.cancellation_comes()
+        self._heartbeats.answered()
+
+    def cancellation_comes(self) -> None:
+        """The worker will cancel the activity: it holds the clock until then. For any thread."""
+        if self._cancellation is not None:
             self.attempt.hold(_CANCELLATION_COMES)
             if self._cancellation.is_set():
                 self.attempt.release(_CANCELLATION_COMES)
-        self._heartbeats.answered()
 
     def cancel(self, reason: str) -> None:
         """Cancel the task that runs the activity. For any thread."""

@@ -66,6 +66,12 @@ class Crossing:
     def kill_all_workers(self, restart_after: timedelta | None) -> None:
         self.line.kill_all(restart_after)
 
+    def terminate_worker(self, restart_after: timedelta | None) -> None:
+        self.line.terminate(self._its_worker(), restart_after)
+
+    def stop_worker(self, length: timedelta) -> None:
+        self.line.stop(self._its_worker(), duration_nanoseconds(length))
+
     def evict_workflow(self) -> None:
         self.line.evict(self._its_worker(), self._place().run.run_id)
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from timeskip.errors import FaultNeverActed
 from timeskip.faults.crash_points import CrashPoint, CrashPoints
 from timeskip.faults.durations import duration_text
+from timeskip.faults.killers import Killer
 from timeskip.faults.line import FaultLine
 from timeskip.faults.plan_text import check_pattern, parse_plan, plan_text, rule_text
 from timeskip.faults.rules import Rule, Where
@@ -27,6 +28,8 @@ from timeskip.faults.verdicts import (
     LoseResponse,
     Partition,
     RestartServer,
+    StopWorker,
+    TerminateWorker,
     TimeOutActivity,
     Verdict,
 )
@@ -130,6 +133,41 @@ class Faults:
         if at is not None:
             return self.add(verdict, at, times=times, skip=skip, optional=optional)
         return self._act_now(verdict, lambda: self._line.kill_all(for_))
+
+    def terminate_worker(
+        self,
+        at: Where,
+        *,
+        restart_after: timedelta | None = timedelta(0),
+        times: int | None = 1,
+        skip: int = 0,
+        optional: bool = False,
+    ) -> Fault:
+        """The worker that comes by there is asked to end, as by a deployment: it shuts down gracefully.
+
+        A worker process gets a SIGTERM, any other worker's `shutdown()` is called. What it has done
+        by then still arrives; activities that it runs get the time that its
+        `graceful_shutdown_timeout` gives them, and are cancelled then. When it has ended it is
+        replaced after `restart_after`, unless that is None.
+        """
+        verdict = TerminateWorker(restart_after)
+        return self.add(verdict, at, times=times, skip=skip, optional=optional)
+
+    def stop_worker(
+        self,
+        at: Where,
+        *,
+        for_: timedelta,
+        times: int | None = 1,
+        skip: int = 0,
+        optional: bool = False,
+    ) -> Fault:
+        """The worker that comes by there hangs for so much virtual time, and then goes on.
+
+        A worker process is stopped with a SIGSTOP and goes on with a SIGCONT. For a worker of the
+        test's own process, which cannot be stopped without the test, it is a `partition`.
+        """
+        return self.add(StopWorker(for_), at, times=times, skip=skip, optional=optional)
 
     def partition(
         self,
@@ -279,6 +317,14 @@ class Faults:
         for rule in list(self._line.rules if rules is None else rules):
             if not (rule.count or rule.optional):
                 raise FaultNeverActed(_never_acted(rule, self._line.crash_points))
+
+    def add_killer(self, killer: Killer) -> None:
+        """Let faults have power over further workers."""
+        self._call(lambda: self._line.add_killer(killer))
+
+    def worker_died(self, identity: str) -> None:
+        """A worker has died by itself, and is replaced at once. Where the simulation's clock runs."""
+        self._line.kill(identity, timedelta(0))
 
     def remove(self, rule: Rule) -> None:
         """Have a rule apply no more. That of a `Fault` is removed by the fault itself."""

@@ -29,6 +29,23 @@ class Killer(Protocol):
         """
         ...
 
+    def stop(self, identity: str) -> bool:
+        """Have nothing of a worker run until `go_on`. False if that is not in its power."""
+        ...
+
+    def go_on(self, identity: str) -> None:
+        """Let a worker run again that was stopped, if it still lives."""
+        ...
+
+    def terminate(
+        self, identity: str, restart_after: timedelta | None, done: Callable[[], None]
+    ) -> None:
+        """Have a worker shut down, and replace it so much virtual time after its end, or not.
+
+        `done` is due, on any thread, when it has ended, before its replacement begins.
+        """
+        ...
+
     def evict(self, identity: str, run_id: str) -> None:
         """Have a worker forget a workflow that it has cached, as soon as it does not work on it."""
         ...

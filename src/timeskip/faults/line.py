@@ -12,14 +12,15 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from google.protobuf.message import Message
+from temporalio.api.enums.v1 import TaskQueueKind, TaskQueueType
 from temporalio.api.workflowservice.v1 import (
+    PollWorkflowTaskQueueRequest,
     PollWorkflowTaskQueueResponse,
-    ShutdownWorkerResponse,
 )
 
 from timeskip.clock import Nanoseconds, duration_nanoseconds
@@ -69,12 +70,25 @@ _QUIET = _POLLS | {
 
 
 @dataclass
-class _DeadWorker:
-    """A worker that was killed, as long as something of it may still call."""
+class _Polls:
+    """Those of a worker that gets no more tasks, which are open until its core ends."""
 
-    polls: list[Call] = field(default_factory=list)
-    #: Whether its core ends, so that its polls have to.
+    polls: list[Call]
     stops: bool = False
+
+    def keep(self, poll: Call) -> None:
+        """Answer a poll when it is time for that."""
+        if self.stops:
+            poll.respond(empty_answer(poll.rpc.rpartition("/")[2]))
+        else:
+            self.polls.append(poll)
+
+    def stop(self) -> None:
+        """The core ends, so its polls have to."""
+        self.stops = True
+        polls, self.polls = self.polls, []
+        for poll in polls:
+            self.keep(poll)
 
 
 class FaultLine:
@@ -102,8 +116,13 @@ class FaultLine:
         self._places = Places(keeper.service.cluster)
         self._calls_of: Counter[str] = Counter()
         self._requests = 0
-        self._dead: dict[str, _DeadWorker] = {}
+        #: Workers that were killed, as long as something of them may still call.
+        self._dead: dict[str, _Polls] = {}
+        #: Workers that shut down because a fault wants it.
+        self._leaving: dict[str, _Polls] = {}
         self._partitions: dict[str, Nanoseconds] = {}
+        #: Until when workers are stopped.
+        self._stopped: dict[str, Nanoseconds] = {}
         self._askers_of_queries: dict[bytes, str] = {}
         keeper.carry = self.carry
 
@@ -116,13 +135,23 @@ class FaultLine:
         if worker in self._dead:
             self._refuse_dead(self._dead[worker], method, call)
             return
+        leaving = self._leaving.get(worker)
+        if leaving is not None and method in _POLLS:
+            leaving.keep(call)
+            return
         if method == "ShutdownWorker":
             self.late.worker_stops(worker)
+            if leaving is not None:
+                leaving.stop()
         places = self._places.of_request(call.request)
         points = [place.point(place.before) for place in places]
         if method not in _POLLS:
             points += self._points_of_call(method)
         self.decide(RequestCrossing(self, call, worker, places, points))
+
+    def add_killer(self, killer: Killer) -> None:
+        """Give faults power over further workers."""
+        self.killers.append(killer)
 
     def add(self, rule: Rule) -> None:
         """Ask a rule, too, after those that there are."""
@@ -180,6 +209,8 @@ class FaultLine:
             points.append(task.point("before-start"))
         if request.method in _POLLS:
             self._note_query(request.worker, answer)
+            if request.worker in self._stopped:
+                self._lay_down_query_of(answer)
             self.busy.handed_out(request.worker, answer)
             if not points:
                 deliver(answer)
@@ -230,18 +261,13 @@ class FaultLine:
 
     def kill(self, worker: str, restart_after: timedelta | None) -> None:
         """A worker is gone: nothing that comes from it reaches the service any more."""
-        killer = next((each for each in self.killers if worker in each.workers()), None)
-        if killer is None:
-            raise FaultImpossible(
-                f"worker {worker!r} cannot be killed: it is none of this simulation's own"
-            )
-        self._dead[worker] = _DeadWorker(self._take_back_polls(worker))
+        killer = self._killer_of(worker)
+        self._dead[worker] = _Polls(self._take_back_polls(worker))
         self.late.worker_dies(worker)
         self.held.lay_down_all(worker)
-        for token, asker in list(self._askers_of_queries.items()):
-            if asker == worker:
-                del self._askers_of_queries[token]
-                self.held.lay_down(token)
+        for token in self._queries_with(worker):
+            del self._askers_of_queries[token]
+            self.held.lay_down(token)
         hold = self._keeper.holds.take(f"worker {worker!r}, which was killed, is taken down")
 
         def taken_down() -> None:
@@ -261,11 +287,41 @@ class FaultLine:
 
     def evict(self, worker: str, run_id: str) -> None:
         """A worker loses a workflow that it has cached."""
-        for killer in self.killers:
-            if worker in killer.workers():
-                killer.evict(worker, run_id)
-                return
-        raise FaultImpossible(f"nobody can make worker {worker!r} forget a workflow")
+        self._killer_of(worker).evict(worker, run_id)
+
+    def terminate(self, worker: str, restart_after: timedelta | None) -> None:
+        """A worker shuts down: it gets no more tasks, but gives in what it has."""
+        killer = self._killer_of(worker)
+        if worker in self._leaving:
+            return
+        polls = self._take_back_polls(worker)
+        self._leaving[worker] = _Polls(polls)
+        for poll in polls:
+            self._close_sticky_queue(poll.request)
+
+        def has_left() -> None:
+            self._leaving.pop(worker, None)
+
+        killer.terminate(worker, restart_after, lambda: self.soon(has_left))
+
+    def stop(self, worker: str, length: Nanoseconds) -> None:
+        """A worker hangs for a while: what it is sent lies there, and what it has is late."""
+        killer = self._killer_of(worker)
+        if not killer.stop(worker):
+            self.partition(worker, length)
+            return
+        for token in self._queries_with(worker):
+            self.held.lay_down(token)
+        due = self._stopped[worker] = self._keeper.clock.now() + length
+
+        def go_on() -> None:
+            if self._stopped.get(worker) == due:
+                del self._stopped[worker]
+                for token in self._queries_with(worker):
+                    self.held.take_up(token)
+                killer.go_on(worker)
+
+        self._keeper.clock.schedule(due, go_on, in_order=True)
 
     def partition(self, worker: str, length: Nanoseconds) -> None:
         """Nothing gets through between a worker and the service for a while."""
@@ -323,6 +379,23 @@ class FaultLine:
 
     # -- inside -------------------------------------------------------------------------------
 
+    def _killer_of(self, worker: str) -> Killer:
+        for killer in self.killers:
+            if worker in killer.workers():
+                return killer
+        raise FaultImpossible(
+            f"no fault can befall worker {worker!r}: it is none of this simulation's own, or is "
+            "shutting down"
+        )
+
+    def _queries_with(self, worker: str) -> list[bytes]:
+        """The tokens of the queries that a worker has."""
+        return [token for token, asker in self._askers_of_queries.items() if asker == worker]
+
+    def _lay_down_query_of(self, answer: Answer) -> None:
+        if isinstance(answer, PollWorkflowTaskQueueResponse) and answer.HasField("query"):
+            self.held.lay_down(answer.task_token)
+
     def _take_back_polls(self, worker: str) -> list[Call]:
         """The open polls of a worker, of which the service knows nothing any more."""
         polls = [
@@ -334,6 +407,16 @@ class FaultLine:
         for poll in polls:
             self._keeper.service.cancel(poll)
         return polls
+
+    def _close_sticky_queue(self, request: Message) -> None:
+        """What its worker will say itself in a moment: nobody is behind it any more."""
+        if (
+            isinstance(request, PollWorkflowTaskQueueRequest)
+            and request.task_queue.kind == TaskQueueKind.TASK_QUEUE_KIND_STICKY
+        ):
+            queues = self._keeper.service.cluster.queues
+            kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+            queues.queue(request.namespace, request.task_queue.name, kind).shut_down = True
 
     def _points_of_call(self, method: str) -> list[CrashPoint]:
         self._calls_of[method] += 1
@@ -370,18 +453,14 @@ class FaultLine:
             if worker not in self._dead
         ]
 
-    def _refuse_dead(self, dead: _DeadWorker, method: str, call: Call) -> None:
+    def _refuse_dead(self, dead: _Polls, method: str, call: Call) -> None:
         """Answer what is left of a worker that was killed, so that it can be taken down."""
+        if method in _POLLS:
+            dead.keep(call)
+            return
+        call.respond(empty_answer(method))
         if method == "ShutdownWorker":
-            dead.stops = True
-            call.respond(ShutdownWorkerResponse())
-            polls, dead.polls = dead.polls, []
-            for poll in polls:
-                poll.respond(empty_answer(poll.rpc.rpartition("/")[2]))
-        elif method in _POLLS and not dead.stops:
-            dead.polls.append(call)
-        else:
-            call.respond(empty_answer(method))
+            dead.stop()
 
 
 def _ignore(answer: Answer) -> None:

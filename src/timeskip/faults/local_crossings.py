@@ -90,8 +90,18 @@ class LocalActivityLine:
             with contextlib.suppress(RuntimeError):  # the worker's loop is closed
                 loop.call_soon_threadsafe(_set, settled, failure)
 
-        self._line.soon(partial(self._decide, worker, task, begins, settle))
+        self.come_by(worker, task, begins=begins, settle=settle)
         return await settled
+
+    def come_by(
+        self,
+        worker: str,
+        task: ActivityTask,
+        *,
+        begins: bool,
+        settle: Callable[[Failure | None], None],
+    ) -> None:
+        self._line.soon(partial(self._decide, worker, task, begins, settle))
 
     def _decide(
         self,

@@ -72,6 +72,14 @@ class Passage(Protocol):
         """All workers are gone, and come back."""
         ...
 
+    def terminate_worker(self, restart_after: timedelta | None) -> None:
+        """`worker` shuts down, and gives in what it has. Another takes its place, if not None."""
+        ...
+
+    def stop_worker(self, length: timedelta) -> None:
+        """`worker` hangs for so much virtual time; its open calls stay open."""
+        ...
+
     def evict_workflow(self) -> None:
         """The worker loses what it has cached of the workflow as soon as it does not work on it."""
         ...

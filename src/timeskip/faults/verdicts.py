@@ -42,6 +42,30 @@ class KillWorker(Verdict):
 
 
 @dataclass(frozen=True)
+class TerminateWorker(Verdict):
+    """The worker shuts down. `restart_after`: virtual time from its end until another takes its place."""
+
+    name: ClassVar[str] = "terminate-worker"
+    restart_after: timedelta | None = timedelta(0)
+
+    def act(self, passage: Passage) -> None:
+        passage.terminate_worker(self.restart_after)
+        passage.go_on()
+
+
+@dataclass(frozen=True)
+class StopWorker(Verdict):
+    """The worker hangs for so much virtual time, and goes on."""
+
+    name: ClassVar[str] = "stop-worker"
+    length: timedelta
+
+    def act(self, passage: Passage) -> None:
+        passage.stop_worker(self.length)
+        passage.delay(self.length)
+
+
+@dataclass(frozen=True)
 class LoseResponse(Verdict):
     """The connection breaks just then."""
 
@@ -188,6 +212,8 @@ VERDICTS: dict[str, type[Verdict]] = {
     verdict.name: verdict
     for verdict in (
         KillWorker,
+        TerminateWorker,
+        StopWorker,
         LoseResponse,
         DelayResponse,
         DuplicateResponse,

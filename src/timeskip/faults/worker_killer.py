@@ -8,9 +8,11 @@ from collections.abc import Callable
 from contextvars import Context
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from timeskip.activity_time import ActivityTime
 from timeskip.clock import duration_nanoseconds
+from timeskip.lanes.holds import Hold
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.worker_registry import Running, Supervisor, WorkerRegistry
 
@@ -49,18 +51,27 @@ class WorkerKiller:
         self, identity: str, restart_after: timedelta | None, done: Callable[[], None]
     ) -> None:
         """Kill all workers of that name: they stand for one process."""
-        left = 0
-
-        def one_is_done() -> None:
-            nonlocal left
-            left -= 1
-            if not left:
-                done()
-
         killed = [running for running in self._registry.living() if running.identity == identity]
-        left = len(killed)
+        done = _the_last_time(done, len(killed))
         for running in killed:
-            on_loop(running.loop, partial(self._kill, running, restart_after, one_is_done))
+            on_loop(running.loop, partial(self._kill, running, restart_after, done))
+
+    def stop(self, identity: str) -> bool:
+        """What runs in this process cannot be stopped without the test that is to go on."""
+        return False
+
+    def go_on(self, identity: str) -> None:
+        """Nothing was stopped."""
+
+    def terminate(
+        self, identity: str, restart_after: timedelta | None, done: Callable[[], None]
+    ) -> None:
+        """Shut all workers of that name down."""
+        leaving = [running for running in self._registry.living() if running.identity == identity]
+        done = _the_last_time(done, len(leaving))
+        for running in leaving:
+            hold = self._keeper.holds.take(f"worker {identity!r} shuts down")
+            on_loop(running.loop, partial(self._terminate, running, restart_after, hold, done))
 
     def evict(self, identity: str, run_id: str) -> None:
         """Have the workers of that name forget a workflow."""
@@ -79,6 +90,68 @@ class WorkerKiller:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _terminate(
+        self,
+        running: Running,
+        restart_after: timedelta | None,
+        hold: Hold,
+        done: Callable[[], None],
+    ) -> None:
+        task = Context().run(
+            running.loop.create_task, self._shut_down(running, restart_after, hold, done)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _shut_down(
+        self,
+        running: Running,
+        restart_after: timedelta | None,
+        hold: Hold,
+        done: Callable[[], None],
+    ) -> None:
+        try:
+            supervisor = self._registry.supervisors.get(running.worker)
+            if not running.gives_grace:
+                for activity in running.activities():
+                    self._activity_time.cancellation_comes(activity)
+            await running.begin_to_shut_down()
+            self._let_activities_take_time(running, hold)
+            await running.end()
+            done()
+            if supervisor is not None and restart_after is not None:
+                self._registry.forget_killed(running)
+                self._replace_at_its_end(supervisor, running.loop, restart_after)
+        finally:
+            self._soon(hold.release)
+
+    def _let_activities_take_time(self, running: Running, hold: Hold) -> None:
+        """Nothing else of the end of a worker takes virtual time."""
+        left = set(running.activities())
+
+        def has_ended(activity: asyncio.Task[Any]) -> None:
+            left.discard(activity)
+            if not left:
+                hold.resume()
+
+        hold.park()
+        for activity in list(left):
+            if not self._activity_time.tell_end(activity, partial(has_ended, activity)):
+                has_ended(activity)
+        if not left:
+            hold.resume()
+
+    def _replace_at_its_end(
+        self,
+        supervisor: Supervisor,
+        loop: asyncio.AbstractEventLoop,
+        restart_after: timedelta | None,
+    ) -> None:
+        if restart_after:
+            self._soon(partial(self._replace_later, supervisor, loop, restart_after))
+        elif restart_after is not None:
+            supervisor.replace()
+
     def _call_off(self, owners: list[object]) -> None:
         """End the calls that code was waiting for which does not go on."""
         for owner in owners:
@@ -96,10 +169,7 @@ class WorkerKiller:
             if supervisor is None or restart_after is None:
                 return
             self._registry.forget_killed(running)
-            if restart_after:
-                self._soon(partial(self._replace_later, supervisor, running.loop, restart_after))
-            else:
-                supervisor.replace()
+            self._replace_at_its_end(supervisor, running.loop, restart_after)
         finally:
             done()
 
@@ -117,6 +187,18 @@ class WorkerKiller:
             self._soon(hold.release)
 
         on_loop(loop, replace)
+
+
+def _the_last_time(action: Callable[[], None], times: int) -> Callable[[], None]:
+    """What is to be called so many times, and then calls `action`."""
+
+    def once_more() -> None:
+        nonlocal times
+        times -= 1
+        if not times:
+            action()
+
+    return once_more
 
 
 def on_loop(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:

@@ -9,6 +9,7 @@ from temporalio.client import Interceptor
 from temporalio.service import RPCError, ServiceClient
 from temporalio.worker import WorkerConfig
 
+from timeskip.lanes.entrance import Entrance
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.service import Service
 
@@ -22,6 +23,8 @@ class Lane(Protocol):
     keeper: TimeKeeper
     client_interceptors: Sequence[Interceptor]
     """What clients need besides."""
+    entrance: Entrance | None
+    """How other processes reach the service, once it is served; None if they cannot."""
 
     def start(self) -> None:
         """Begin to serve."""

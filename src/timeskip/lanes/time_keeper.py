@@ -146,6 +146,9 @@ class TimeKeeper:
         #: Activities that sleep in `time.sleep` on their own event loop, so that nothing else of
         #: that loop can get on before the sleep ends.
         self.blocked_loops = 0
+        #: Workers of which nothing runs for now: their process is stopped, or sleeps in `time.sleep` on
+        #: its event loop. What they have does not keep time from moving.
+        self.standing_workers: set[str] = set()
         #: Queues at which a worker that was started in this process has not polled yet.
         self.expected_pollers: dict[str, None] = {}
         #: Workers that stop, and that give time to what they still run.
@@ -387,13 +390,17 @@ class TimeKeeper:
         if self.holds.count:
             return False
         cluster = self.service.cluster
-        if cluster.started_queries:
-            return False
-        for run_id, run in cluster.started_workflow_tasks.items():
-            if run_id not in self.waiting_for_local_activities and not self._is_abandoned(run):
+        standing = self.standing_workers
+        for query in cluster.started_queries.values():
+            if query.identity not in standing:
                 return False
-        for token in cluster.started_activities:
-            if token not in self.parked:
+        for run_id, run in cluster.started_workflow_tasks.items():
+            if run_id in self.waiting_for_local_activities or self._is_abandoned(run):
+                continue
+            if run.workflow_task is None or run.workflow_task.identity not in standing:
+                return False
+        for token, activity in cluster.started_activities.items():
+            if token not in self.parked and activity.identity not in standing:
                 return False
         return self._is_wanted() and not self._gives_grace()
 

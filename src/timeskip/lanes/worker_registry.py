@@ -68,12 +68,15 @@ class Supervisor(Protocol):
 
 @dataclass
 class KnownWorker:
-    """A worker of this process: its queue and the types that it registered."""
+    """A worker: its queue and the types that it registered.
+
+    `replay`: how its runs are replayed; None if it lives in another process.
+    """
 
     task_queue: str
     workflows: tuple[str, ...]
     activities: tuple[str, ...]
-    replay: ReplaySettings
+    replay: ReplaySettings | None
     has_stopped: bool = False
 
 
@@ -93,6 +96,8 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         self.is_cut_off: Callable[[str], bool] = lambda identity: False
         #: Told of local activities, of which the service knows nothing.
         self.local_activities: LocalActivityWatch | None = None
+        #: Whether a worker in another process is about to poll.
+        self.will_poll_elsewhere: Callable[[TaskQueue], bool] = lambda queue: False
         self.workers: list[KnownWorker] = []
         self.ledger = ReplayLedger()
         self.patches = PatchChoices()
@@ -133,11 +138,12 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         config = worker.config(active_config=True)
+        replay = ReplaySettings.of_worker(config, worker.client.config(active_config=True))
         known = KnownWorker(
             task_queue=worker.task_queue,
-            workflows=tuple(sorted(_workflow_name(each) for each in config.get("workflows", ()))),
-            activities=tuple(sorted(_activity_name(each) for each in config.get("activities", ()))),
-            replay=ReplaySettings.of_worker(config, worker.client.config(active_config=True)),
+            workflows=tuple(sorted(workflow_name(each) for each in config.get("workflows", ()))),
+            activities=tuple(sorted(activity_name(each) for each in config.get("activities", ()))),
+            replay=replay,
         )
         self.workers.append(known)
         ActivationExecutor.relieve(worker)
@@ -146,7 +152,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             self._keeper,
             self,
             config.get("identity") or worker.client.identity,
-            LedgerOfWorker(self.ledger, known.replay),
+            LedgerOfWorker(self.ledger, replay),
         )
         worker._bridge_worker = cast("temporalio.bridge.worker.Worker", bridge)
         self._keeper.expect_poller(worker.task_queue)
@@ -161,9 +167,9 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             known.has_stopped = True
             self._keeper.expect_poller_no_more(worker.task_queue)
             with contextlib.suppress(RuntimeError):  # the simulation has ended before
-                self._keeper.loop.call_soon_threadsafe(self._forsake_tasks, worker.task_queue)
+                self._keeper.loop.call_soon_threadsafe(self.forsake_tasks, worker.task_queue)
 
-    def _forsake_tasks(self, task_queue: str) -> None:
+    def forsake_tasks(self, task_queue: str) -> None:
         """What a worker of the queue, which has stopped, took and did not answer never will be.
 
         The SDK's core drops a workflow task that arrives just when the worker stops.
@@ -199,14 +205,14 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         return [task for running in list(self._running) for task in running.tasks_of(run_id)]
 
     def will_poll(self, queue: TaskQueue) -> bool:
-        """Whether a worker of this process is about to poll the queue: it serves it, and has room."""
+        """Whether a worker is about to poll the queue: it serves it, and has room."""
         if queue.shut_down or self._keeper.waiting_for_local_activities:
             return False
         started = self._keeper.service.cluster.started_activities
         return any(
             running.will_poll(queue, started) and not self.is_cut_off(running.identity)
             for running in list(self._running)
-        )
+        ) or self.will_poll_elsewhere(queue)
 
     def stranded(self) -> list[str]:
         """The task queues of workers whose event loop has stopped under them."""
@@ -294,6 +300,29 @@ class Running:
         """Once it is dead: have the SDK take its parts apart."""
         await self._bridge.give_up_activities()
         self._worker._shutdown_event.set()
+        await self.end()
+
+    @property
+    def gives_grace(self) -> bool:
+        """Whether activities have time to end when it shuts down."""
+        return bool(self._config.get("graceful_shutdown_timeout"))
+
+    def activities(self) -> list[asyncio.Task[Any]]:
+        """The tasks of the activities that it runs just now."""
+        worker = self._worker._activity_worker
+        running = worker._running_activities.values() if worker is not None else ()
+        return [activity.task for activity in running if activity.task is not None]
+
+    async def begin_to_shut_down(self) -> None:
+        """Have it end as a worker does that is asked to: gracefully."""
+        self._worker._shutdown_event.set()
+        begun = asyncio.ensure_future(self._bridge.shuts_down.wait())
+        either: set[asyncio.Future[Any]] = {begun, self._task}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+
+    async def end(self) -> None:
+        """Wait for the end of it all."""
         await asyncio.wait({self._task})
 
     def evict(self, run_id: str) -> None:
@@ -376,6 +405,17 @@ class LocalActivityWatch(Protocol):
         """
         ...
 
+    def come_by(
+        self,
+        worker: str,
+        task: ActivityTask,
+        *,
+        begins: bool,
+        settle: Callable[[Failure | None], None],
+    ) -> None:
+        """The same for a worker in another process: `settle` is called when it may go on."""
+        ...
+
 
 class WatchedBridge:
     """A worker's connection to the SDK's core, watched for what the service does not see.
@@ -401,6 +441,8 @@ class WatchedBridge:
         self.identity = identity
         self._ledger = ledger
         self.is_dead = False
+        #: Set when the core is told to end.
+        self.shuts_down = asyncio.Event()
         #: Activities whose code will never end.
         self.given_up: set[bytes] = set()
         self._local: dict[bytes, ActivityTask] = {}
@@ -457,6 +499,10 @@ class WatchedBridge:
             completion.result.failed.failure.CopyFrom(_killed())
         await self._bridge.complete_activity_task(completion)
 
+    def initiate_shutdown(self) -> None:
+        self._bridge.initiate_shutdown()
+        self.shuts_down.set()
+
     async def give_up_activities(self) -> None:
         """Let the core end without those whose code will never end."""
         for token in self.given_up:
@@ -492,12 +538,14 @@ def _killed() -> Failure:
     return failure
 
 
-def _workflow_name(workflow: type) -> str:
+def workflow_name(workflow: type) -> str:
+    """The type under which a workflow is known to the service."""
     definition = temporalio.workflow._Definition.from_class(workflow)
     return (definition.name if definition else None) or workflow.__name__
 
 
-def _activity_name(activity: Callable[..., object]) -> str:
+def activity_name(activity: Callable[..., object]) -> str:
+    """The type under which an activity is known to the service."""
     definition = temporalio.activity._Definition.from_callable(activity)
     return (definition.name if definition else None) or str(getattr(activity, "__name__", "?"))
 

@@ -74,7 +74,7 @@ class BufferedQuery:
 class QueryTask:
     """A query that is a task of its own, in a sticky or in a normal queue."""
 
-    __slots__ = ("call", "due", "query", "query_id", "queue", "run", "sticky")
+    __slots__ = ("call", "due", "identity", "query", "query_id", "queue", "run", "sticky")
 
     def __init__(self, run: Run, query_id: str, query: WorkflowQuery, call: Call) -> None:
         self.run = run
@@ -84,6 +84,8 @@ class QueryTask:
         self.sticky = False
         self.queue: MatchingQueue | None = None
         self.due: DueTime | None = None
+        #: The worker that has it.
+        self.identity = ""
 
     @property
     def workflow_id(self) -> str:
@@ -117,6 +119,7 @@ class QueryTask:
             self.due.cancel()
         run = self.run
         assert isinstance(poll.request, PollWorkflowTaskQueueRequest)
+        self.identity = poll.request.identity
         response = PollWorkflowTaskQueueResponse(
             task_token=tokens.query_task(run, self.query_id),
             workflow_execution=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),

@@ -203,16 +203,21 @@ class ActivityWorker:
     async def next_task(self) -> ActivityTask | None:
         """The next start or cancel for the activities' code; None once the worker has stopped."""
         while True:
-            if self._being_told is not None and self._tasks.is_empty:
+            if self._tasks.is_empty:
                 # Whoever asks for the next task has dealt with those before.
-                self._being_told.release()
-                self._being_told = None
+                self._all_are_told()
             task = await self._tasks.take()
             if task is None:
                 self._tasks.put(None)
+                self._all_are_told()
             elif task.HasField("cancel") and task.task_token not in self._with_code:
                 continue  # it has ended meanwhile, on a loop that it blocked perhaps
             return task
+
+    def _all_are_told(self) -> None:
+        if self._being_told is not None:
+            self._being_told.release()
+            self._being_told = None
 
     def heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
         """The code says that it is alive."""

@@ -23,6 +23,7 @@ from timeskip.lanes.direct.client import DirectServiceClient
 from timeskip.lanes.direct.custom_slots import DirectTuner
 from timeskip.lanes.direct.loop import no_loop
 from timeskip.lanes.direct.made_up_ids import MadeUpIds
+from timeskip.lanes.entrance import Entrance
 from timeskip.lanes.holds import Hold
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.server.choices import choices_of
@@ -71,6 +72,7 @@ class DirectLane:
         self.clock.rank = choices.rank
         self._activations = ActivationExecutor()
         self._moving = threading.Lock()
+        self.entrance: Entrance | None = None
         self.client_interceptors: Sequence[Interceptor] = (
             MadeUpIds(self.service.cluster.ids.uuid),
         )

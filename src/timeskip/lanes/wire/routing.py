@@ -17,6 +17,7 @@ from temporalio.api.operatorservice.v1 import service_pb2 as operator_service
 from temporalio.api.testservice.v1 import service_pb2 as test_service
 from temporalio.api.workflowservice.v1 import service_pb2 as workflow_service
 
+from timeskip.lanes.entrance import Entrance
 from timeskip.lanes.holds import Hold
 from timeskip.lanes.repeating import TRIES, may_pass
 from timeskip.lanes.time_keeper import TimeKeeper
@@ -74,6 +75,7 @@ class Routing:
     def __init__(self, keeper: TimeKeeper) -> None:
         services = frozenset(service.full_name for service in served_services())
         self._services = services | {health.SERVICE}
+        self.entrance: Entrance | None = None
         self._handlers = health.handlers(services)
         for service in served_services():
             for method in service.methods:
@@ -82,6 +84,9 @@ class Routing:
 
     def handle(self, rpc: Rpc, data: bytes) -> None:
         """Answer a call, now or later."""
+        if self.entrance is not None and self.entrance.refuses(rpc.metadata):
+            rpc.refuse(StatusCode.UNAVAILABLE, "this process is dead")
+            return
         handler = self._handlers.get(rpc.method)
         if handler is not None:
             handler(rpc, data)

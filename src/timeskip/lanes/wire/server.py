@@ -25,6 +25,7 @@ from temporalio.worker import WorkerConfig
 
 from timeskip.clock import Clock, RealClock, VirtualClock
 from timeskip.lanes.activation_executor import ActivationExecutor
+from timeskip.lanes.entrance import Entrance
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.lanes.wire.client import HoldingServiceClient
 from timeskip.lanes.wire.completion_loop import CompletionLoop
@@ -87,6 +88,7 @@ class WireServer:
         self._loop = CompletionLoop()
         self.keeper = TimeKeeper(self.service, self.clock, self._loop, grace)
         self.client_interceptors: Sequence[Interceptor] = ()
+        self.entrance: Entrance | None = None
         self._activations = ActivationExecutor()
         self._thread = threading.Thread(target=self._run, name="timeskip-wire", daemon=True)
         self._started: Future[None] = Future()
@@ -170,11 +172,13 @@ class WireServer:
     async def _serve(self) -> None:
         try:
             _require_free(self.port)
-            server = GrpcServer(self._loop, Routing(self.keeper).handle, _OPTIONS)
+            routing = Routing(self.keeper)
+            server = GrpcServer(self._loop, routing.handle, _OPTIONS)
             port = server.add_port(self.address)
             if port == 0:  # somebody else was faster
                 raise PortTaken(f"cannot listen on {self.address}: the port is in use")
             self.port = port
+            self.entrance = routing.entrance = Entrance(self.address)
             server.start()
         except BaseException as error:  # noqa: BLE001 - `start` raises it
             self._started.set_exception(error)

@@ -1,0 +1,218 @@
+"""Stands before the SDK's core in a worker process, for what the service does not see.
+
+The core reports only the first failure of a workflow task. Of local activities the service learns
+only from what a workflow task brings. And how long activities may go on while a worker shuts down is
+counted by the core in real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import temporalio.bridge.worker
+from temporalio.api.failure.v1 import Failure
+from temporalio.bridge.proto import ActivityTaskCompletion
+from temporalio.bridge.proto.activity_result import ActivityExecutionResult
+from temporalio.bridge.proto.activity_result import Failure as ActivityFailure
+from temporalio.bridge.proto.activity_task import (
+    ActivityCancellationDetails,
+    ActivityCancelReason,
+    ActivityTask,
+    Cancel,
+)
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+
+from timeskip.clock import duration_nanoseconds
+from timeskip.processes.channel import Channel
+from timeskip.processes.messages import (
+    Answer,
+    FailedWorkflowTask,
+    FailsWorkflowTask,
+    Leaves,
+    LocalActivityComesBy,
+)
+from timeskip.processes.resident_time import ResidentTime
+
+
+class Questions:
+    """Asks the simulation, and waits for its answers. For one event loop."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.loop = asyncio.get_running_loop()
+        self._numbers = itertools.count(1)
+        self._open: dict[int, asyncio.Future[bytes]] = {}
+
+    def new(self) -> int:
+        """The number of a further question."""
+        number = next(self._numbers)
+        self._open[number] = self.loop.create_future()
+        return number
+
+    async def ask(self, number: int, question: object) -> bytes:
+        """The failure with which a question is answered; empty if there is none."""
+        self._channel.send(question)
+        return await self._open[number]
+
+    def tell(self, message: object) -> None:
+        """Say something that needs no answer."""
+        self._channel.send(message)
+
+    def answered(self, answer: Answer) -> None:
+        """For any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+            self.loop.call_soon_threadsafe(self._settle, answer)
+
+    def _settle(self, answer: Answer) -> None:
+        self._open.pop(answer.question).set_result(answer.failure)
+
+
+class ResidentBridge:
+    """A worker's connection to the core.
+
+    `grace`: virtual time for which activities may outlast a shutdown; without `time` the core knows.
+    """
+
+    def __init__(
+        self,
+        bridge: temporalio.bridge.worker.Worker,
+        questions: Questions,
+        time: ResidentTime | None,
+        grace: timedelta,
+    ) -> None:
+        self._bridge = bridge
+        self._questions = questions
+        self._time = time
+        self._grace = grace
+        self._loop = asyncio.get_running_loop()
+        self._local: dict[bytes, ActivityTask] = {}
+        self._running: set[bytes] = set()
+        #: Of these, those that were cancelled because the worker shuts down.
+        self._shut_down: set[bytes] = set()
+        self._poll: asyncio.Future[ActivityTask] | None = None
+        self._takes_activities = False
+        #: Cancellations of our own, and what is to be done once they are known.
+        self._cancels: asyncio.Queue[ActivityTask] = asyncio.Queue()
+        self._once_cancelled: Callable[[], None] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bridge, name)
+
+    async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
+        if not completion.HasField("failed"):
+            await self._bridge.complete_workflow_activation(completion)
+            return
+        # Which task it is has to be known before the next try of it is handed out.
+        number = self._questions.new()
+        await self._questions.ask(number, FailsWorkflowTask(number, completion.run_id))
+        await self._bridge.complete_workflow_activation(completion)
+        self._questions.tell(FailedWorkflowTask(number))
+
+    async def poll_activity_task(self) -> ActivityTask:
+        while True:
+            task = await self._next_task()
+            if not task.HasField("start"):
+                return task
+            if not task.start.is_local:
+                self._running.add(task.task_token)
+                return task
+            self._local[task.task_token] = task
+            failure = await self._come_by(task, begins=True)
+            if failure is None:
+                return task
+            await self._complete(
+                ActivityTaskCompletion(
+                    task_token=task.task_token,
+                    result=ActivityExecutionResult(failed=ActivityFailure(failure=failure)),
+                )
+            )
+
+    async def complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
+        task = self._local.get(completion.task_token)
+        if task is not None:
+            failure = await self._come_by(task, begins=False)
+            if failure is not None:
+                completion.result.failed.failure.CopyFrom(failure)
+        elif completion.task_token in self._shut_down and completion.result.HasField("cancelled"):
+            # As the core does: a cancellation would be final, but another worker can try again.
+            completion.result.failed.failure.CopyFrom(_shut_down())
+        await self._complete(completion)
+
+    def initiate_shutdown(self) -> None:
+        self._bridge.initiate_shutdown()
+        if self._time is None or not (self._grace or self._takes_activities):
+            self._leave()
+        elif self._grace:
+            due = self._time.now_ns() + duration_nanoseconds(self._grace)
+            self._time.call_in_steps(due, self._grace_ends)
+            self._leave()
+        else:
+            self._cancel_all(self._leave)
+
+    async def _complete(self, completion: ActivityTaskCompletion) -> None:
+        for tokens in (self._running, self._shut_down):
+            tokens.discard(completion.task_token)
+        self._local.pop(completion.task_token, None)
+        await self._bridge.complete_activity_task(completion)
+
+    async def _come_by(self, task: ActivityTask, *, begins: bool) -> Failure | None:
+        number = self._questions.new()
+        answer = await self._questions.ask(
+            number, LocalActivityComesBy(number, task.SerializeToString(), begins)
+        )
+        return Failure.FromString(answer) if answer else None
+
+    async def _next_task(self) -> ActivityTask:
+        self._takes_activities = True
+        if self._cancels.empty() and self._once_cancelled is not None:
+            then, self._once_cancelled = self._once_cancelled, None
+            then()
+        # The core's task would be lost if its poll were given up.
+        if self._poll is None:
+            self._poll = asyncio.ensure_future(self._bridge.poll_activity_task())
+        own = asyncio.ensure_future(self._cancels.get())
+        try:
+            await asyncio.wait({self._poll, own}, return_when=asyncio.FIRST_COMPLETED)
+            if own.done():
+                return own.result()
+            poll, self._poll = self._poll, None
+            return poll.result()
+        finally:
+            own.cancel()
+
+    def _leave(self) -> None:
+        self._questions.tell(Leaves())
+
+    def _grace_ends(self, known: Callable[[], None]) -> None:
+        """The activities that still run have had their time. For any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs any more
+            self._loop.call_soon_threadsafe(self._cancel_all, known)
+
+    def _cancel_all(self, then: Callable[[], None]) -> None:
+        """Have the SDK cancel all activities, and call `then` once they know it."""
+        if not self._running:
+            then()
+            return
+        self._once_cancelled = then
+        self._shut_down |= self._running
+        for token in self._running:
+            self._cancels.put_nowait(
+                ActivityTask(
+                    task_token=token,
+                    cancel=Cancel(
+                        reason=ActivityCancelReason.WORKER_SHUTDOWN,
+                        details=ActivityCancellationDetails(is_worker_shutdown=True),
+                    ),
+                )
+            )
+
+
+def _shut_down() -> Failure:
+    failure = Failure(message="Worker is shutting down and this activity did not complete in time")
+    failure.application_failure_info.type = "WorkerShutdown"
+    return failure
