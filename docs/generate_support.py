@@ -73,6 +73,7 @@ GROUPS = {
         "parent_close",
         "workflow_cron",
     ),
+    "Nexus": ("nexus_callbacks", "nexus_cancellation", "nexus_endpoints", "nexus_operations"),
     "Updates": ("update_with_start", "updates"),
     "Visibility": (
         "deletion",

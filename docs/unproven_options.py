@@ -12,12 +12,8 @@ VERSIONS = "versioned workers are refused with UNIMPLEMENTED; others may tell it
 """Scenarios show what comes of what unversioned workers tell."""
 
 CHILD_VERSIONS = "refused with UNIMPLEMENTED: worker versioning is not simulated"
-NEXUS = "refused with UNIMPLEMENTED: Nexus is not simulated"
 STANDALONE = "refused with UNIMPLEMENTED: activities without a workflow are not simulated"
-CALLBACKS = (
-    "refused: those of Nexus with UNIMPLEMENTED, all others as on a real server on which none is "
-    "allowed"
-)
+CALLBACKS = "refused as on a real server on which none is allowed"
 TIME_SKIPPING = "refused with UNIMPLEMENTED, as on a real server on which it is not switched on"
 PRERELEASE = "of a preview of worker versioning that no release of the SDK speaks"
 ENHANCED = "deprecated; the real server answers from a cache, so that no two answers are alike"
@@ -29,7 +25,6 @@ NOTHING = "nothing comes of it on the real server either"
 ARCHIVE = "there is no archive"
 
 REASONS: Mapping[str, str] = {
-    "StartWorkflowExecutionRequest.completion_callbacks": CALLBACKS,
     "StartWorkflowExecutionRequest.eager_worker_deployment_options": VERSIONS,
     "StartWorkflowExecutionRequest.time_skipping_config": TIME_SKIPPING,
     "SignalWithStartWorkflowExecutionRequest.time_skipping_config": TIME_SKIPPING,
@@ -61,15 +56,6 @@ REASONS: Mapping[str, str] = {
     "ContinueAsNewWorkflowExecutionCommandAttributes.initial_versioning_behavior": CHILD_VERSIONS,
     "StartChildWorkflowExecutionCommandAttributes.inherit_build_id": INHERITED,
     "StartChildWorkflowExecutionCommandAttributes.versioning_override": CHILD_VERSIONS,
-    "ScheduleNexusOperationCommandAttributes.endpoint": NEXUS,
-    "ScheduleNexusOperationCommandAttributes.service": NEXUS,
-    "ScheduleNexusOperationCommandAttributes.operation": NEXUS,
-    "ScheduleNexusOperationCommandAttributes.input": NEXUS,
-    "ScheduleNexusOperationCommandAttributes.schedule_to_close_timeout": NEXUS,
-    "ScheduleNexusOperationCommandAttributes.nexus_header": NEXUS,
-    "ScheduleNexusOperationCommandAttributes.schedule_to_start_timeout": NEXUS,
-    "ScheduleNexusOperationCommandAttributes.start_to_close_timeout": NEXUS,
-    "RequestCancelNexusOperationCommandAttributes.scheduled_event_id": NEXUS,
 }
 """By message and field."""
 
@@ -78,13 +64,10 @@ PARTS: Mapping[str, str] = {
     "Callback.NexusHandler.*": CALLBACKS,
     "Link.*": CARRIED,
     "Link.Callback.*": CARRIED,
-    "Link.NexusOperation.*": CARRIED,
     "MeteringMetadata.*": CARRIED,
     "Payload.external_payloads": CARRIED,
     "Failure.*": CARRIED,
     "ApplicationFailureInfo.*": CARRIED,
-    "NexusHandlerFailureInfo.*": CARRIED,
-    "NexusOperationFailureInfo.*": CARRIED,
     "UserMetadata.*": CARRIED,
     "WorkflowTaskCompletedMetadata.*": CARRIED,
     "Request.propagated_nexus_serialization_context": CARRIED,
@@ -94,7 +77,6 @@ PARTS: Mapping[str, str] = {
     "NamespaceConfig.history_archival_uri": ARCHIVE,
     "NamespaceConfig.visibility_archival_uri": ARCHIVE,
     "ClusterReplicationConfig.replication_ramp_duration": "there is one cluster",
-    "PropagatedSerializationContext.*": NOTHING,
     "Message.command_index": "the order of messages and commands tells it",
     "EventGroupMarker.*": NOTHING,
     "EventGroupMarker.InboundEvent.*": NOTHING,

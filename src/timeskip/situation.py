@@ -17,12 +17,16 @@ from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.worker_registry import WorkerRegistry
 
 if TYPE_CHECKING:
+    from timeskip.lanes.worker_registry import KnownWorker
     from timeskip.server.activities import Activity
+    from timeskip.server.nexus_operations import NexusOperation
+    from timeskip.server.nexus_tasks import NexusTask
     from timeskip.server.pauses import Pause
     from timeskip.server.run import Run
 
 _WORKFLOW = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 _ACTIVITY = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+_NEXUS = TaskQueueType.TASK_QUEUE_TYPE_NEXUS
 
 #: With which workflows in other processes are asked where they stand.
 STACK_TRACE_QUERY = "__stack_trace"
@@ -87,6 +91,7 @@ class Situation:
             run.is_open
             and run.last_completed_started_id
             and not (run.stands_still or run.workflow_task or run.activities or run.is_paused)
+            and not run.nexus_operations
             for run in self.keeper.service.cluster.runs.values()
         )
 
@@ -94,7 +99,8 @@ class Situation:
         """The workers that were started on the simulation's client, and the types they know."""
         return [
             f"  on {worker.task_queue!r}: workflows {listed(worker.workflows)}; "
-            f"activities {listed(worker.activities)}{' (stopped)' if worker.has_stopped else ''}"
+            f"activities {listed(worker.activities)}{_nexus_services(worker)}"
+            f"{' (stopped)' if worker.has_stopped else ''}"
             for worker in self.workers.workers
         ]
 
@@ -114,6 +120,9 @@ class Situation:
         for token, activity in cluster.started_activities.items():
             if token not in known and token not in self.keeper.parked:
                 lines.append(f"  {_started(activity)}")
+        for token, task in cluster.started_nexus_tasks.items():
+            if token not in self.keeper.parked:
+                lines.append(f"  {_handled(task)}")
         lines += [
             f"  the event loop of the worker on {task_queue!r} does not run, so it cannot go on:\n"
             "    start it on the loop of the test (pytest-asyncio: give both the same `loop_scope`)"
@@ -164,6 +173,7 @@ class Situation:
         if run.workflow_task is not None and not run.workflow_task.started_event_id:
             told.append(f"its next workflow task waits on {self._queue(run.task_queue, _WORKFLOW)}")
         told += [self._activity(activity) for activity in run.activities.values()]
+        told += [self._nexus_operation(each) for each in run.nexus_operations.values()]
         places = [line for chain in self._awaits(run) for line in indented(chain)]
         places = places or [line for line in stack_trace.splitlines() if line.strip()]
         if places:
@@ -188,17 +198,31 @@ class Situation:
             told += f", of which workers want at most {queue.rate.per_second:g} tasks a second"
         return told
 
+    def _nexus_operation(self, operation: NexusOperation) -> str:
+        told = f"its Nexus operation {operation.name!r}"
+        for task in self.keeper.service.cluster.started_nexus_tasks.values():
+            if task.operation is operation:
+                return f"{told} is with worker {task.identity!r}, which has not answered"
+        if operation.is_started:
+            return f"{told} has begun, and its handler has not reported its end"
+        endpoint = operation.endpoint()
+        if endpoint is None or not endpoint.spec.target.HasField("worker"):
+            return f"{told} has an endpoint outside of the simulation, which is never called"
+        return f"{told} waits on {self._queue(endpoint.spec.target.worker.task_queue, _NEXUS)}"
+
     def _queue(self, name: str, kind: int) -> str:
         """A task queue with the reason why nobody takes its tasks, if there is one."""
         workers = [worker for worker in self.workers.workers if worker.task_queue == name]
         running = [worker for worker in workers if not worker.has_stopped]
         told = f"task queue {name!r}"
         if running:
-            types, said = (
-                (running[0].workflows, "workflows")
-                if kind == _WORKFLOW
-                else (running[0].activities, "activities")
-            )
+            worker = running[0]
+            known: dict[int, tuple[tuple[str, ...], str]] = {
+                _WORKFLOW: (worker.workflows, "workflows"),
+                _ACTIVITY: (worker.activities, "activities"),
+                _NEXUS: (worker.nexus_services, "`nexus_service_handlers`"),
+            }
+            types, said = known[kind]
             return told if types else f"{told}, whose worker was started without {said}"
         if workers:
             return f"{told}, whose worker has stopped"
@@ -217,7 +241,11 @@ def _cut(lines: list[str]) -> list[str]:
     return [*lines[:_MOST], f"  and {len(lines) - _MOST} more"]
 
 
-_KINDS: dict[int, str] = {_WORKFLOW: "workflow task", _ACTIVITY: "activity task"}
+_KINDS: dict[int, str] = {
+    _WORKFLOW: "workflow task",
+    _ACTIVITY: "activity task",
+    _NEXUS: "Nexus task",
+}
 
 
 def _attempt(attempt: RunningAttempt) -> str:
@@ -241,3 +269,16 @@ def _started(activity: Activity) -> str:
         f"activity {activity.scheduled.activity_type.name!r} (attempt {activity.attempt}) is with "
         f"worker {activity.identity!r}, which has not reported its end"
     )
+
+
+def _handled(task: NexusTask) -> str:
+    return (
+        f"Nexus operation {task.operation.name!r} of workflow {task.workflow_id!r} is with worker "
+        f"{task.identity!r}, which has not answered"
+    )
+
+
+def _nexus_services(worker: KnownWorker) -> str:
+    """Told only of workers that have some."""
+    services = worker.nexus_services
+    return f"; Nexus services {listed(services)}" if services else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,9 @@ from temporalio.api.command.v1 import (
     RecordMarkerCommandAttributes,
     RequestCancelActivityTaskCommandAttributes,
     RequestCancelExternalWorkflowExecutionCommandAttributes,
+    RequestCancelNexusOperationCommandAttributes,
     ScheduleActivityTaskCommandAttributes,
+    ScheduleNexusOperationCommandAttributes,
     SignalExternalWorkflowExecutionCommandAttributes,
     StartChildWorkflowExecutionCommandAttributes,
     StartTimerCommandAttributes,
@@ -184,6 +187,46 @@ def schedule_activity(
             heartbeat_timeout=optional(heartbeat),
             retry_policy=retry_policy,
             **attributes,
+        ),
+    )
+
+
+def schedule_nexus_operation(
+    endpoint: str,
+    *argument: Any,
+    service: str = "shop",
+    operation: str = "buy",
+    schedule_to_close: float | None = None,
+    schedule_to_start: float | None = None,
+    start_to_close: float | None = None,
+    header: Mapping[str, str] | None = None,
+) -> Command:
+    """Schedule a Nexus operation; timeouts are in seconds, None leaves a field out."""
+
+    def optional(amount: float | None) -> Duration | None:
+        return None if amount is None else seconds(amount)
+
+    return Command(
+        command_type=CommandType.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION,
+        schedule_nexus_operation_command_attributes=ScheduleNexusOperationCommandAttributes(
+            endpoint=endpoint,
+            service=service,
+            operation=operation,
+            input=payloads(*argument).payloads[0] if argument else None,
+            schedule_to_close_timeout=optional(schedule_to_close),
+            schedule_to_start_timeout=optional(schedule_to_start),
+            start_to_close_timeout=optional(start_to_close),
+            nexus_header=header,
+        ),
+    )
+
+
+def request_cancel_nexus_operation(scheduled_event_id: int) -> Command:
+    """Ask for the cancellation of the Nexus operation that this event scheduled."""
+    return Command(
+        command_type=CommandType.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION,
+        request_cancel_nexus_operation_command_attributes=(
+            RequestCancelNexusOperationCommandAttributes(scheduled_event_id=scheduled_event_id)
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -41,7 +42,15 @@ _VARYING = frozenset(
 )
 
 #: Lists that the real server answers in no particular order.
-_UNORDERED = frozenset({"pending_activities", "pending_children", "pollers"})
+_UNORDERED = frozenset(
+    {"callbacks", "pending_activities", "pending_children", "pending_nexus_operations", "pollers"}
+)
+
+#: A header that says which operation a callback is about, in the server's own way.
+_CALLBACK_TOKEN = "temporal-callback-token"
+
+#: How the SDK writes the token of a Nexus operation: JSON, encoded.
+_OPERATION_TOKEN = re.compile(r"eyJ[\w-]+")
 
 
 class Observation(NamedTuple):
@@ -117,7 +126,9 @@ class Observations:
             if field.name in without:
                 continue
             if isinstance(value, Mapping):
-                seen: Any = {str(key): self._value(value[key], None, without) for key in value}
+                seen: Any = {
+                    str(key): self._value(value[key], None, without) for key in sorted(value)
+                }
             elif is_list(value):
                 seen = [self._value(item, field, without) for item in value]
                 if field.name in _UNORDERED:
@@ -148,7 +159,12 @@ class Observations:
         if isinstance(value, str):
             return self._scrub_text(value)
         if isinstance(value, dict):
-            return {self._scrub_text(str(key)): self._scrub(item) for key, item in value.items()}
+            return {
+                self._scrub_text(str(key)): "<token>"
+                if key == _CALLBACK_TOKEN
+                else self._scrub(item)
+                for key, item in value.items()
+            }
         if isinstance(value, (list, tuple)):
             return [self._scrub(item) for item in value]
         return value
@@ -157,6 +173,10 @@ class Observations:
         for owner, field, value in set_fields(message):
             if isinstance(value, str):
                 setattr(owner, field.name, self._scrub_text(value))
+            elif isinstance(value, Mapping) and _CALLBACK_TOKEN in value:
+                for name, text in list(value.items()):
+                    said = "<token>" if name == _CALLBACK_TOKEN else self._scrub_text(text)
+                    getattr(owner, field.name)[name] = said
             elif is_list(value) and field.type == FieldDescriptor.TYPE_STRING:
                 value[:] = [self._scrub_text(item) for item in value]
             elif is_list(value) and field.name.endswith("_used_flags"):
@@ -168,11 +188,21 @@ class Observations:
                 owner.data = self._scrub_text(value.decode("latin-1")).encode("latin-1")
 
     def _scrub_text(self, text: str) -> str:
+        text = _OPERATION_TOKEN.sub(_decoded, text)
         text = text.replace(self._suffix, "").replace(self._identity, "client")
         return _INSTANT.sub("<instant>", _UUID.sub(self._name, text))
 
     def _name(self, match: re.Match[str]) -> str:
         return self._names.setdefault(match[0], f"id-{len(self._names) + 1}")
+
+
+def _decoded(match: re.Match[str]) -> str:
+    """What an operation's token says."""
+    try:
+        padded = match[0] + "=" * (-len(match[0]) % 4)
+        return base64.urlsafe_b64decode(padded).decode()
+    except ValueError:
+        return match[0]
 
 
 def _unpack(detail: AnyMessage) -> Message:

@@ -20,12 +20,15 @@ from temporalio.api.enums.v1 import (
     WorkflowTaskFailedCause,
 )
 from temporalio.api.failure.v1 import Failure
+from temporalio.api.nexus.v1 import HandlerError, Response
 from temporalio.api.query.v1 import WorkflowQueryResult
 from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     PollActivityTaskQueueRequest,
     PollActivityTaskQueueResponse,
+    PollNexusTaskQueueRequest,
+    PollNexusTaskQueueResponse,
     PollWorkflowTaskQueueRequest,
     PollWorkflowTaskQueueResponse,
     RecordActivityTaskHeartbeatRequest,
@@ -36,6 +39,10 @@ from temporalio.api.workflowservice.v1 import (
     RespondActivityTaskCompletedResponse,
     RespondActivityTaskFailedRequest,
     RespondActivityTaskFailedResponse,
+    RespondNexusTaskCompletedRequest,
+    RespondNexusTaskCompletedResponse,
+    RespondNexusTaskFailedRequest,
+    RespondNexusTaskFailedResponse,
     RespondQueryTaskCompletedRequest,
     RespondQueryTaskCompletedResponse,
     RespondWorkflowTaskCompletedRequest,
@@ -263,6 +270,59 @@ class RawWorker:
                 task_token=task.task_token,
                 identity=self.identity,
                 details=payloads(*details) if details else None,
+            )
+        )
+
+    # --- Nexus tasks
+
+    async def poll_nexus_task(self, *, wait: float = 20) -> PollNexusTaskQueueResponse:
+        """The next Nexus task.
+
+        Raises NoTaskError if the server answers without one.
+        """
+        task = await self.poll_nexus_queue(wait=wait)
+        if not task.task_token:
+            raise NoTaskError(f"no Nexus task on {self.task_queue}")
+        return task
+
+    async def poll_nexus_queue(self, *, wait: float = 20) -> PollNexusTaskQueueResponse:
+        """What one poll for Nexus tasks answers, a task or nothing."""
+        return await self._service.poll_nexus_task_queue(
+            PollNexusTaskQueueRequest(
+                namespace=self._namespace,
+                task_queue=TaskQueue(name=self.task_queue),
+                identity=self.identity,
+            ),
+            timeout=timedelta(seconds=wait),
+        )
+
+    async def complete_nexus_task(
+        self, task: PollNexusTaskQueueResponse, response: Response
+    ) -> RespondNexusTaskCompletedResponse:
+        """Answer a Nexus task."""
+        return await self._service.respond_nexus_task_completed(
+            RespondNexusTaskCompletedRequest(
+                namespace=self._namespace,
+                task_token=task.task_token,
+                identity=self.identity,
+                response=response,
+            )
+        )
+
+    async def fail_nexus_task(
+        self,
+        task: PollNexusTaskQueueResponse,
+        failure: Failure | None = None,
+        error: HandlerError | None = None,
+    ) -> RespondNexusTaskFailedResponse:
+        """Report that a handler has failed, in either of two ways."""
+        return await self._service.respond_nexus_task_failed(
+            RespondNexusTaskFailedRequest(
+                namespace=self._namespace,
+                task_token=task.task_token,
+                identity=self.identity,
+                failure=failure,
+                error=error,
             )
         )
 

@@ -22,7 +22,6 @@ from tests.conformance.world import Run, World
 BEYOND = [
     "async_update",
     "build_id_based_versioning",
-    "nexus",
     "poller_autoscaling",
     "reported_problems_search_attribute",
     "server_scaled_deployments",

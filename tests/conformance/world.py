@@ -82,6 +82,10 @@ class World:
         queue = TaskQueue(name=worker.task_queue)
         return await self.start(workflow, task_queue=queue, **fields), worker
 
+    def worker_of(self, task_queue: str) -> RawWorker:
+        """A worker that polls another task queue than the scenario's."""
+        return RawWorker(self.client, task_queue)
+
     async def pass_time(self, seconds: float) -> None:
         """Let this much of the server's time pass."""
         await self._sleep(seconds)

@@ -60,7 +60,7 @@ OUTSIDE_WORLD = (
     "subprocess",
     "threading",
     "time",
-    "urllib",
+    "urllib.request",
 )
 
 

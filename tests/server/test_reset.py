@@ -66,6 +66,9 @@ class Snapshots:
     def activity_attempt_failed(self, *told: object) -> None:
         """Not looked at."""
 
+    def nexus_attempt_failed(self, *told: object) -> None:
+        """Not looked at."""
+
 
 def played(number: int) -> tuple[Episode, Snapshots]:
     """A random episode that has not ended yet, and what was open meanwhile."""

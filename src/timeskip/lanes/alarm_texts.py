@@ -12,6 +12,7 @@ from timeskip.lanes.awaits import is_library, is_users
 
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
+    from timeskip.server.nexus_operations import NexusOperation
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
 
@@ -26,6 +27,10 @@ those that its `failure_exception_types` name. Any other is taken for a bug that
 _DEADLOCK = """\
 A workflow must not block: no `time.sleep`, no input or output, no long computation. If it was
 stopped at a breakpoint, give its worker `debug_mode=True`, or set TEMPORAL_DEBUG=1."""
+
+_NO_ENDPOINT = """\
+An endpoint has to be made before a workflow uses it, with the task queue of its handlers:
+`await sim.create_nexus_endpoint("the name", sim.task_queue)`."""
 
 _NONDETERMINISM = """\
 When the workflow's code was run again, it did something else than its history says. It was changed
@@ -62,6 +67,8 @@ def workflow_task_failed(run: Run, cause: str, failure: Failure, why: str | None
         paragraphs.append(_DEADLOCK)
     elif cause == "NON_DETERMINISTIC_ERROR":
         paragraphs.append(_NONDETERMINISM)
+    elif cause == "BAD_SCHEDULE_NEXUS_OPERATION_ATTRIBUTES" and "endpoint" in failure.message:
+        paragraphs.append(_NO_ENDPOINT)
     elif cause == "WORKFLOW_WORKER_UNHANDLED_FAILURE":
         paragraphs.append(_ONLY_TEMPORAL_ERRORS)
     return "\n\n".join([*paragraphs, _FOR_EVER])
@@ -111,6 +118,37 @@ def activity_fails_for_ever(run: Run, activity: Activity, failure: Failure) -> s
         "Give the activity a `maximum_attempts` or a `schedule_to_close_timeout`, or the "
         "simulation a\nlarger `max_activity_attempts`."
     )
+
+
+def nexus_operation_fails_for_ever(operation: NexusOperation, failure: Failure) -> str:
+    """The last failure, and how to limit the attempts."""
+    run = operation.run
+    named = (
+        f"the Nexus operation {operation.name!r} of workflow {run.workflow_id!r} "
+        f"({run.workflow_type}) could not be started {operation.attempt} times in a row\n"
+        f"at the endpoint {operation.scheduled.endpoint!r}, {_handler(operation)}.\n"
+    )
+    if operation.untaken:
+        return (
+            f"{named}No worker has polled there for Nexus tasks. Give one of that task queue "
+            "`nexus_service_handlers=[...]`,\nor the operation a `schedule_to_close_timeout`."
+        )
+    return (
+        f"{named}"
+        "The server tries it again for ever, so that the test would never end. Its last failure:\n\n"
+        f"{_traceback(failure)}\n\n"
+        "Give the operation a `schedule_to_close_timeout`, or raise a `nexusrpc.HandlerError` that is "
+        "not retryable."
+    )
+
+
+def _handler(operation: NexusOperation) -> str:
+    """Who has to handle an operation, for the inside of a sentence."""
+    endpoint = operation.endpoint()
+    if endpoint is None:
+        return "which has been deleted"
+    worker = endpoint.spec.target.worker
+    return f"which is task queue {worker.task_queue!r} of namespace {worker.namespace!r}"
 
 
 def _known_instead(failure: Failure, missing: str, before_names: str) -> list[str] | None:

@@ -25,6 +25,7 @@ from timeskip.server.errors import ServiceError, StatusCode
 
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
+    from timeskip.server.nexus_operations import NexusOperation
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
 
@@ -40,6 +41,10 @@ _HARMLESS = frozenset(
         Cause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
     }
 )
+
+
+#: After so many attempts that no worker took, which is after a day, no worker is expected any more.
+_UNTAKEN_NEXUS_TASKS = 40
 
 
 class Alarms:
@@ -119,6 +124,13 @@ class Alarms:
         elif activity.attempt >= self._max_activity_attempts:
             text = alarm_texts.activity_fails_for_ever(run, activity, failure)
             self._give_up(run, TooManyAttempts(text))
+
+    def nexus_attempt_failed(self, operation: NexusOperation, failure: Failure) -> None:
+        """Give up the run if the operation seems never to begin."""
+        is_forsaken = operation.untaken >= _UNTAKEN_NEXUS_TASKS
+        if is_forsaken or operation.attempt >= self._max_activity_attempts:
+            text = alarm_texts.nexus_operation_fails_for_ever(operation, failure)
+            self._give_up(operation.run, TooManyAttempts(text))
 
     def call_opened(self, call: Call) -> None:
         """Somebody waits for news of a run that was given up: there will be none."""

@@ -4,8 +4,8 @@ Time moves only if nothing else can happen. In the order in which they are check
 
 1. no hold is active (`timeskip.lanes.holds`): no client call is on its way in or out, no callback
    of the test runs at this instant;
-2. no worker is processing a workflow task or a query, and every activity attempt that a worker runs
-   is parked in a virtual sleep;
+2. no worker is processing a workflow task or a query, and every activity attempt and Nexus task that
+   a worker runs is parked in a virtual sleep;
 3. no task waits that a polling worker could take. A task in a queue that nobody polls does not stop
    time, but a worker that has just started, or is about to poll again, gets a short *real* grace;
 4. somebody waits for time: a long poll, `sim.sleep`, `sim.run_until`, a worker that stops;
@@ -278,6 +278,12 @@ class TimeKeeper:
                 self.on_abandoned(task.run, task)
             self.notice()
 
+    def lay_down_nexus_task(self, token: bytes) -> None:
+        """A handler has given up a task without an answer: its request will time out."""
+        if token in self.service.cluster.started_nexus_tasks:
+            self.parked.add(token)
+            self.notice()
+
     def expect_poller(self, task_queue: str) -> None:
         """A worker has been started in this process and will poll soon. Safe from any thread."""
         self.expected_pollers[task_queue] = None
@@ -401,6 +407,9 @@ class TimeKeeper:
                 return False
         for token, activity in cluster.started_activities.items():
             if token not in self.parked and activity.identity not in standing:
+                return False
+        for token, nexus_task in cluster.started_nexus_tasks.items():
+            if token not in self.parked and nexus_task.identity not in standing:
                 return False
         return self._is_wanted() and not self._gives_grace()
 

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import nexusrpc
 import temporalio.activity
 import temporalio.bridge.worker
 import temporalio.client
@@ -24,6 +25,7 @@ from temporalio.bridge.proto import ActivityTaskCompletion
 from temporalio.bridge.proto.activity_result import ActivityExecutionResult
 from temporalio.bridge.proto.activity_result import Failure as ActivityFailure
 from temporalio.bridge.proto.activity_task import ActivityTask
+from temporalio.bridge.proto.nexus import NexusTaskCompletion
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import Failure as WorkflowFailure
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
@@ -54,8 +56,9 @@ _BUILD_ID = "timeskip"
 _VERSIONING = ("build_id", "deployment_config", "use_worker_versioning")
 
 
-#: What the SDK takes for `max_concurrent_activities`.
+#: What the SDK takes for `max_concurrent_activities` and `max_concurrent_nexus_tasks`.
 _ACTIVITIES_UNLESS_TOLD = 100
+_NEXUS_TASKS_UNLESS_TOLD = 100
 
 
 class Supervisor(Protocol):
@@ -76,6 +79,7 @@ class KnownWorker:
     task_queue: str
     workflows: tuple[str, ...]
     activities: tuple[str, ...]
+    nexus_services: tuple[str, ...]
     replay: ReplaySettings | None
     has_stopped: bool = False
 
@@ -143,6 +147,9 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             task_queue=worker.task_queue,
             workflows=tuple(sorted(workflow_name(each) for each in config.get("workflows", ()))),
             activities=tuple(sorted(activity_name(each) for each in config.get("activities", ()))),
+            nexus_services=tuple(
+                sorted(map(service_name, config.get("nexus_service_handlers") or ()))
+            ),
             replay=replay,
         )
         self.workers.append(known)
@@ -190,6 +197,11 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
                 for token, activity in cluster.started_activities.items()
                 if activity.scheduled.task_queue.name == task_queue
             )
+            self._keeper.parked.update(
+                token
+                for token, nexus_task in cluster.started_nexus_tasks.items()
+                if nexus_task.task_queue == task_queue
+            )
             self._keeper.notice()
 
     def living(self) -> list[Running]:
@@ -208,7 +220,11 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         """Whether a worker is about to poll the queue: it serves it, and has room."""
         if queue.shut_down or self._keeper.waiting_for_local_activities:
             return False
-        started = self._keeper.service.cluster.started_activities
+        cluster = self._keeper.service.cluster
+        is_nexus = queue.kind == TaskQueueType.TASK_QUEUE_TYPE_NEXUS
+        started: Container[bytes] = (
+            cluster.started_nexus_tasks if is_nexus else cluster.started_activities
+        )
         return any(
             running.will_poll(queue, started) and not self.is_cut_off(running.identity)
             for running in list(self._running)
@@ -342,6 +358,8 @@ class Running:
             if name != queue.name and queue.pollers and self.identity not in queue.pollers:
                 return False  # it is the sticky queue of another worker, perhaps a dead one
             return self._worker._workflow_worker is not None and name == self._worker.task_queue
+        if queue.kind == TaskQueueType.TASK_QUEUE_TYPE_NEXUS:
+            return queue.name == self._worker.task_queue and self._has_room_for_nexus_task(started)
         activities = self._worker._activity_worker
         return (
             queue.kind == TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
@@ -350,6 +368,15 @@ class Running:
             and not config.get("no_remote_activities")
             and self._busy(activities, started) < self._room_for_activities()
         )
+
+    def _has_room_for_nexus_task(self, started: Container[bytes]) -> bool:
+        nexus = self._worker._nexus_worker
+        if nexus is None:
+            return False
+        busy = sum(token in started for token in list(nexus._running_tasks))
+        # With a tuner there is room for one at least.
+        own_choice = self._config.get("max_concurrent_nexus_tasks") or _NEXUS_TASKS_UNLESS_TOLD
+        return busy < (1 if self._config.get("tuner") is not None else own_choice)
 
     def _busy(self, activities: _ActivityWorker, started: Container[bytes]) -> int:
         """How many activities it works on: those whose ends the service has not heard of yet."""
@@ -503,6 +530,14 @@ class WatchedBridge:
         self._bridge.initiate_shutdown()
         self.shuts_down.set()
 
+    async def complete_nexus_task(self, completion: NexusTaskCompletion) -> None:
+        await self._bridge.complete_nexus_task(completion)
+        if completion.ack_cancel:
+            # The server is not told of it, and waits for the answer until it is due.
+            self._keeper.loop.call_soon_threadsafe(
+                self._keeper.lay_down_nexus_task, completion.task_token
+            )
+
     async def give_up_activities(self) -> None:
         """Let the core end without those whose code will never end."""
         for token in self.given_up:
@@ -548,6 +583,12 @@ def activity_name(activity: Callable[..., object]) -> str:
     """The type under which an activity is known to the service."""
     definition = temporalio.activity._Definition.from_callable(activity)
     return (definition.name if definition else None) or str(getattr(activity, "__name__", "?"))
+
+
+def service_name(handler: object) -> str:
+    """The name of the Nexus service that a handler carries out."""
+    definition = nexusrpc.get_service_definition(type(handler))
+    return definition.name if definition else type(handler).__name__
 
 
 def _refuse_versioned(config: WorkerConfig) -> None:

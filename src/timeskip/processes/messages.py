@@ -77,6 +77,7 @@ class WorkerFacts:
     task_queue: str
     workflows: tuple[str, ...]
     activities: tuple[str, ...]
+    nexus_services: tuple[str, ...]
     takes_activities: bool
     room_for_activities: int
 

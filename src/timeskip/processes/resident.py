@@ -35,7 +35,7 @@ from timeskip.installation import install
 from timeskip.lanes.awaits import is_library, is_users
 from timeskip.lanes.entrance import PASS_KEY
 from timeskip.lanes.test_tools import passing_test_tools
-from timeskip.lanes.worker_registry import activity_name, workflow_name
+from timeskip.lanes.worker_registry import activity_name, service_name, workflow_name
 from timeskip.processes.channel import Channel
 from timeskip.processes.messages import (
     Answer,
@@ -290,6 +290,7 @@ def _facts(config: WorkerConfig) -> WorkerFacts:
         task_queue=config["task_queue"],
         workflows=tuple(sorted(map(workflow_name, config.get("workflows", ())))),
         activities=tuple(sorted(map(activity_name, activities))),
+        nexus_services=tuple(sorted(map(service_name, config.get("nexus_service_handlers", ())))),
         takes_activities=bool(activities) and not config.get("no_remote_activities"),
         room_for_activities=room or _ACTIVITIES_UNLESS_TOLD,
     )

@@ -225,6 +225,10 @@ class RunningWorker:
             if name != queue.name and queue.pollers and self.identity not in queue.pollers:
                 return False  # it is the sticky queue of another worker, perhaps a dead one
             return any(facts.workflows and facts.task_queue == name for facts in self.facts)
+        if queue.kind == TaskQueueType.TASK_QUEUE_TYPE_NEXUS:
+            return any(
+                facts.nexus_services and facts.task_queue == queue.name for facts in self.facts
+            )
         if queue.kind != TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY:
             return False
         busy = sum(activity.identity == self.identity for activity in started)

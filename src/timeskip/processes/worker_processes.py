@@ -205,7 +205,9 @@ class WorkerProcesses:
         if running.deadline is not None:
             running.deadline.cancel()
         known = [
-            KnownWorker(facts.task_queue, facts.workflows, facts.activities, None)
+            KnownWorker(
+                facts.task_queue, facts.workflows, facts.activities, facts.nexus_services, None
+            )
             for facts in running.facts
         ]
         self._known[running] = known

@@ -12,7 +12,9 @@ from temporalio.api.errordetails.v1 import (
     NamespaceNotFoundFailure,
     NotFoundFailure,
 )
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.nexus.v1 import Endpoint
 
 from timeskip.clock import Clock, Nanoseconds, RealClock
 from timeskip.server.choices import FirstComeFirstServed
@@ -29,6 +31,8 @@ from timeskip.server.visibility.store import VisibilityStore
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
     from timeskip.server.calls import Call
+    from timeskip.server.nexus_operations import NexusOperation
+    from timeskip.server.nexus_tasks import NexusTask
     from timeskip.server.queries import QueryTask
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
@@ -50,13 +54,14 @@ class Observer(Protocol):
     ) -> None: ...
     def workflow_task_kept_too_long(self, run: Run, task: WorkflowTask) -> None: ...
     def activity_attempt_failed(self, run: Run, activity: Activity, failure: object) -> None: ...
+    def nexus_attempt_failed(self, operation: NexusOperation, failure: Failure) -> None: ...
 
 
 class Cluster:
     """Namespaces, runs, task queues and the calls that wait for time.
 
-    `started_workflow_tasks` and `started_activities` are what workers hold right now; together with
-    `time_waits` they decide whether time may move (see `timeskip.lanes.idle`).
+    `started_workflow_tasks`, `started_activities` and `started_nexus_tasks` are what workers hold right
+    now; together with `time_waits` they decide whether time may move (see `timeskip.lanes.idle`).
     """
 
     def __init__(self, clock: Clock, seed: int, namespaces: Iterable[str] = ("default",)) -> None:
@@ -73,6 +78,8 @@ class Cluster:
         self.time_locks = TimeLocks()
         self.started_workflow_tasks: dict[str, Run] = {}
         self.started_activities: dict[bytes, Activity] = {}
+        self.started_nexus_tasks: dict[bytes, NexusTask] = {}
+        self.nexus_endpoints: dict[str, Endpoint] = {}
         #: Runs whose worker would send heartbeats for its workflow task while virtual time passes.
         self.heartbeating_runs: set[str] = set()
         self.queries_asked: dict[Call, Run] = {}

@@ -29,6 +29,9 @@ from timeskip.server import (
     continue_as_new,
     external,
     next_runs,
+    nexus_cancellations,
+    nexus_endpoints,
+    nexus_operations,
     pending_limits,
     properties,
     timers,
@@ -85,6 +88,7 @@ def check(run: Run, commands: Sequence[Command], completed_id: int, messages: Ch
     closes = False
     for command in commands:
         _check_namespace(run, command)
+        _check_endpoint(run, command)
         validate_command(command, run.started, namespace.name, namespace.search_attributes)
         pending.require_room(command)
         if command.command_type == CommandType.COMMAND_TYPE_PROTOCOL_MESSAGE:
@@ -128,6 +132,18 @@ def _check_namespace(run: Run, command: Command) -> None:
         )
 
 
+def _check_endpoint(run: Run, command: Command) -> None:
+    attributes = command.schedule_nexus_operation_command_attributes
+    if (
+        command.HasField("schedule_nexus_operation_command_attributes")
+        and nexus_endpoints.endpoint_named(run.cluster, attributes.endpoint) is None
+    ):
+        raise BadCommand(
+            Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_NEXUS_OPERATION_ATTRIBUTES,
+            f'endpoint "{attributes.endpoint}" not found',
+        )
+
+
 class _Pending:
     """Ids that are taken, seen as if the commands so far had been carried out."""
 
@@ -146,6 +162,11 @@ class _Pending:
             if not activity.is_started
         }
         self.open = pending_limits.count_open(run)
+        #: Nexus operations, and whether their cancellation was requested.
+        self.nexus_operations = {
+            scheduled_event_id: operation.cancellation is not None
+            for scheduled_event_id, operation in run.nexus_operations.items()
+        }
         self.undone_timers: set[str] = set()
         self.buffered = run.history.buffered_count
 
@@ -168,6 +189,12 @@ class _Pending:
         elif kind == CommandType.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK:
             self._cancel_activity(
                 command.request_cancel_activity_task_command_attributes.scheduled_event_id
+            )
+        elif kind == CommandType.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION:
+            self.nexus_operations[event_id] = False
+        elif kind == CommandType.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION:
+            self._cancel_nexus_operation(
+                command.request_cancel_nexus_operation_command_attributes.scheduled_event_id
             )
 
     def _start_timer(self, timer_id: str) -> None:
@@ -216,6 +243,23 @@ class _Pending:
                     f"ScheduledEventID: {scheduled_event_id}",
                 ),
             )
+
+    def _cancel_nexus_operation(self, scheduled_event_id: int) -> None:
+        is_requested = self.nexus_operations.get(scheduled_event_id)
+        if is_requested is None:
+            if self.run.history.has_buffered_nexus_result(scheduled_event_id):
+                return
+            why = "requested cancelation for a non-existing or already completed operation with "
+            why += f"scheduled event ID of {scheduled_event_id}"
+        elif is_requested:
+            why = "cancelation was already requested for an operation with scheduled event ID "
+            why += str(scheduled_event_id)
+        else:
+            self.nexus_operations[scheduled_event_id] = True
+            return
+        raise BadCommand(
+            Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_NEXUS_OPERATION_ATTRIBUTES, why
+        )
 
     def _is_buffered_result(self, scheduled_event_id: int) -> bool:
         """The activity ended while the workflow task was in flight: cancelling it is no mistake."""
@@ -367,6 +411,22 @@ def _cancel_external(
     return external.initiate_cancel(run, attributes, completed_id)
 
 
+def _schedule_nexus_operation(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    attributes = command.schedule_nexus_operation_command_attributes
+    return nexus_operations.schedule(run, attributes, completed_id)
+
+
+def _cancel_nexus_operation(
+    run: Run, command: Command, completed_id: int, identity: str, effects: Effects
+) -> HistoryEvent:
+    scheduled_event_id = (
+        command.request_cancel_nexus_operation_command_attributes.scheduled_event_id
+    )
+    return nexus_cancellations.request(run, scheduled_event_id, completed_id)
+
+
 def _continue_as_new(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
@@ -390,6 +450,8 @@ _CARRY_OUT: dict[CommandType.ValueType, _CarryOut] = {
     CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION: _start_child,
     CommandType.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION: _signal_external,
     CommandType.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION: _cancel_external,
+    CommandType.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION: _schedule_nexus_operation,
+    CommandType.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION: _cancel_nexus_operation,
     CommandType.COMMAND_TYPE_RECORD_MARKER: _record_marker,
     CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: _upsert_search_attributes,
     CommandType.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES: _modify_properties,

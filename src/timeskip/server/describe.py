@@ -19,7 +19,13 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionResponse,
 )
 
-from timeskip.server import activity_description, children, workflow_options
+from timeskip.server import (
+    activity_description,
+    children,
+    completion_callbacks,
+    nexus_description,
+    workflow_options,
+)
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.rpcs import rpc
@@ -48,6 +54,8 @@ def describe_workflow(
             for activity in (*run.activities.values(), *run.left_activities)
         ],
         pending_children=map(children.pending_info, run.children.values()),
+        pending_nexus_operations=map(nexus_description.pending_info, run.nexus_operations.values()),
+        callbacks=map(completion_callbacks.info, run.completion_callbacks),
         workflow_extended_info=_extended_info(run),
     )
     task = run.workflow_task or run.left_workflow_task

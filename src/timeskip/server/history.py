@@ -2,8 +2,8 @@
 
 While a worker holds a workflow task, whatever happens to the run meanwhile is buffered and appended
 after the task is closed; only then do these events get their ids. The order is the real server's:
-results of activities and children move behind the other buffered events, because the started event
-that they refer to may be among those.
+results of activities, children and Nexus operations move behind the other buffered events, because
+the started event that they refer to may be among those.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ _NEVER_BUFFERED = frozenset(
         EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
         EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
         EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+        EventType.EVENT_TYPE_NEXUS_OPERATION_SCHEDULED,
+        EventType.EVENT_TYPE_NEXUS_OPERATION_CANCEL_REQUESTED,
         EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
         EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
@@ -74,13 +76,22 @@ _RESULTS_OF_ACTIVITIES = frozenset(
         EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
     }
 )
-_RESULTS = _RESULTS_OF_ACTIVITIES | {
+_RESULTS_WITH_STARTED_EVENT = _RESULTS_OF_ACTIVITIES | {
     EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED,
     EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED,
     EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT,
     EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED,
     EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED,
 }
+_RESULTS_OF_NEXUS_OPERATIONS = frozenset(
+    {
+        EventType.EVENT_TYPE_NEXUS_OPERATION_COMPLETED,
+        EventType.EVENT_TYPE_NEXUS_OPERATION_FAILED,
+        EventType.EVENT_TYPE_NEXUS_OPERATION_CANCELED,
+        EventType.EVENT_TYPE_NEXUS_OPERATION_TIMED_OUT,
+    }
+)
+_RESULTS = _RESULTS_WITH_STARTED_EVENT | _RESULTS_OF_NEXUS_OPERATIONS
 
 
 def attributes_of(event: HistoryEvent) -> Message:
@@ -90,7 +101,7 @@ def attributes_of(event: HistoryEvent) -> Message:
 
 
 def scheduled_event_id_of(event: HistoryEvent) -> int:
-    """The id of the scheduled event of the activity whose end this event tells."""
+    """The id of the scheduled event of the activity, or Nexus operation, that this event is about."""
     scheduled_event_id: int = getattr(event, _ATTRIBUTES[event.event_type]).scheduled_event_id
     return scheduled_event_id
 
@@ -237,9 +248,17 @@ class History:
 
     def has_buffered_result(self, scheduled_event_id: int) -> bool:
         """Whether the end of an activity is waiting for the open workflow task to close."""
+        return self._has_buffered(_RESULTS_OF_ACTIVITIES, scheduled_event_id)
+
+    def has_buffered_nexus_result(self, scheduled_event_id: int) -> bool:
+        """Whether the end of a Nexus operation is waiting for the open workflow task to close."""
+        return self._has_buffered(_RESULTS_OF_NEXUS_OPERATIONS, scheduled_event_id)
+
+    def _has_buffered(
+        self, results: frozenset[EventType.ValueType], scheduled_event_id: int
+    ) -> bool:
         return any(
-            event.event_type in _RESULTS_OF_ACTIVITIES
-            and scheduled_event_id_of(event) == scheduled_event_id
+            event.event_type in results and scheduled_event_id_of(event) == scheduled_event_id
             for event in self._buffer
         )
 
@@ -261,7 +280,7 @@ class History:
         elif kind == _CHILD_STARTED:
             initiated = event.child_workflow_execution_started_event_attributes.initiated_event_id
             self._started_ids[initiated] = event.event_id
-        elif kind in _RESULTS:
+        elif kind in _RESULTS_WITH_STARTED_EVENT:
             attributes = getattr(event, _ATTRIBUTES[kind])
             opened = (
                 attributes.scheduled_event_id

@@ -31,6 +31,8 @@ class Limits:
     """A workflow task that sends more signals to other runs, none delivered yet, fails."""
     pending_cancel_requests: int = 2000
     """A workflow task that asks for more cancellations of other runs, none requested yet, fails."""
+    pending_nexus_operations: int = 2000
+    """A workflow task that schedules more Nexus operations fails."""
     signals: int = 10_000
     """Further signals to a run are refused."""
     updates: int = 2000

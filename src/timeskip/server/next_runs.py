@@ -120,6 +120,8 @@ def follow(run: Run, new_run_id: str, started: WorkflowExecutionStartedEventAttr
             point.expire_time.FromNanoseconds(cluster.clock.now() + run.namespace.retention)
     started.prev_auto_reset_points.CopyFrom(run.reset_points)
     started.continued_execution_run_id = run.run_id
+    del started.completion_callbacks[:]
+    started.completion_callbacks.extend(each.callback for each in run.completion_callbacks)
     started.original_execution_run_id = new_run_id
     if run.execution_expiration is not None:
         started.workflow_execution_expiration_time.FromNanoseconds(run.execution_expiration)

@@ -18,12 +18,23 @@ _ACTIVITY = CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK
 _CHILD = CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION
 _SIGNAL = CommandType.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION
 _CANCEL = CommandType.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION
+_NEXUS = CommandType.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION
 
 
 class _Limit(NamedTuple):
     of: Callable[[Limits], int]
     cause: Cause.ValueType
     what: str
+
+    def text(self, count: int, limit: int) -> str:
+        return f"the number of {self.what}, {count}, has reached the per-workflow limit of {limit}"
+
+
+class _NamespaceLimit(_Limit):
+    """One that the real server tells in other words."""
+
+    def text(self, count: int, limit: int) -> str:
+        return f"workflow has reached the {self.what} limit of {limit} for this namespace"
 
 
 #: By the type of the command that opens one more.
@@ -48,6 +59,11 @@ _LIMITED = {
         Cause.WORKFLOW_TASK_FAILED_CAUSE_PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED,
         "pending requests to cancel external workflows",
     ),
+    _NEXUS: _NamespaceLimit(
+        lambda limits: limits.pending_nexus_operations,
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_PENDING_NEXUS_OPERATIONS_LIMIT_EXCEEDED,
+        "pending nexus operation",
+    ),
 }
 
 
@@ -63,6 +79,7 @@ def count_open(run: Run) -> dict[CommandType.ValueType, int]:
         _CHILD: len(run.children),
         _SIGNAL: len(signals),
         _CANCEL: len(run.external_requests) - len(signals),
+        _NEXUS: len(run.nexus_operations),
     }
 
 
@@ -75,8 +92,4 @@ def require_room(
         return
     limit = limited.of(run.cluster.limits)
     if already_open[command_type] >= limit:
-        raise BadCommand(
-            limited.cause,
-            f"the number of {limited.what}, {already_open[command_type]}, has reached the per-workflow "
-            f"limit of {limit}",
-        )
+        raise BadCommand(limited.cause, limited.text(already_open[command_type], limit))

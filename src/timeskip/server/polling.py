@@ -54,7 +54,6 @@ def poll_activity_tasks(
 
 @rpc("PollNexusTaskQueue")
 def poll_nexus_tasks(cluster: Cluster, call: Call, request: PollNexusTaskQueueRequest) -> None:
-    """Workers poll for Nexus tasks whether they have any or not; so far there are none to give."""
     _poll(cluster, call, request, TaskQueueType.TASK_QUEUE_TYPE_NEXUS, PollNexusTaskQueueResponse)
 
 

@@ -33,6 +33,7 @@ from timeskip.server import (
     activities,
     children,
     external,
+    nexus_operations,
     starting,
     termination,
     workflow_options,
@@ -41,7 +42,11 @@ from timeskip.server import (
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import invalid_argument
-from timeskip.server.history import attributes_of, initiated_event_id_of
+from timeskip.server.history import (
+    attributes_of,
+    initiated_event_id_of,
+    scheduled_event_id_of,
+)
 from timeskip.server.rpcs import rpc
 from timeskip.server.run import Run
 from timeskip.server.validation.resets import validate_post_reset_operations, validate_reset
@@ -54,6 +59,7 @@ _NO_REQUEST_ID = "emptyUuid"
 
 _SIGNAL = ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL
 _UPDATE = ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE
+_NEXUS = ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_NEXUS
 
 _SCHEDULED = EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED
 _STARTED = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
@@ -81,6 +87,18 @@ _NEWS_OF_CHILDREN = frozenset(
         EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED,
         EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT,
         EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED,
+    }
+)
+
+
+#: Of the run's Nexus operations, which go on as operations of the new run.
+_NEWS_OF_NEXUS_OPERATIONS = frozenset(
+    {
+        EventType.EVENT_TYPE_NEXUS_OPERATION_STARTED,
+        EventType.EVENT_TYPE_NEXUS_OPERATION_COMPLETED,
+        EventType.EVENT_TYPE_NEXUS_OPERATION_FAILED,
+        EventType.EVENT_TYPE_NEXUS_OPERATION_CANCELED,
+        EventType.EVENT_TYPE_NEXUS_OPERATION_TIMED_OUT,
     }
 )
 
@@ -236,6 +254,16 @@ def _reapply(
         workflow_options.write(run, event.workflow_execution_options_updated_event_attributes)
     elif kind in _NEWS_OF_CHILDREN:
         _tell_of_child(run, event)
+    elif kind in _NEWS_OF_NEXUS_OPERATIONS and _NEXUS not in left_out:
+        _tell_of_nexus_operation(run, event)
+
+
+def _tell_of_nexus_operation(run: Run, event: HistoryEvent) -> None:
+    """Pass on what has become of an operation that the new run has taken over."""
+    operation = run.nexus_operations.get(scheduled_event_id_of(event))
+    is_start = event.event_type == EventType.EVENT_TYPE_NEXUS_OPERATION_STARTED
+    if operation is not None and not (is_start and operation.is_started):
+        run.add(event.event_type, attributes_of(event)).links.extend(event.links)
 
 
 def _tell_of_child(run: Run, event: HistoryEvent) -> None:
@@ -272,3 +300,5 @@ def _resume(run: Run) -> None:
             children.start_soon(run, child)
     for initiated in run.external_requests.values():
         external.send_soon(run, initiated)
+    for operation in run.nexus_operations.values():
+        nexus_operations.resume(operation)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from timeskip.server.activities import Activity
     from timeskip.server.children import Child
     from timeskip.server.cluster import Cluster
+    from timeskip.server.completion_callbacks import CompletionCallback
     from timeskip.server.namespaces import Namespace
+    from timeskip.server.nexus_operations import NexusOperation
     from timeskip.server.pauses import Pause
     from timeskip.server.queries import BufferedQuery
     from timeskip.server.timers import UserTimer
@@ -90,6 +92,9 @@ class Run:
         self.activities: dict[int, Activity] = {}
         self.timers: dict[str, UserTimer] = {}
         self.children: dict[int, Child] = {}
+        self.nexus_operations: dict[int, NexusOperation] = {}
+        #: What is to be told that it has closed.
+        self.completion_callbacks: list[CompletionCallback] = []
         #: The initiated events of signals and cancels of other runs whose outcome is not known yet.
         self.external_requests: dict[int, HistoryEvent] = {}
         self.queries: dict[str, BufferedQuery] = {}
@@ -202,6 +207,8 @@ class Run:
         for activity in self.left_activities:
             activity.forget()
         self.activities.clear()
+        for operation in self.nexus_operations.values():
+            operation.forget()
         if self.workflow_task is not None:
             self.workflow_task.forget()
         self.left_workflow_task, self.workflow_task = self.workflow_task, None

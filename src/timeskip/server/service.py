@@ -20,12 +20,15 @@ from timeskip.server import (  # noqa: F401
     cancellation,
     children,
     completion,
+    completion_callbacks,
     deletion,
     describe,
     enumerations,
     history_pages,
     namespace_changes,
     namespace_registry,
+    nexus_endpoints,
+    nexus_tasks,
     parent_close,
     polling,
     queries,
@@ -61,7 +64,11 @@ class Service:
         self, clock: Clock, *, seed: int = 0, namespaces: Iterable[str] = ("default",)
     ) -> None:
         self.cluster = Cluster(clock, seed, namespaces)
-        self.cluster.close_listeners = [children.report_end, parent_close.apply]
+        self.cluster.close_listeners = [
+            children.report_end,
+            parent_close.apply,
+            completion_callbacks.call_back,
+        ]
         self.clock = clock
         #: Called before each call is looked at: by whoever has to set the clock.
         self.before_call: Callable[[], None] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ from timeskip.server.errors import ServiceError, StatusCode, invalid_argument
 from timeskip.server.rpcs import rpc
 from timeskip.server.run import Run
 from timeskip.server.set_fields import copy_set
+from timeskip.server.validation.callbacks import limit_callbacks
 from timeskip.server.validation.starts import validate_start
 from timeskip.server.validation.versioning_override import in_newer_words
 
@@ -122,12 +124,19 @@ def attach(run: Run, request: StartWorkflowExecutionRequest) -> Link:
     """
     options = request.on_conflict_options
     if options.attach_request_id and request.request_id not in run.request_ids:
+        if options.attach_completion_callbacks:
+            limit_callbacks(len(run.completion_callbacks) + len(request.completion_callbacks))
         event = workflow_options.write(
             run,
-            WorkflowExecutionOptionsUpdatedEventAttributes(attached_request_id=request.request_id),
+            WorkflowExecutionOptionsUpdatedEventAttributes(
+                attached_request_id=request.request_id,
+                attached_completion_callbacks=(
+                    request.completion_callbacks if options.attach_completion_callbacks else ()
+                ),
+            ),
         )
         if options.attach_links:
-            event.links.extend(request.links)
+            event.links.extend(_links(request))
         run.commit()
     if request.request_id in run.request_ids:
         return request_link(
@@ -223,6 +232,7 @@ def create(
     if isinstance(request, StartWorkflowExecutionRequest):
         copy_set(request, started, "continued_failure", "last_completion_result")
         started.eager_execution_accepted = request.request_eager_execution and not delay
+        started.completion_callbacks.extend(request.completion_callbacks)
     if request.HasField("workflow_run_timeout") or run_timeout:
         started.workflow_run_timeout.FromNanoseconds(run_timeout)
     started.workflow_task_timeout.FromNanoseconds(
@@ -236,8 +246,16 @@ def create(
     run = Run(cluster, namespace, request.workflow_id, run_id, started, request.request_id)
     if request.HasField("user_metadata"):
         run.user_metadata = request.user_metadata
-    _record(run, request)
+    _record(run, _links(request))
     return run
+
+
+def _links(request: StartRequest) -> list[Link]:
+    """The links of a request, but for those that its callbacks carry."""
+    if isinstance(request, SignalWithStartWorkflowExecutionRequest):
+        return list(request.links)
+    carried = [link for callback in request.completion_callbacks for link in callback.links]
+    return [link for link in request.links if link not in carried]
 
 
 def _first_backoff(cluster: Cluster, request: StartRequest) -> Nanoseconds:
@@ -266,7 +284,7 @@ def start_next(run: Run, new_run_id: str, started: WorkflowExecutionStartedEvent
     """Write the first event of the run that follows `run`, and open its workflow task."""
     cluster = run.cluster
     new_run = Run(cluster, run.namespace, run.workflow_id, new_run_id, started, cluster.ids.uuid())
-    _record(new_run, None)
+    _record(new_run, run.history.events[0].links)
     begin(new_run)
     new_run.commit()
     return new_run
@@ -288,14 +306,13 @@ def rebuild(base: Run, last: int, run_id: str) -> Run:
     return run
 
 
-def _record(run: Run, request: StartRequest | None) -> None:
+def _record(run: Run, links: Iterable[Link]) -> None:
     """Write the first event and make the run known."""
     cluster = run.cluster
     event = run.add(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, run.started)
     if run.user_metadata is not None:
         event.user_metadata.CopyFrom(run.user_metadata)
-    if request is not None:
-        event.links.extend(request.links)
+    event.links.extend(links)
     run.request_ids[run.request_id] = (event.event_type, event)
     for observer in cluster.observers:
         observer.event_recorded(run, event)

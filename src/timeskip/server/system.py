@@ -33,7 +33,7 @@ SUPPORTED_CLIENTS = {
 def get_system_info(
     cluster: Cluster, call: Call, request: GetSystemInfoRequest
 ) -> GetSystemInfoResponse:
-    """Only what is simulated is claimed: schedules and Nexus stay unset until they are."""
+    """Only what is simulated is claimed: schedules stay unset until they are."""
     return GetSystemInfoResponse(
         server_version=SERVER_VERSION,
         capabilities=GetSystemInfoResponse.Capabilities(
@@ -46,6 +46,7 @@ def get_system_info(
             eager_workflow_start=True,
             sdk_metadata=True,
             count_group_by_execution_status=True,
+            nexus=True,
         ),
     )
 

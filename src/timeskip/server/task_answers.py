@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import invalid_argument
-from timeskip.server.tokens import QueryTaskToken, TaskToken
+from timeskip.server.tokens import NexusTaskToken, QueryTaskToken, TaskToken
 from timeskip.server.validation.task_tokens import validate_task_token
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
 
-Token = TypeVar("Token", TaskToken, QueryTaskToken)
+Token = TypeVar("Token", TaskToken, QueryTaskToken, NexusTaskToken)
 
 
 class TaskAnswer(Protocol):

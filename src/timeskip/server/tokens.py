@@ -21,6 +21,7 @@ _SEPARATOR = b"\xff"
 
 _TASK = "task"
 _QUERY = "query"
+_NEXUS = "nexus"
 
 
 class TaskToken(NamedTuple):
@@ -43,6 +44,13 @@ class QueryTaskToken(NamedTuple):
 
     namespace: str
     query_id: str
+
+
+class NexusTaskToken(NamedTuple):
+    """One attempt to have a Nexus operation started or cancelled."""
+
+    namespace: str
+    task_id: str
 
 
 def workflow_task(run: Run, task: WorkflowTask) -> bytes:
@@ -74,6 +82,15 @@ def activity_task(activity: Activity) -> bytes:
 
 def query_task(run: Run, query_id: str) -> bytes:
     return _encode(_QUERY, run.namespace.name, query_id)
+
+
+def nexus_task(namespace: str, task_id: str) -> bytes:
+    return _encode(_NEXUS, namespace, task_id)
+
+
+def parse_nexus_task(token: bytes) -> NexusTaskToken:
+    """The token of a Nexus task, or INVALID_ARGUMENT."""
+    return NexusTaskToken(*_decode(_NEXUS, token, (str, str)))
 
 
 def parse_task(token: bytes) -> TaskToken:

@@ -23,7 +23,7 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionOptionsResponse,
 )
 
-from timeskip.server import worker_builds
+from timeskip.server import completion_callbacks, worker_builds
 from timeskip.server.applied_events import applies
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster, not_found
@@ -111,6 +111,7 @@ def _note(run: Run, event: HistoryEvent) -> None:
     updated = event.workflow_execution_options_updated_event_attributes
     if updated.attached_request_id:
         run.request_ids[updated.attached_request_id] = (event.event_type, event)
+    completion_callbacks.register(run, updated.attached_completion_callbacks)
     if updated.HasField("priority"):
         # There is no way to take a priority away again.
         run.priority = updated.priority
@@ -125,6 +126,7 @@ def _note(run: Run, event: HistoryEvent) -> None:
 @applies(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
 def _note_first(run: Run, event: HistoryEvent) -> None:
     started = event.workflow_execution_started_event_attributes
+    completion_callbacks.register(run, started.completion_callbacks)
     if started.HasField("versioning_override"):
         _override(run, started.versioning_override)
 

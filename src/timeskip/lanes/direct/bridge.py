@@ -19,6 +19,7 @@ from temporalio.bridge.proto import (
     NamespaceInfo,
 )
 from temporalio.bridge.proto.activity_task import ActivityTask
+from temporalio.bridge.proto.nexus import NexusTask, NexusTaskCompletion
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.bridge.worker import (
@@ -34,7 +35,7 @@ from timeskip.lanes.direct.custom_slots import CustomSlots, ReserveContext, Slot
 from timeskip.lanes.direct.eager_starts import EagerStarts
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
-from timeskip.lanes.direct.mailbox import Mailbox
+from timeskip.lanes.direct.nexus_worker import NexusWorker
 from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.slots import FixedSlots, Slots
@@ -58,7 +59,13 @@ class DirectBridge:
         self._identity = identity
         self._config = config
         self._limits = PayloadLimits()
-        self._end_of_nexus: Mailbox[None] = Mailbox()
+        self._nexus = NexusWorker(
+            requests,
+            identity,
+            self._slots(config.tuner.nexus_slot_supplier, "nexus"),
+            polls=config.task_types.enable_nexus,
+            grace_period=config.graceful_shutdown_period_millis * _MILLISECOND,
+        )
         self._activities = ActivityWorker(
             requests,
             identity,
@@ -117,17 +124,21 @@ class DirectBridge:
             raise temporalio.bridge.worker.PollShutdownError  # type: ignore[attr-defined]
         return task
 
-    async def poll_nexus_task(self) -> None:
-        """Nothing ever comes: the service does not carry out Nexus operations."""
-        await self._end_of_nexus.take()
-        self._end_of_nexus.put(None)
-        raise temporalio.bridge.worker.PollShutdownError  # type: ignore[attr-defined]
+    async def poll_nexus_task(self) -> NexusTask:
+        self._start()
+        task = await self._nexus.next_task()
+        if task is None:
+            raise temporalio.bridge.worker.PollShutdownError  # type: ignore[attr-defined]
+        return task
 
     async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
         self._workflows.completed(completion)
 
     async def complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
         self._activities.completed(completion)
+
+    async def complete_nexus_task(self, completion: NexusTaskCompletion) -> None:
+        self._nexus.completed(completion)
 
     def record_activity_heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
         self._activities.heartbeat(heartbeat)
@@ -149,7 +160,7 @@ class DirectBridge:
             self._eager_starts.remove(identity.namespace, identity.task_queue, self._workflows)
         self._workflows.stop()
         self._activities.stop()
-        self._end_of_nexus.put(None)
+        self._nexus.stop()
         self._requests.ask(
             "ShutdownWorker",
             ShutdownWorkerRequest(
@@ -167,6 +178,7 @@ class DirectBridge:
             if self._config.task_types.enable_workflows:
                 self._workflows.start()
             self._activities.start()
+            self._nexus.start()
 
     def _slots(self, supplier: SlotSupplier, slot_type: SlotType) -> Slots[Any]:
         """How many tasks at a time; what a resource-based supplier would allow at most."""

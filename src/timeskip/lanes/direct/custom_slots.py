@@ -24,7 +24,7 @@ from timeskip.lanes.direct.slots import Info, Permit, Slots
 
 _log = logging.getLogger(__name__)
 
-SlotType = Literal["workflow", "activity", "local-activity"]
+SlotType = Literal["workflow", "activity", "local-activity", "nexus"]
 
 
 class DirectTuner(WorkerTuner):

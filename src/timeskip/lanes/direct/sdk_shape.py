@@ -27,6 +27,7 @@ _NAMES = {
         "WorkerVersioningStrategyNone",
     ),
     "temporalio.bridge.proto.activity_task": ("ActivityTask", "ActivityCancelReason"),
+    "temporalio.bridge.proto.nexus": ("CancelNexusTask", "NexusTask", "NexusTaskCompletion"),
     "temporalio.bridge.proto.workflow_activation": ("WorkflowActivation", "RemoveFromCache"),
     "temporalio.bridge.proto.workflow_commands": ("WorkflowCommand",),
     "temporalio.bridge.proto.workflow_completion": ("WorkflowActivationCompletion",),

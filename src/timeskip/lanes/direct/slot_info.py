@@ -18,3 +18,11 @@ class ActivitySlotInfo:
     """An activity, or a local activity."""
 
     activity_type: str
+
+
+@dataclass(frozen=True)
+class NexusSlotInfo:
+    """A request to start or cancel a Nexus operation."""
+
+    service: str
+    operation: str

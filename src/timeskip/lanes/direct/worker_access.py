@@ -10,6 +10,7 @@ from temporalio.bridge.proto import (
     NamespaceInfo,
 )
 from temporalio.bridge.proto.activity_task import ActivityTask
+from temporalio.bridge.proto.nexus import NexusTask, NexusTaskCompletion
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 
@@ -39,14 +40,17 @@ class WorkerAccess:
     async def poll_activity_task(self) -> ActivityTask:
         return await self._lane.at_home(self._bridge.poll_activity_task)
 
-    async def poll_nexus_task(self) -> None:
-        await self._lane.at_home(self._bridge.poll_nexus_task)
+    async def poll_nexus_task(self) -> NexusTask:
+        return await self._lane.at_home(self._bridge.poll_nexus_task)
 
     async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
         await self._lane.at_home(lambda: self._bridge.complete_workflow_activation(completion))
 
     async def complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
         await self._lane.at_home(lambda: self._bridge.complete_activity_task(completion))
+
+    async def complete_nexus_task(self, completion: NexusTaskCompletion) -> None:
+        await self._lane.at_home(lambda: self._bridge.complete_nexus_task(completion))
 
     def record_activity_heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
         self._lane.tell_home(lambda: self._bridge.record_activity_heartbeat(heartbeat))

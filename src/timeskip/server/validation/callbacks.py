@@ -13,14 +13,18 @@ from timeskip.server.validation.limits import byte_length
 _MAX_URL_LENGTH: Final = 1000
 _MAX_HEADER_SIZE: Final = 8192
 
-_OF_NEXUS: Final = "temporal://"
+_MAX_CALLBACKS: Final = 2000
+
+#: Where the server itself takes the results of Nexus operations.
+SYSTEM_URL: Final = "temporal://system"
 
 
 def validate_callbacks(callbacks: Sequence[Callback]) -> None:
     """Refuse callbacks as the real server does, where no address may be called unless configured.
 
-    Those by which the server itself continues a Nexus operation are UNIMPLEMENTED.
+    The headers of the others are brought to lower case.
     """
+    limit_callbacks(len(callbacks))
     for callback in callbacks:
         variant = callback.WhichOneof("variant")
         if variant == "internal":
@@ -39,11 +43,21 @@ def _validate_nexus(callback: Callback.Nexus) -> None:
         raise invalid_argument(
             f"invalid url: url does not match any configured callback address: {callback.url}"
         )
-    if not callback.url.startswith(_OF_NEXUS):
+    if callback.url != SYSTEM_URL:
         raise invalid_argument(f"invalid url: unknown scheme: {callback.url}")
     size = sum(byte_length(name) + byte_length(value) for name, value in callback.header.items())
     if size > _MAX_HEADER_SIZE:
         raise invalid_argument(
             f"invalid header: header size longer than max allowed size of {_MAX_HEADER_SIZE}"
         )
-    raise ServiceError(StatusCode.UNIMPLEMENTED, "timeskip does not know callbacks of Nexus yet")
+    header = {name.lower(): value for name, value in callback.header.items()}
+    callback.header.clear()
+    callback.header.update(header)
+
+
+def limit_callbacks(count: int) -> None:
+    """Refuse more callbacks than a run may have."""
+    if count > _MAX_CALLBACKS:
+        raise invalid_argument(
+            f"cannot attach more than {_MAX_CALLBACKS} callbacks to an execution"
+        )

@@ -41,6 +41,7 @@ from timeskip.server.validation.external import (
     validate_signal_external,
 )
 from timeskip.server.validation.limits import MAX_MEMO_SIZE, byte_length
+from timeskip.server.validation.nexus_operations import validate_schedule_nexus_operation
 from timeskip.server.validation.search_attributes import (
     SearchAttributeTypes,
     validate_search_attribute_sizes,
@@ -104,7 +105,8 @@ def validate_command(
     try:
         if command.WhichOneof("attributes") != check.field:
             name = command_name(command)
-            raise invalid_argument(f"{name}CommandAttributes is not set on {name}Command.")
+            missing = f"{name}CommandAttributes is not set on {name}Command."
+            raise invalid_argument(check.if_missing or missing)
         check.attributes(
             getattr(command, check.field), CommandSettings(started, namespace, search_attributes)
         )
@@ -205,6 +207,10 @@ def _cancel_workflow(attributes: object, settings: CommandSettings) -> None:
     """Anything goes, even if nobody asked for the cancellation."""
 
 
+def _request_cancel_nexus_operation(attributes: object, settings: CommandSettings) -> None:
+    """Whether there is such an operation is what the run knows."""
+
+
 @dataclass(frozen=True)
 class _Check:
     """How attributes of one command type are checked, and the causes that failures are given."""
@@ -213,6 +219,8 @@ class _Check:
     attributes: Callable[[Any, CommandSettings], None]
     cause: Cause.ValueType
     cause_if_too_large: Cause.ValueType | None = None
+    #: What is told if there are no attributes, if that is not what is told of all commands.
+    if_missing: str = ""
 
 
 _CHECKS: Final[Mapping[CommandType.ValueType, _Check]] = {
@@ -250,6 +258,18 @@ _CHECKS: Final[Mapping[CommandType.ValueType, _Check]] = {
         "request_cancel_external_workflow_execution_command_attributes",
         validate_cancel_external,
         Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES,
+    ),
+    CommandType.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION: _Check(
+        "schedule_nexus_operation_command_attributes",
+        validate_schedule_nexus_operation,
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_NEXUS_OPERATION_ATTRIBUTES,
+        if_missing="empty ScheduleNexusOperationCommandAttributes",
+    ),
+    CommandType.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION: _Check(
+        "request_cancel_nexus_operation_command_attributes",
+        _request_cancel_nexus_operation,
+        Cause.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_NEXUS_OPERATION_ATTRIBUTES,
+        if_missing="empty CancelNexusOperationCommandAttributes",
     ),
     CommandType.COMMAND_TYPE_RECORD_MARKER: _Check(
         "record_marker_command_attributes",
