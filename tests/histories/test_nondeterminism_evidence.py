@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import os
 import random
+import subprocess
+import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -17,7 +21,7 @@ import pytest
 
 from timeskip.histories.nondeterminism_calls import Kind
 from timeskip.histories.nondeterminism_state import fingerprint
-from timeskip.histories.nondeterminism_trace import Trace
+from timeskip.histories.nondeterminism_trace import Source, Trace
 
 CALLS: dict[str, tuple[Callable[[], object], Kind]] = {
     "random.random": (lambda: random.random(), Kind.RANDOM),
@@ -36,6 +40,12 @@ CALLS: dict[str, tuple[Callable[[], object], Kind]] = {
     "os.getpid": (lambda: os.getpid(), Kind.PROCESS),
     "id": (lambda: id(CALLS), Kind.IDENTITY),
     "set.pop": (lambda: {"a", "b"}.pop(), Kind.SET_ORDER),
+    "time.localtime": (lambda: time.localtime(), Kind.CLOCK),
+    "time.strftime": (lambda: time.strftime("%a"), Kind.CLOCK),
+    "hash": (lambda: hash("a"), Kind.HASH),
+    "threading.get_ident": (lambda: threading.get_ident(), Kind.THREADS),
+    "threading.current_thread": (lambda: threading.current_thread(), Kind.THREADS),
+    "subprocess.run": (lambda: subprocess.run([sys.executable, "-V"]), Kind.PROCESS),
 }
 
 
@@ -49,6 +59,16 @@ def test_call_is_evidence(name: str) -> None:
     assert all(source.place.path == __file__ for source in trace.sources)
 
 
+@pytest.mark.asyncio
+async def test_order_in_which_futures_end_is_evidence() -> None:
+    trace = Trace()
+    with trace.watching():
+        list(asyncio.as_completed(()))
+    assert (Kind.SET_ORDER, "asyncio.as_completed") in [
+        (source.kind, source.name) for source in trace.sources
+    ]
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -57,6 +77,10 @@ def test_call_is_evidence(name: str) -> None:
         lambda: {1, 2}.pop(),
         lambda: uuid.UUID(int=7),
         lambda: Path("a") / "b",
+        lambda: time.localtime(0),
+        lambda: time.strftime("%a", time.gmtime(0)),
+        lambda: f"{datetime(2024, 1, 1, tzinfo=timezone.utc):%a}",
+        lambda: {("a", 1): 2}["a", 1],
         lambda: logging.getLogger("quiet").warning("told"),
     ],
 )
@@ -90,6 +114,13 @@ def use(basket):
 
 def sets_in(tmp_path: Path, statement: str) -> list[str]:
     """The sets that are found where a line of code runs."""
+    return [
+        source.name for source in evidence_in(tmp_path, statement) if source.kind is Kind.SET_ORDER
+    ]
+
+
+def evidence_in(tmp_path: Path, statement: str) -> list[Source]:
+    """All that is found where a line of code runs."""
     file = tmp_path / "code_with_sets.py"
     file.write_text(SETS % statement)
     names: dict[str, Any] = {}
@@ -97,7 +128,7 @@ def sets_in(tmp_path: Path, statement: str) -> list[str]:
     trace = Trace()
     with trace.watching():
         names["use"](names["Basket"]())
-    return [source.name for source in trace.sources if source.kind is Kind.SET_ORDER]
+    return trace.sources
 
 
 @pytest.mark.parametrize(
@@ -136,6 +167,21 @@ def test_set_is_seen_where_its_order_shows(tmp_path: Path, statement: str, name:
 def test_set_is_not_seen_where_its_order_does_not_show(tmp_path: Path, statement: str) -> None:
     found = sets_in(tmp_path, statement)
     assert [name for name in found if name != "{'a'}"] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("sorted(basket.items, key=id)", Kind.IDENTITY),
+        ("min(['b', 'a'], key=hash)", Kind.HASH),
+        ("sorted(basket.items, key=len)", None),
+    ],
+)
+def test_order_by_what_differs_in_each_process_is_seen(
+    tmp_path: Path, statement: str, kind: Kind | None
+) -> None:
+    found = evidence_in(tmp_path, statement)
+    assert {each.kind for each in found} - {Kind.SET_ORDER} == ({kind} if kind else set())
 
 
 @pytest.mark.parametrize(

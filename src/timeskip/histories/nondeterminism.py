@@ -15,6 +15,7 @@ from timeskip.histories.nondeterminism_changes import expected_place
 from timeskip.histories.replay_commands import Key, Place, key_of_event, shown_path
 from timeskip.histories.replay_core import ReplayThread
 from timeskip.histories.replay_examination import Examination, examine
+from timeskip.histories.replay_naming import naming_place
 from timeskip.histories.replay_settings import ReplaySettings
 from timeskip.histories.replay_texts import command_text, event_name, event_text
 
@@ -39,6 +40,7 @@ class Explanation:
         recorded_place: The line that asked for it, as far as it is known.
         asked: What the code asks for instead; None if for nothing.
         asked_place: The line that asks for it.
+        by_way_of: The lines of helpers by which it asks, the nearest first.
         called_at: The lines that led there, the nearest first.
         cause: What is likely to be the matter.
         message: The SDK's own words.
@@ -51,6 +53,7 @@ class Explanation:
     recorded_place: Place | None
     asked: str | None
     asked_place: Place | None
+    by_way_of: tuple[Place, ...]
     called_at: tuple[Place, ...]
     cause: Cause
     message: str
@@ -77,6 +80,7 @@ class Explanation:
         lines.append(f"  replayed  {self.asked or 'nothing is asked for'}")
         if self.asked_place is not None and self.asked is not None:
             lines.append(f"            asked for at {self.asked_place}")
+            lines += [f"            by way of {place}" for place in self.by_way_of]
             lines += [f"            called at {place}" for place in self.called_at]
         return lines
 
@@ -122,9 +126,14 @@ async def explain_failure(
     event = _recorded_event(first, failure, events)
     command = first.mismatch.command if first.mismatch is not None else None
     place = command.place if command is not None else None
+    places = command.places[::-1] if command is not None else ()
+    depth = places.index(place) if place is not None else 0
+    inner, outer = places[:depth][::-1], places[depth + 1 :]
     recorded_place = None
     if event is not None and (key := key_of_event(event)) is not None:
-        recorded_place = recorded_at.get(key) or expected_place(event, first.trace.codes, place)
+        recorded_place = _recorded_place(event, recorded_at.get(key)) or expected_place(
+            event, first.trace.codes, place
+        )
     return Explanation(
         workflow_id=workflow_id,
         workflow_type=events[0].workflow_execution_started_event_attributes.workflow_type.name,
@@ -133,12 +142,20 @@ async def explain_failure(
         recorded_place=recorded_place,
         asked=command_text(command.asked) if command is not None else None,
         asked_place=place,
-        called_at=command.places[-2::-1][:_CALLS_SHOWN] if command is not None else (),
+        by_way_of=tuple(inner[-_CALLS_SHOWN:]),
+        called_at=tuple(outer[:_CALLS_SHOWN]),
         cause=cause,
         message=first.mismatch.message if first.mismatch is not None else core_message(failure),
         around=tuple(_around(events, event)),
         others=tuple(inquiry.others(cause)),
     )
+
+
+def _recorded_place(event: HistoryEvent, noted: Place | None) -> Place | None:
+    """The line that asked for an event, unless all that is known is the method that was run."""
+    if noted is None or not noted.is_exact:
+        return None
+    return naming_place((noted, *noted.callers), event_text(event))
 
 
 def core_message(failure: str) -> str:

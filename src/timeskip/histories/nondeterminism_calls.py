@@ -20,10 +20,12 @@ class Kind(Enum):
     ENVIRONMENT = "the environment of the process"
     STATE = "state outside of the workflow"
     REPLAYING = "whether it is being replayed"
+    QUERY = "a query or a validator"
     FILES = "files of the machine"
     NETWORK = "the network"
     THREADS = "threads"
     IDENTITY = "where objects lie in memory"
+    HASH = "the hash of a text"
     PROCESS = "the process that it runs in"
 
 
@@ -47,6 +49,10 @@ _C_FUNCTIONS = {
     ("io", "open"): Kind.FILES,
     ("builtins", "input"): Kind.FILES,
     ("builtins", "id"): Kind.IDENTITY,
+    ("builtins", "hash"): Kind.HASH,
+    ("_thread", "get_ident"): Kind.THREADS,
+    ("_thread", "get_native_id"): Kind.THREADS,
+    **{("time", name): Kind.CLOCK for name in ("localtime", "gmtime", "ctime", "strftime")},
     ("_uuid", "generate_time_safe"): Kind.UUID,
 }
 
@@ -58,6 +64,14 @@ _C_METHODS = {
     "datetime.today": Kind.CLOCK,
     "set.pop": Kind.SET_ORDER,
 }
+
+#: These are told a time, or take the present one if they have not so many arguments.
+PRESENT_TIME = {"time.localtime": 1, "time.gmtime": 1, "time.ctime": 1, "time.strftime": 2}
+
+#: What all kinds of code ask for its own purposes: it counts if the user's own code does.
+FOR_ITSELF = frozenset(
+    {"hash", "threading.current_thread", "threading.get_ident", "threading.get_native_id"}
+)
 
 _SOCKET_METHODS = frozenset({"connect", "connect_ex", "recv", "recv_into", "send", "sendall"})
 
@@ -72,7 +86,14 @@ _FUNCTIONS = {
         ("freezegun.api", name): Kind.CLOCK
         for name in ("now", "utcnow", "today", "fake_time", "fake_time_ns", "fake_monotonic")
     },
+    **{
+        ("freezegun.api", f"fake_{name}"): Kind.CLOCK
+        for name in ("localtime", "gmtime", "strftime")
+    },
     ("threading", "start"): Kind.THREADS,
+    ("threading", "current_thread"): Kind.THREADS,
+    ("subprocess", "__init__"): Kind.PROCESS,
+    ("asyncio.tasks", "as_completed"): Kind.SET_ORDER,
 }
 
 _UNSEEDED = "random.Random()"
@@ -132,6 +153,8 @@ def name_of_function(frame: FrameType) -> str:
         if name in ("now", "utcnow", "today"):
             return f"datetime.{name}"
         return f"time.{name}"
+    if module == "asyncio.tasks":
+        module = "asyncio"
     return f"{module}.{name}"
 
 
@@ -141,6 +164,8 @@ def name_of_c_function(function: Any) -> str:
     owner = getattr(function, "__self__", None)
     if module in ("posix", "nt"):
         module = "os"
+    if module == "_thread":
+        module = "threading"
     if function.__name__ in ("random", "getrandbits") and isinstance(owner, random.Random):
         module = "random"
     if module in ("builtins", "_io", "io"):

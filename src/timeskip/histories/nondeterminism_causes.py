@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.histories.nondeterminism_calls import Kind
 from timeskip.histories.nondeterminism_changes import change_of, expected_place
-from timeskip.histories.nondeterminism_flow import Flow, deciding
+from timeskip.histories.nondeterminism_flow import Flow
+from timeskip.histories.nondeterminism_handlers import unreplayed_changes
 from timeskip.histories.nondeterminism_patches import patch_trouble
 from timeskip.histories.nondeterminism_state import StateName
 from timeskip.histories.nondeterminism_trace import Source
@@ -23,9 +28,10 @@ from timeskip.histories.replay_commands import (
     key_of_event,
 )
 from timeskip.histories.replay_examination import Examination
+from timeskip.histories.replay_naming import called, is_named_at, kind_of
 from timeskip.histories.replay_places import place_in
 from timeskip.histories.replay_source import source_tree
-from timeskip.histories.replay_texts import command_text
+from timeskip.histories.replay_texts import command_text, event_text
 from timeskip.lanes.direct import local_activity_markers
 
 
@@ -57,7 +63,9 @@ _ADVICE = {
     Kind.FILES: "Read it in an activity.",
     Kind.NETWORK: "Do it in an activity.",
     Kind.THREADS: "Run it in an activity; in workflows use `asyncio` tasks.",
-    Kind.IDENTITY: "Do not let anything depend on `id(...)`.",
+    Kind.IDENTITY: "Do not let anything depend on `id(...)`, or on the text of an object that has it.",
+    Kind.HASH: "The hash of a text is another one in each process: use one of `hashlib`.",
+    Kind.QUERY: "Queries and validators are not run in a replay: they must not change the workflow.",
     Kind.PROCESS: "Pass it to the workflow as an argument, or read it in an activity.",
 }
 
@@ -78,7 +86,14 @@ _ALWAYS_NEW = frozenset(
     {Kind.RANDOM, Kind.CLOCK, Kind.UUID, Kind.STATE, Kind.IDENTITY, Kind.THREADS, Kind.NETWORK}
 )
 
-_CONSTANTS = (int, float, str, bytes, type(None))
+#: Of a thing that has no text of its own.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+#: What is said of these is not that a set is gone through.
+_CALLED = ("set.pop", "asyncio.as_completed")
+
+#: Variables that are told besides another cause.
+_MOST_VARIABLES = 3
 
 
 class Inquiry:
@@ -118,6 +133,11 @@ class Inquiry:
             return Cause("a bug of the SDK's core", _BARE_TIMEOUT, timed_out.place, "", _CATCH_BOTH)
         if self._code_changed:
             return self._change("The code is not the one that was recorded.")
+        if self._is_address():
+            told = "the text of an object, which says where in memory it lies, is part of it. It is used"
+            place = self._command.place if self._command is not None else None
+            advice = _ADVICE[Kind.IDENTITY]
+            return Cause(Kind.IDENTITY.value, told, place, self._how_found(), advice)
         suspects = [source for source in sources if self._flows(source)]
         if suspects:
             return self._depends_on(self._best(suspects))
@@ -130,18 +150,22 @@ class Inquiry:
         if self._differ:
             return self._unknown()
         if self._line_for_recorded() is not None:
-            read = self._state_in_conditions(constants=False)
-            if read is not None:
+            for read in self._deciding_state(constants=False):
                 return self._may_have_changed(*read)
         return self._change("Two replays of the history asked for the same.")
 
     def others(self, chosen: Cause) -> list[str]:
         """What else the code depends upon that it should not, as `name at place`."""
-        return [
+        others = [
             f"{source.name} at {source.place}"
             for source in self._sources()
             if source.place != chosen.place
         ]
+        if chosen.kind == "changed code" and not self._code_changed:
+            deciding = self._deciding_state(constants=True, only_conditions=True)
+            variables = islice(deciding, _MOST_VARIABLES)
+            others += [f"{name} at {place}" for name, place in variables]
+        return list(dict.fromkeys(others))
 
     # -- what the workflow depends upon -------------------------------------------------------
 
@@ -154,6 +178,11 @@ class Inquiry:
             read = self._last_use(name.name, until)
             if read is not None:
                 found.append(Source(Kind.STATE, str(name), *read))
+        for change in unreplayed_changes(self._lines()):
+            read = self._last_use(change.attribute, until)
+            if read is not None:
+                _, moment = read
+                found.append(Source(Kind.QUERY, change.attribute, change.place, moment))
         return sorted(found, key=lambda source: -source.moment)
 
     def _changed_state(self) -> list[StateName]:
@@ -179,7 +208,12 @@ class Inquiry:
     def _depends_on(self, source: Source) -> Cause:
         if source.kind is Kind.STATE:
             told = f"{source.name} has changed meanwhile. It is read"
-        elif source.kind is Kind.SET_ORDER:
+        elif source.kind is Kind.QUERY:
+            told = (
+                f"`{source.place.function}` changes `self.{source.name}`, on which the code depends."
+                " It does so"
+            )
+        elif source.kind is Kind.SET_ORDER and source.name not in _CALLED:
             told = f"the set `{source.name}` has another order in each process. It is gone through"
         elif source.kind is Kind.ENVIRONMENT and source.name.startswith("os.environ"):
             told = f"`{source.name}` is read"
@@ -195,18 +229,45 @@ class Inquiry:
         return ""
 
     def _flows(self, source: Source) -> bool:
-        place = self._command.place if self._command is not None else None
-        if place is None:
-            return True
+        """Whether it may decide what is asked for, or that something recorded is not."""
         if source.kind is Kind.STATE:
             variable = source.name.split("`")[1]
             flow = Flow(self._paths(), None, [variable, f".{variable}"])
+        elif source.kind is Kind.QUERY:
+            flow = Flow(self._paths(), None, [f".{source.name}"])
         else:
             flow = Flow(self._paths(), source.place)
-        return flow.reaches(place, [*self._command_stack(), *self._conditions(source.moment)])
+        return self._is_reached(flow, source.moment)
 
-    def _command_stack(self) -> Sequence[Place]:
-        return self._command.places[:-1] if self._command is not None else ()
+    def _is_reached(self, flow: Flow, since: int, *, only_conditions: bool = False) -> bool:
+        command, recorded = self._command, self._line_for_recorded()
+        places = command.places if command is not None else ()
+        if not places and recorded is None and not only_conditions:
+            return True
+        conditions = [*places, *self._conditions(since), *([recorded] if recorded else [])]
+        only_conditions = only_conditions or self._is_named_in_full()
+        return flow.reaches(() if only_conditions else places, conditions)
+
+    def _is_named_in_full(self) -> bool:
+        """Whether code asks for one thing by name where it was to ask for another.
+
+        What it is asked for with is no matter then, but only what led there.
+        """
+        mismatch = self._mismatch
+        if mismatch is None or mismatch.event is None or mismatch.command is None:
+            return False
+        asked, recorded = command_text(mismatch.command.asked), event_text(mismatch.event)
+        if called(asked) == called(recorded):
+            return False
+        return any(is_named_at(place, asked) for place in mismatch.command.places)
+
+    def _is_address(self) -> bool:
+        """Whether all that differs is where something lies in memory."""
+        mismatch = self._mismatch
+        if mismatch is None or mismatch.event is None or mismatch.command is None:
+            return False
+        asked, recorded = command_text(mismatch.command.asked), event_text(mismatch.event)
+        return asked != recorded and _ADDRESS.sub("", asked) == _ADDRESS.sub("", recorded)
 
     def _conditions(self, since: int) -> list[Place]:
         """The lines that ran between something and the command in question."""
@@ -217,6 +278,10 @@ class Inquiry:
             if since <= moment <= until
         }
         return [place_in(code, line) for code, line in lines]
+
+    def _lines(self) -> list[Place]:
+        """One line of each function that ran."""
+        return [place_in(code, code.co_firstlineno) for code in self._first.trace.codes]
 
     def _paths(self) -> list[str]:
         return list(dict.fromkeys(code.co_filename for code in self._first.trace.codes))
@@ -251,15 +316,21 @@ class Inquiry:
 
     def _unknown(self) -> Cause:
         """The code is the same, and nothing was seen that it depends upon: but state, perhaps."""
-        read = self._state_in_conditions(constants=True)
-        if read is not None:
+        for read in self._deciding_state(constants=True):
             return self._may_have_changed(*read)
         told = "something outside of the workflow's code that could not be found"
         return Cause("unknown", told, None, self._how_found(), _ADVICE[Kind.STATE])
 
     def _may_have_changed(self, name: StateName, place: Place) -> Cause:
-        told = f"{name} may have changed since the history was recorded. It is read"
-        return Cause(Kind.STATE.value, told, place, self._how_found(), _ADVICE[Kind.STATE])
+        if self._first.trace.state.remembers(name):
+            told = f"{name} returns what it has returned in this process before. It is called"
+        else:
+            told = f"{name} may have changed since the history was recorded. It is read"
+        evidence = self._how_found()
+        if self._code_changed is None:
+            change, _ = change_of(self._events, self._first, self._line_for_recorded())
+            evidence = f"If that is not so, the code has changed: {change}."
+        return Cause(Kind.STATE.value, told, place, evidence, _ADVICE[Kind.STATE])
 
     def _line_for_recorded(self) -> Place | None:
         """The line of today's code for what is recorded, if it is there but was not come to."""
@@ -269,23 +340,38 @@ class Inquiry:
         asked_at = self._command.place if self._command is not None else None
         return expected_place(mismatch.event, self._first.trace.codes, asked_at)
 
-    def _state_in_conditions(self, *, constants: bool) -> tuple[StateName, Place] | None:
-        """The state that decided last. `constants`: even such as has a name in capital letters."""
-        known = {
-            name.name: name
-            for name, value in self._first.trace.state.before.items()
-            if constants or not (name.name.isupper() and isinstance(value, _CONSTANTS))
-        }
-        for place in reversed(self._conditions(0)):
-            for name in sorted(_names_in_condition(place)):
-                if name in known:
-                    return known[name], place
-        return None
+    def _deciding_state(
+        self, *, constants: bool, only_conditions: bool = False
+    ) -> Iterator[tuple[StateName, Place]]:
+        """Variables that may decide, what was read last first, each with where.
+
+        `constants`: also those that have names in capital letters. `only_conditions`: not those
+        that something may only be asked for with.
+        """
+        until = self._command.moment if self._command is not None else float("inf")
+        read = [
+            (found, name)
+            for name in self._first.trace.state.before
+            if (constants or not name.name.isupper())
+            and (found := self._last_use(name.name, until)) is not None
+        ]
+        for (place, _), name in sorted(read, key=lambda each: -each[0][1]):
+            flow = Flow(self._paths(), None, [name.name, f".{name.name}"])
+            if self._is_reached(flow, 0, only_conditions=only_conditions):
+                yield name, place
 
 
-def asked_for(examination: Examination) -> list[str]:
-    """All that a workflow has asked for in a replay, as text."""
-    return [command_text(command.asked) for command in examination.commands]
+def asked_for(examination: Examination) -> list[tuple[str, ...]]:
+    """All that a workflow has asked for in a replay, but for what it passes on: that is free."""
+    return [
+        (
+            kind_of(text := command_text(command.asked)),
+            called(text) or "",
+            command.asked.WhichOneof("variant") or "",
+            *key_of_command(command.asked),
+        )
+        for command in examination.commands
+    ]
 
 
 def _code_changed(recorded_at: Mapping[Key, Place], ran: Iterable[CodeType]) -> bool | None:
@@ -301,28 +387,17 @@ def _code_changed(recorded_at: Mapping[Key, Place], ran: Iterable[CodeType]) -> 
     return True if any((code.co_name, code.co_filename) in named for code in missing) else None
 
 
-def _names_in_condition(place: Place) -> set[str]:
-    tree = source_tree(place.path)
-    if tree is None:
-        return set()
-    return {
-        inner.id if isinstance(inner, ast.Name) else inner.attr
-        for node in deciding(tree, place.line, only_conditions=True)
-        if getattr(node, "lineno", 0) == place.line
-        for inner in ast.walk(node)
-        if isinstance(inner, (ast.Name, ast.Attribute))
-    }
+def _names_on(path: str, line: int) -> Collection[str]:
+    return _names_by_line(path).get(line, ())
 
 
-def _names_on(path: str, line: int) -> set[str]:
+@functools.cache
+def _names_by_line(path: str) -> Mapping[int, set[str]]:
+    found: dict[int, set[str]] = defaultdict(set)
     tree = source_tree(path)
-    if tree is None:
-        return set()
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if getattr(node, "lineno", 0) == line:
-            if isinstance(node, ast.Name):
-                names.add(node.id)
-            elif isinstance(node, ast.Attribute):
-                names.add(node.attr)
-    return names
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Name):
+            found[node.lineno].add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found[node.lineno].add(node.attr)
+    return found

@@ -8,13 +8,24 @@ from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from timeskip.histories.replay_commands import Place, key_of_event
+from timeskip.histories.replay_commands import (
+    IssuedCommand,
+    Place,
+    key_of_command,
+    key_of_event,
+)
 from timeskip.histories.replay_examination import Examination
-from timeskip.histories.replay_source import function_at, source_tree
+from timeskip.histories.replay_machines import Mismatch
+from timeskip.histories.replay_naming import (
+    called,
+    calls_in,
+    is_of_sdk,
+    kind_of,
+    may_ask_for,
+    name_of_call,
+)
+from timeskip.histories.replay_source import async_functions, class_at, function_at
 from timeskip.histories.replay_texts import command_text, event_text
-
-#: Words between the kind of a thing and what it is called or does.
-_KINDS = ("activity", "local activity", "timer", "child workflow", "signal", "Nexus operation")
 
 
 def change_of(
@@ -36,10 +47,22 @@ def change_of(
         )
     recorded = event_text(mismatch.event)
     if mismatch.command is None:
-        told = f"the code no longer asks for {_quoted(recorded)}. It has come as far as to be"
+        waiting = _local_activity_instead(recorded, examination)
+        if waiting is not None:
+            became = _quoted(command_text(waiting.asked))
+            return f"{_quoted(recorded)} has become {became}", waiting.place
+        if still_there is not None:
+            told = f"the code waits for something else before it asks for {_quoted(recorded)}"
+        else:
+            told = f"the code no longer asks for {_quoted(recorded)}. It has come as far as to be"
         return told, _last_place(examination)
     asked = command_text(mismatch.command.asked)
     place = mismatch.command.place
+    if asked == recorded:
+        ids = _ids_of(mismatch)
+        return f"{_quoted(asked)} has another id: {ids}", place
+    if called(asked) == called(recorded) is not None and kind_of(asked) != kind_of(recorded):
+        return f"{_quoted(recorded)} has become {_quoted(asked)}", place
     is_recorded_later = any(
         event.event_id > mismatch.event.event_id and _is_like(event_text(event), asked)
         for event in events
@@ -54,7 +77,7 @@ def change_of(
         return f"{_quoted(asked)} is asked for without {_quoted(recorded)} before it", place
     if still_there is not None:
         return f"{_quoted(asked)} was added before {_quoted(recorded)}", place
-    if _kind(asked) == _kind(recorded):
+    if kind_of(asked) == kind_of(recorded):
         return f"{_quoted(recorded)} has become {_quoted(asked)}", place
     return f"{_quoted(asked)} is asked for instead of {_quoted(recorded)}", place
 
@@ -62,14 +85,27 @@ def change_of(
 def expected_place(event: HistoryEvent, ran: Iterable[CodeType], but: Place | None) -> Place | None:
     """The line in today's code that would ask for what is recorded, if there is just one.
 
-    Looked for in the functions that ran, and then in all of their files.
+    Looked for in the functions that ran, and then in others of their classes, or that they name.
     """
     codes = list(ran)
     in_files = _candidates(event, dict.fromkeys(code.co_filename for code in codes))
     if but is not None:
         in_files.discard((but.path, but.line))
     that_ran = {(code.co_filename, line) for code in codes for _, _, line in code.co_lines()}
-    for found in (in_files & that_ran, in_files):
+    classes = {
+        (code.co_filename, class_at(code.co_filename, code.co_firstlineno)) for code in codes
+    }
+    used = {name for code in codes for name in code.co_names}
+    beside = {
+        (path, line)
+        for path, line in in_files
+        if (
+            (path, owner) in classes
+            if (owner := class_at(path, line)) is not None
+            else function_at(path, line).partition(".")[0] in used
+        )
+    }
+    for found in (in_files & that_ran, beside):
         if len(found) == 1:
             ((path, line),) = found
             return Place(path, line, function_at(path, line))
@@ -77,31 +113,16 @@ def expected_place(event: HistoryEvent, ran: Iterable[CodeType], but: Place | No
 
 
 def _candidates(event: HistoryEvent, paths: Iterable[str]) -> set[tuple[str, int]]:
-    name = _called(event_text(event))
-    if name is None:
-        return set()
+    text = event_text(event)
+    files = list(paths)
+    helpers = {name for path in files for name in async_functions(path)}
     return {
-        (path, node.lineno)
-        for path in paths
-        for node in _calls(path)
-        if any(_mentions(argument, name) for argument in (*node.args[:1], node.func))
-        or _is_timer_of(node, event)
+        (path, call.lineno)
+        for path in files
+        for call in calls_in(path)
+        if (may_ask_for(call, text) and (is_of_sdk(call) or name_of_call(call) in helpers))
+        or _is_timer_of(call, event)
     }
-
-
-def _calls(path: str) -> list[ast.Call]:
-    tree = source_tree(path)
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
-
-
-def _mentions(node: ast.expr, name: str) -> bool:
-    if isinstance(node, ast.Constant):
-        return node.value == name
-    if isinstance(node, ast.Name):
-        return node.id == name
-    return isinstance(node, ast.Attribute) and (
-        node.attr == name or (isinstance(node.value, ast.Name) and node.value.id == name)
-    )
 
 
 def _is_timer_of(node: ast.Call, event: HistoryEvent) -> bool:
@@ -135,25 +156,35 @@ def _seconds(node: ast.expr) -> float | None:
     return None
 
 
+def _local_activity_instead(recorded: str, examination: Examination) -> IssuedCommand | None:
+    """A local activity of the same name that the code waits for, which is no command yet."""
+    return next(
+        (
+            command
+            for command in examination.commands
+            if command.event is None
+            and command.asked.HasField("schedule_local_activity")
+            and kind_of(recorded) == "activity"
+            and called(command_text(command.asked)) == called(recorded)
+        ),
+        None,
+    )
+
+
+def _ids_of(mismatch: Mismatch) -> str:
+    """What tells two things apart that are called the same."""
+    assert mismatch.event is not None
+    assert mismatch.command is not None
+    asked, recorded = key_of_command(mismatch.command.asked), key_of_event(mismatch.event) or ("",)
+    return f"{asked[-1]!r} instead of {recorded[-1]!r}"
+
+
 def _last_place(examination: Examination) -> Place | None:
     return examination.trace.last_place
 
 
-def _kind(text: str) -> str:
-    return next((kind for kind in _KINDS if text.startswith(kind)), text.partition(" ")[0])
-
-
-def _called(text: str) -> str | None:
-    """The name in `activity name(...)` and the like; None if there is none."""
-    kind = next((kind for kind in _KINDS if text.startswith(f"{kind} ")), None)
-    if kind is None:
-        return None
-    rest = text.removeprefix(f"{kind} ")
-    return rest.partition("(")[0].strip() if kind != "timer" else rest
-
-
 def _is_like(one: str, other: str) -> bool:
-    return _kind(one) == _kind(other) and _called(one) == _called(other)
+    return kind_of(one) == kind_of(other) and called(one) == called(other)
 
 
 def _quoted(text: str) -> str:

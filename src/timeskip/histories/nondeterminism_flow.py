@@ -11,6 +11,7 @@ from timeskip.histories.replay_source import source_tree
 #: Rounds in which names make other names doubtful; longer chains are rare.
 _MOST_ROUNDS = 10
 
+_WAYS_OUT = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -36,22 +37,22 @@ class Flow:
             if len(self.names) == before:
                 break
 
-    def reaches(self, place: Place, conditions: Iterable[Place]) -> bool:
-        """Whether it has to do with a line, what that is nested in, or the conditions before it."""
-        for each in (place, *conditions):
-            tree = self._trees.get(each.path)
-            if tree is None:
-                continue
-            only_conditions = each is not place
-            for node in deciding(tree, each.line, only_conditions=only_conditions):
-                if self._is_doubtful(each.path, node):
+    def reaches(self, places: Iterable[Place], conditions: Iterable[Place]) -> bool:
+        """Whether it has to do with some lines, what those are nested in, or what decides before."""
+        for only_conditions, lines in ((False, places), (True, conditions)):
+            for each in lines:
+                tree = self._trees.get(each.path)
+                if tree is not None and any(
+                    self._is_doubtful(each.path, node)
+                    for node in deciding(tree, each.line, only_conditions=only_conditions)
+                ):
                     return True
         return False
 
     def _spread(self, path: str, node: ast.AST, function: str | None) -> None:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             function = node.name
-        for targets, value in _bindings(node):
+        for targets, value in bindings(node):
             if self._is_doubtful(path, value):
                 for target in targets:
                     self.names |= _bound_names(target)
@@ -68,10 +69,12 @@ class Flow:
     def _spread_into_branches(self, node: ast.If | ast.While | ast.For, function: str) -> None:
         """What is assigned under a doubtful condition is doubtful, and so is an early return."""
         for inner in ast.walk(node):
-            for targets, _ in _bindings(inner):
+            for targets, _ in bindings(inner):
                 for target in targets:
                     self.names |= _bound_names(target)
-            if isinstance(inner, ast.Return) and inner.value is not None:
+            if isinstance(inner, ast.Raise) or (
+                isinstance(inner, ast.Return) and inner.value is not None
+            ):
                 self.names.add(function)
 
     def _is_doubtful(self, path: str, node: ast.AST) -> bool:
@@ -87,26 +90,91 @@ class Flow:
 
 
 def deciding(tree: ast.AST, line: int, *, only_conditions: bool) -> Iterator[ast.AST]:
-    """What decides that a line runs, and with what: its expressions, and those around it."""
+    """What decides that a line runs, and with what: its expressions, and those around it.
+
+    And those before it that might have led elsewhere, as `if ...: return` does.
+    """
     for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt) or isinstance(node, (*_Function, ast.ClassDef)):
+        if not isinstance(node, ast.stmt) or not _spans(node, line):
             continue
-        if not node.lineno <= line <= (node.end_lineno or node.lineno):
+        yield from _ways_out(node, line)
+        if isinstance(node, (*_Function, ast.ClassDef)):
             continue
         if isinstance(node, (ast.If, ast.While)):
-            yield node.test
-        elif isinstance(node, (ast.For, ast.AsyncFor)):
+            if _does_something(node):
+                yield node.test
+        elif isinstance(node, ast.For):
+            if _does_something(node):
+                yield node.iter
+        elif isinstance(node, ast.AsyncFor):
             yield node.iter
+        elif isinstance(node, ast.Try):
+            if not any(_spans(each, line) for each in node.body):
+                yield from _expressions(node.body)
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             yield from (item.context_expr for item in node.items)
         elif isinstance(node, ast.Match):
             yield node.subject
-        elif not isinstance(node, ast.Try) and not only_conditions:
+        elif not only_conditions:
             yield from (each for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr))
 
 
-def _bindings(node: ast.AST) -> Iterator[tuple[list[ast.expr], ast.expr]]:
-    """What gets a name, and from what."""
+def _ways_out(node: ast.stmt, line: int) -> Iterator[ast.AST]:
+    """The conditions under which what is in a statement ends before it comes to a line."""
+    for body in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
+        if not isinstance(body, list) or not any(_spans(each, line) for each in body):
+            continue
+        for before in body:
+            if before.lineno >= line:
+                break
+            if isinstance(before, ast.If) and _leads_out(before):
+                yield before.test
+            elif isinstance(before, ast.Try) and _leads_out(before):
+                yield from _expressions(before.body)
+
+
+def _leads_out(node: ast.stmt) -> bool:
+    return any(isinstance(inner, _WAYS_OUT) for inner in ast.walk(node))
+
+
+def _does_something(node: ast.stmt) -> bool:
+    """Whether a workflow may ask for something there, or leave it; not if it only logs, say.
+
+    What is only assigned there spreads by its name.
+    """
+    return any(
+        isinstance(inner, (*_WAYS_OUT, ast.Await, ast.Yield, ast.YieldFrom))
+        or (isinstance(inner, ast.Call) and not _is_of_logger(inner.func))
+        for statement in _statements_within(node)
+        for inner in ast.walk(statement)
+    )
+
+
+def _statements_within(node: ast.stmt) -> Iterator[ast.stmt]:
+    for name in ("body", "orelse"):
+        yield from getattr(node, name, ())
+
+
+def _is_of_logger(function: ast.expr) -> bool:
+    """Whether it is a call such as `workflow.logger.info`, or `print`."""
+    if isinstance(function, ast.Name):
+        return function.id == "print"
+    owner = function.value if isinstance(function, ast.Attribute) else None
+    names = {getattr(owner, "attr", ""), getattr(owner, "id", "")}
+    return bool(names & {"logger", "logging", "log", "_logger"})
+
+
+def _expressions(body: Iterable[ast.stmt]) -> Iterator[ast.expr]:
+    for statement in body:
+        yield from (each for each in ast.walk(statement) if isinstance(each, ast.expr))
+
+
+def _spans(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def bindings(node: ast.AST) -> Iterator[tuple[list[ast.expr], ast.expr]]:
+    """What gets a name or is changed, and from what."""
     if isinstance(node, ast.Assign):
         yield node.targets, node.value
     elif isinstance(node, (ast.AugAssign, ast.AnnAssign, ast.NamedExpr)) and node.value is not None:

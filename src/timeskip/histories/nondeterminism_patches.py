@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from temporalio.api.history.v1 import HistoryEvent
 
@@ -56,9 +56,10 @@ def patch_trouble(
                 called.place,
                 _GO_BACK.format(name=name),
             )
-    place = mismatch.command.place if mismatch.command is not None else None
-    branch = enclosing_patch(place) if place is not None else None
-    if branch is None:
+    places = mismatch.command.places if mismatch.command is not None else ()
+    branches = ((place, enclosing_patch(place)) for place in reversed(places))
+    place, branch = next((each for each in branches if each[1] is not None), (None, None))
+    if place is None or branch is None:
         return None
     name, is_new = branch
     if is_new and name in recorded:
@@ -79,9 +80,12 @@ def patch_trouble(
 def enclosing_patch(place: Place) -> tuple[str, bool] | None:
     """The patch whose branch a line is in, and whether that is the new one."""
     tree = source_tree(place.path)
+    if tree is None:
+        return None
     found = None
-    for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, ast.If) and (name := _patch_in(node.test)) is not None:
+    variables = _variables(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and (name := _patch_in(node.test, variables)) is not None:
             negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
             if _spans(node.body, place.line):
                 found = name, not negated
@@ -90,8 +94,21 @@ def enclosing_patch(place: Place) -> tuple[str, bool] | None:
     return found
 
 
-def _patch_in(test: ast.expr) -> str | None:
+def _variables(tree: ast.AST) -> dict[str, str]:
+    """The variables that say whether a patch is there, with the patch's id."""
+    return {
+        target.id: name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and (name := _patch_in(node.value, {})) is not None
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _patch_in(test: ast.expr, variables: Mapping[str, str]) -> str | None:
     for node in ast.walk(test):
+        if isinstance(node, ast.Name) and node.id in variables:
+            return variables[node.id]
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, (ast.Attribute, ast.Name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import random
@@ -15,6 +16,9 @@ from timeskip.histories.replay_places import is_of_user
 
 #: What stays as it is, or is not looked into.
 _NO_STATE = (ModuleType, FunctionType, BuiltinFunctionType, classmethod, staticmethod, property)
+
+#: What `functools.cache` makes of a function, which then is like a dict of what it has returned.
+_Remembering = type(functools.cache(lambda: None))
 
 _DEEPEST = 3
 _MOST_ITEMS = 50
@@ -44,13 +48,19 @@ class StateWatch:
         """The user's code is about to run."""
         if frame.f_code in self._seen:
             return
+        # What surrounds a function that the workflow makes as it runs is the workflow's own.
+        is_own = any(frame.f_code in code.co_consts for code in self._seen)
         self._seen.add(frame.f_code)
-        for name, read in _variables(frame):
+        for name, read in _variables(frame, with_enclosing=not is_own):
             if name not in self.before:
                 value = read()
                 if not isinstance(value, _NO_STATE):
                     self.before[name] = fingerprint(value)
                     self._read[name] = read
+
+    def remembers(self, name: StateName) -> bool:
+        """Whether it is a function that returns what it has returned before."""
+        return name in self._read and isinstance(self._read[name](), _Remembering)
 
     def changed(self) -> list[StateName]:
         """The variables that are now other than they were."""
@@ -65,6 +75,8 @@ def fingerprint(value: Any, depth: int = 0) -> object:
     if value is None or isinstance(value, (bool, int, float, str, bytes, complex)):
         return value
     kind = type(value)
+    if isinstance(value, _Remembering):
+        return (kind.__qualname__, value.cache_info().currsize, value.cache_info().misses)
     if isinstance(value, type):
         return value.__qualname__
     if depth >= _DEEPEST:
@@ -91,7 +103,7 @@ def fingerprint(value: Any, depth: int = 0) -> object:
     return kind.__qualname__
 
 
-def _variables(frame: FrameType) -> Iterator[tuple[StateName, Any]]:
+def _variables(frame: FrameType, *, with_enclosing: bool) -> Iterator[tuple[StateName, Any]]:
     code, names = frame.f_code, frame.f_globals
     module = str(names.get("__name__", ""))
     for name in code.co_names:
@@ -105,7 +117,7 @@ def _variables(frame: FrameType) -> Iterator[tuple[StateName, Any]]:
         else:
             yield StateName(f"module {module}", name), _reader(names, name)
     yield from _defaults(code)
-    for name in code.co_freevars:
+    for name in code.co_freevars if with_enclosing else ():
         if name in frame.f_locals and name != "__class__":
             yield StateName("the enclosing function", name), _constantly(frame.f_locals[name])
     this = frame.f_locals.get("self")
@@ -134,16 +146,22 @@ def _of_class(owner: type) -> Iterator[tuple[StateName, Any]]:
     if file is None or not is_of_user(file):
         return
     for name in list(vars(owner)):
-        if not (name.startswith("__") or callable(vars(owner)[name])):
+        value = vars(owner)[name]
+        if not name.startswith("__") and (not callable(value) or isinstance(value, _Remembering)):
             yield StateName(f"class {owner.__qualname__}", name), _reader(vars(owner), name)
 
 
-def _of_module(module: ModuleType, code: CodeType) -> Iterator[tuple[StateName, Any]]:
+def _of_module(
+    module: ModuleType, code: CodeType, depth: int = 0
+) -> Iterator[tuple[StateName, Any]]:
     file = getattr(module, "__file__", None)
-    if file is None or not is_of_user(file):
+    if file is None or not is_of_user(file) or depth > _DEEPEST:
         return
     for name in code.co_names:
-        if name in vars(module) and not isinstance(vars(module)[name], type):
+        value = vars(module).get(name)
+        if isinstance(value, ModuleType):
+            yield from _of_module(value, code, depth + 1)
+        elif name in vars(module) and not isinstance(value, type):
             yield StateName(f"module {module.__name__}", name), _reader(vars(module), name)
 
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from timeskip.histories import nondeterminism_calls
 from timeskip.histories.nondeterminism_calls import Kind
+from timeskip.histories.nondeterminism_keys import keys_at
 from timeskip.histories.nondeterminism_sets import SetWatch
 from timeskip.histories.nondeterminism_state import StateWatch
 from timeskip.histories.replay_commands import Place
+from timeskip.histories.replay_naming import calls_in, name_of_call
 from timeskip.histories.replay_places import is_of_user, nearest_place, place_of
 from timeskip.lanes.awaits import is_users
 
@@ -93,6 +95,8 @@ class Trace:
 
     def _found(self, kind: Kind, name: str, caller: FrameType) -> None:
         frame: FrameType | None = caller
+        if name in nondeterminism_calls.FOR_ITSELF and not _is_called_for_itself(caller):
+            return
         while frame is not None and not is_of_user(path := frame.f_code.co_filename):
             module = str(frame.f_globals.get("__name__", ""))
             is_ours = module == "timeskip.frozen_time"
@@ -104,12 +108,15 @@ class Trace:
                 return
             if kind is Kind.REPLAYING:
                 return
-            if kind is not Kind.ENVIRONMENT and not name.endswith("()"):
+            is_written = not path.startswith("<")  # as the `__init__` of a dataclass is not
+            if kind is not Kind.ENVIRONMENT and is_written and not name.endswith("()"):
                 name = nondeterminism_calls.name_of_function(frame)
             if module == "uuid":
                 kind = Kind.UUID
+            elif module == "subprocess":
+                kind, name = Kind.PROCESS, nondeterminism_calls.name_of_function(frame)
             frame = frame.f_back
-        if frame is not None:
+        if frame is not None and not _is_told_a_time(name, frame):
             self._note(kind, name, place_of(frame))
 
     def _note(self, kind: Kind, name: str, place: Place) -> None:
@@ -132,9 +139,32 @@ class Trace:
             self.moment += 1
             self.lines.append((self.moment, frame.f_code, frame.f_lineno))
             self.last_place = place_of(frame)
+            for kind in keys_at(frame.f_code.co_filename, frame.f_lineno):
+                self._note(kind, "id" if kind is Kind.IDENTITY else "hash", place_of(frame))
             for name in self._sets.sets_at(frame):
                 self._note(Kind.SET_ORDER, name, place_of(frame))
         elif event == "return":
             self.last_place = place_of(frame)
             self._sets.returned(frame, argument)
         return self._trace_lines
+
+
+def _is_called_for_itself(caller: FrameType) -> bool:
+    """Whether the user's code calls, and not only to find something in a dict."""
+    return is_of_user(caller.f_code.co_filename) and caller.f_code.co_name != "__hash__"
+
+
+def _is_told_a_time(name: str, caller: FrameType) -> bool:
+    """Whether a function that may take the present time is given another one.
+
+    Python calls some of them too, to write a time as text.
+    """
+    needed = nondeterminism_calls.PRESENT_TIME.get(name)
+    if needed is None:
+        return False
+    return not any(
+        call.lineno <= caller.f_lineno <= (call.end_lineno or call.lineno)
+        and name_of_call(call) == name.rpartition(".")[2]
+        and len(call.args) < needed
+        for call in calls_in(caller.f_code.co_filename)
+    )

@@ -30,6 +30,7 @@ from timeskip.histories.set_fields import is_list
 _Setter = Callable[[Message, Any], None]
 
 _ENCODING = re.compile(r"[a-z]+/[\w.+-]+")
+_WITHOUT_METADATA = frozenset({"data", "externalPayloads", "external_payloads"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _UTC = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 _INTEGERS = (
@@ -325,7 +326,7 @@ def _read_payload(message: Message, value: Any) -> None:
 
 def _is_payload(value: Any) -> bool:
     return isinstance(value, Mapping) and (
-        isinstance(value.get("metadata"), Mapping) or (set(value) == {"data"} or not value)
+        isinstance(value.get("metadata"), Mapping) or _WITHOUT_METADATA.issuperset(value)
     )
 
 

@@ -12,7 +12,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
+from timeskip.histories.replay_naming import naming_place
 from timeskip.histories.replay_source import function_at
+from timeskip.histories.replay_texts import command_text
 from timeskip.lanes.direct import local_activity_markers, patches
 
 _CODE_KNOWS_ITS_CLASS = sys.version_info >= (3, 11)
@@ -32,12 +34,18 @@ _ENDS = frozenset(
 
 @dataclass(frozen=True)
 class Place:
-    """A line of code. `function` is the name by which the code knows itself."""
+    """A line of code. `function` is the name by which the code knows itself.
+
+    `callers`: the lines of the user's that led there, the nearest first, as far as that is known.
+    `is_exact`: whether it is the line itself, and not only where a method begins.
+    """
 
     path: str
     line: int
     function: str
     code: CodeType | None = field(default=None, compare=False, repr=False)
+    callers: tuple[Place, ...] = field(default=(), compare=False, repr=False)
+    is_exact: bool = field(default=True, compare=False, repr=False)
 
     def __str__(self) -> str:
         function = self.function
@@ -75,8 +83,8 @@ class IssuedCommand:
 
     @property
     def place(self) -> Place | None:
-        """The line itself."""
-        return self.places[-1] if self.places else None
+        """The line that says what is asked for: of those that led there the innermost by name."""
+        return naming_place(self.places[::-1], command_text(self.asked))
 
 
 def key_of_command(command: WorkflowCommand) -> Key:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ class ObservedMachines(WorkflowMachines):
         self._expected: list[IssuedCommand] = []
         self._asking: IssuedCommand | None = None
         #: By machine and kind of command; with 0 for machines that need not send any.
-        self._issued: dict[tuple[Machine, int], IssuedCommand] = {}
+        self._issued: dict[tuple[Machine, int], list[IssuedCommand]] = defaultdict(list)
 
     def expect(self, issued: Iterable[IssuedCommand]) -> None:
         """The commands of the answer that comes next, with their places."""
@@ -72,7 +73,7 @@ class ObservedMachines(WorkflowMachines):
 
     def _note(self, machine: Machine, kind: int) -> None:
         if self._asking is not None:
-            self._issued.setdefault((machine, kind), self._asking)
+            self._issued[machine, kind].append(self._asking)
 
     def _handle(self, event: HistoryEvent, following: HistoryEvent | None) -> bool:
         line = [(machine, command.command_type) for machine, command in self._sent]
@@ -82,13 +83,18 @@ class ObservedMachines(WorkflowMachines):
             # Whoever left the line last did so for this event, and did not fit.
             left = len(line) - len(self._sent)
             first = self._local_activity(event) or (line[max(left - 1, 0)] if line else None)
-            self._broke_off(event, self._issued.get(first) if first is not None else None, error)
+            self._broke_off(event, self._next_of(first) if first is not None else None, error)
             raise
         left = len(line) - len(self._sent)
-        if left and (issued := self._issued.get(line[left - 1])) is not None:
-            # A patch also leads to a search attribute, an accepted update to a result.
+        if left and (issued := self._next_of(line[left - 1])) is not None:
+            # A patch also leads to a search attribute.
             issued.event = issued.event or event
         return skips
+
+    def _next_of(self, sent: tuple[Machine, int]) -> IssuedCommand | None:
+        """The command that stands in the line: an update has one each for acceptance and result."""
+        issued = self._issued.get(sent, [])
+        return next((each for each in issued if each.event is None), issued[-1] if issued else None)
 
     def _local_activity(self, event: HistoryEvent) -> tuple[Machine, int] | None:
         """The local activity that a marker speaks of, which needs not be in the line."""

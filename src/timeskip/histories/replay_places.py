@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import site
@@ -46,39 +47,41 @@ def place_in(code: CodeType, line: int) -> Place:
 
 
 def nearest_place(frame: FrameType | None) -> Place | None:
-    """The innermost line of the user's code on a workflow's stack."""
-    raised: BaseException | None = None
-    while frame is not None and frame.f_code not in _BOTTOM:
-        if is_of_user(frame.f_code.co_filename):
-            return place_of(frame)
-        if raised is None:
-            raised = _exception_in(frame)
-        frame = frame.f_back
-    return None if raised is None else _innermost(raised.__traceback__)
+    """The innermost line of the user's code on a workflow's stack, with those that led there."""
+    places = all_places(frame)
+    if len(places) < 2:
+        return places[0] if places else None
+    return dataclasses.replace(places[-1], callers=places[-2::-1])
 
 
 def all_places(frame: FrameType | None) -> tuple[Place, ...]:
     """All lines of the user's code on a workflow's stack, from the outermost call inwards."""
     found: list[Place] = []
-    raised: BaseException | None = None
+    other: Place | None = None
     while frame is not None and frame.f_code not in _BOTTOM:
         if is_of_user(frame.f_code.co_filename):
             found.append(place_of(frame))
-        elif raised is None:
-            raised = _exception_in(frame)
+        elif other is None:
+            other = _elsewhere(frame)
         frame = frame.f_back
-    if not found and raised is not None:
-        place = _innermost(raised.__traceback__)
-        return (place,) if place is not None else ()
+    if not found and other is not None:
+        return (other,)
     return tuple(reversed(found))
 
 
-def _exception_in(frame: FrameType) -> BaseException | None:
-    """What has ended the workflow, where the SDK deals with it."""
-    if frame.f_code.co_name != "_run_top_level_workflow_function":
-        return None
-    error: Any = frame.f_locals.get("err")
-    return error if isinstance(error, BaseException) else None
+def _elsewhere(frame: FrameType) -> Place | None:
+    """What it is about where the SDK does something for the user's code without its being on."""
+    name = frame.f_code.co_name
+    if name == "_run_top_level_workflow_function":
+        error: Any = frame.f_locals.get("err")
+        if isinstance(error, BaseException):
+            return _innermost(error.__traceback__)
+    if name == "run_update" and not frame.f_locals.get("past_validation"):
+        updates, job = frame.f_locals["self"]._updates, frame.f_locals["job"]
+        handler = updates.get(job.name) or updates.get(None)
+        code = getattr(handler.fn, "__code__", None) if handler is not None else None
+        return place_in(code, code.co_firstlineno) if code is not None else None
+    return None
 
 
 def _innermost(traceback: TracebackType | None) -> Place | None:
@@ -93,4 +96,4 @@ def _innermost(traceback: TracebackType | None) -> Place | None:
 def place_of_definition(workflow: Any) -> Place:
     """Where the method begins that a workflow runs: its own line if nothing better is known."""
     code = workflow._defn.run_fn.__code__
-    return place_in(code, code.co_firstlineno)
+    return dataclasses.replace(place_in(code, code.co_firstlineno), is_exact=False)

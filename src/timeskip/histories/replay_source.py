@@ -30,3 +30,29 @@ def function_at(path: str, line: int) -> str:
         and node.lineno <= line <= (node.end_lineno or node.lineno)
     ]
     return ".".join(name for _, name in sorted(names))
+
+
+def class_at(path: str, line: int) -> str | None:
+    """The outermost class that a line is in."""
+    tree = source_tree(path)
+    return next(
+        (
+            node.name
+            for node in (tree.body if tree is not None else ())
+            if isinstance(node, ast.ClassDef)
+            and _first_line(node) <= line <= (node.end_lineno or node.lineno)
+        ),
+        None,
+    )
+
+
+def _first_line(node: ast.ClassDef) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+@functools.cache
+def async_functions(path: str) -> frozenset[str]:
+    """The names of a file's functions and methods with `async def`."""
+    tree = source_tree(path)
+    nodes = ast.walk(tree) if tree is not None else ()
+    return frozenset(node.name for node in nodes if isinstance(node, ast.AsyncFunctionDef))

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.histories.gallery import chance, changes, handlers, patched
+from tests.histories.gallery import chance, changes, everyday, handlers, patched
 
-BUGS = (*chance.BUGS, *changes.BUGS, *patched.BUGS, *handlers.BUGS)
+BUGS = (*chance.BUGS, *changes.BUGS, *patched.BUGS, *handlers.BUGS, *everyday.BUGS)

@@ -81,6 +81,12 @@ def later() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def on_a_sunday() -> Iterator[None]:
+    with freezegun.freeze_time("2024-01-07", real_asyncio=True):
+        yield
+
+
 # -- ids ------------------------------------------------------------------------------------------
 
 

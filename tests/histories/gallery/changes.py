@@ -162,6 +162,24 @@ class NotCancelled:
         await workflow.execute_activity(notify, "a", start_to_close_timeout=SOON)
 
 
+@workflow.defn(name="Order", sandboxed=False)
+class ChargedAs:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_activity(
+            charge, "a", activity_id="payment", start_to_close_timeout=SOON
+        )
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class ChargedAsOther:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_activity(
+            charge, "a", activity_id="charge", start_to_close_timeout=SOON
+        )
+
+
 BUGS = (
     Bug(
         "Two activities have changed places",
@@ -258,5 +276,13 @@ BUGS = (
         at="execute_child_workflow(Shipping",
         asked_at="execute_child_workflow(Shipping",
         recorded_by=Shipped,
+    ),
+    Bug(
+        "An activity has another id",
+        ChargedAsOther,
+        cause="changed code",
+        at="workflow.execute_activity(",
+        asked_at="workflow.execute_activity(",
+        recorded_by=ChargedAs,
     ),
 )

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from temporalio import workflow
+
+from tests.histories.gallery.activities import SOON
 
 wish = "nothing"
+flags = {"express": False}
 
 
 def delay_before(attempt: int) -> float:
@@ -36,3 +45,22 @@ tickets = _numbered()
 class Ticket:
     order: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+@dataclass
+class Parcel:
+    order: str
+    packed: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+
+def is_express() -> bool:
+    return flags.get("express", False)
+
+
+@functools.cache
+def region() -> str:
+    return os.environ.get("SHOP_REGION", "eu")
+
+
+async def do(activity: Any, order: str = "a") -> Any:
+    return await workflow.execute_activity(activity, order, start_to_close_timeout=SOON)
