@@ -18,6 +18,7 @@ from tests.bench.benchmarks import (
     one_after_another,
     start_of_environment,
 )
+from tests.bench.crash_sweep import CrashSweep, crash_sweeps, print_crash_sweeps
 from tests.bench.folder_replay import FolderReplay, folder_replay, print_folder_replay
 from tests.bench.growth import LENGTHS, Growth, growth, print_growths
 from tests.bench.many_runs import RUNS, Cost, measure_apart, print_costs
@@ -36,6 +37,7 @@ _PARTS = (
     "runs",
     "pytest",
     "autoreplay",
+    "sweep",
     "replay",
     "memory",
 )
@@ -179,6 +181,7 @@ def main() -> None:
     costs: list[Cost] = []
     overheads: list[Overhead] = []
     auto_replays: list[AutoReplay] = []
+    sweeps: list[CrashSweep] = []
     folder: FolderReplay | None = None
     memory: Memory | None = None
     with servers_silenced() as terminal, Console(file=terminal).status("...") as status:
@@ -199,6 +202,9 @@ def main() -> None:
         if "autoreplay" in arguments.parts:
             status.update("automatic replay")
             auto_replays += auto_replay(_AUTO_REPLAY_TESTS)
+        if "sweep" in arguments.parts:
+            status.update("sweep")
+            sweeps += crash_sweeps(arguments.rounds)
         if "replay" in arguments.parts:
             status.update("replay")
             folder = folder_replay(arguments.histories)
@@ -215,6 +221,8 @@ def main() -> None:
         print_overheads(console, overheads)
     if auto_replays:
         print_auto_replay(console, auto_replays)
+    if sweeps:
+        print_crash_sweeps(console, sweeps)
     if folder is not None:
         print_folder_replay(console, folder)
     if memory is not None:
