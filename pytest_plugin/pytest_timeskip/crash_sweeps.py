@@ -35,13 +35,14 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 import timeskip
-from timeskip.faults import crash_at
+from timeskip.faults import Fault, crash_at
 from timeskip.fuzzing import InvariantBroken, Selection, Sweep
 
 MARKER = "crash_sweep"
 
 _SWEEP = pytest.StashKey[Sweep]()
 _POINT = pytest.StashKey[str]()
+_CRASH = pytest.StashKey[Fault]()
 _BASELINE = pytest.StashKey[str]()
 _COUNT = "timeskip_crash_points"
 
@@ -83,7 +84,25 @@ def begin(request: pytest.FixtureRequest, simulation: timeskip.Simulation) -> No
         rule = crash_at(sweep.point(name))
     except timeskip.FaultPlanError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
-    simulation.faults.add(rule.verdict, rule.at)
+    request.node.stash[_CRASH] = simulation.faults.add(rule.verdict, rule.at)
+
+
+def require_crash(item: pytest.Item, simulation: timeskip.Simulation) -> None:
+    """Skip the rest of a test of a sweep, or fail it, if it did not come by its crash point."""
+    __tracebackhide__ = True
+    crash = item.stash.get(_CRASH, None)
+    if crash is None or crash.count:
+        return
+    if not simulation.is_repeatable:
+        raise pytest.skip.Exception(
+            f"this time it did not come by {item.stash[_POINT]}: it is not the same every time, since "
+            "threads, connections or the wire lane are part of it"
+        )
+    raise pytest.fail.Exception(
+        f"it did not come by {item.stash[_POINT]}, as the run without a crash did. The test, or what "
+        "it shares with others, is not the same every time.",
+        pytrace=False,
+    )
 
 
 def check(
@@ -109,7 +128,12 @@ def check(
             )
         return
     try:
-        sweep.check(sweep.point(name), simulation.runs, replay)
+        sweep.check(
+            sweep.point(name),
+            simulation.runs,
+            replay,
+            is_repeatable=simulation.is_repeatable,
+        )
     except InvariantBroken as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 

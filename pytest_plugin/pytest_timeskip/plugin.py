@@ -189,6 +189,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     simulation = item.stash.get(_SIMULATION, None)
     if simulation is None:
         return
+    crash_sweeps.require_crash(item, simulation)
     fault_plans.check(simulation)
     replay = partial(replays.check, simulation) if item.stash[_IS_REPLAYED] else None
     crash_sweeps.check(item, simulation, replay)

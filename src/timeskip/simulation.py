@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -17,7 +16,6 @@ from google.protobuf.message import Message
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatRequest,
-    RecordActivityTaskHeartbeatResponse,
 )
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
@@ -36,6 +34,7 @@ from timeskip.clock import (
     duration_nanoseconds,
     nanoseconds_of,
 )
+from timeskip.conditions import holds
 from timeskip.diagnosis import Diagnostician
 from timeskip.errors import SimulationClosed
 from timeskip.faults import CrashPoints, Faults
@@ -45,6 +44,7 @@ from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.awaits import name_of_callable
+from timeskip.lanes.heartbeat_answers import asks_to_cancel
 from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.lane import Lane
 from timeskip.lanes.selection import LaneName, select
@@ -68,7 +68,6 @@ Result = TypeVar("Result")
 #: The queue that `sim.worker(...)` serves and `sim.task_queue` names. Each simulation is a service
 #: of its own, so nobody else can poll it.
 DEFAULT_TASK_QUEUE = "timeskip"
-
 
 #: Real seconds between two looks at a condition while time is real.
 _REAL_STEP = 0.005
@@ -441,9 +440,9 @@ class Simulation(WorkflowEnvironment):
         else:
             # What is going on at this instant may be all that the condition needs.
             waiting = f"`sim.run_until({name_of_callable(what)})`"
-            if not await _holds(what):
+            if not await holds(what):
                 await self._wait(self._clock.now(), waiting, drives=True)
-            while not await _holds(what):
+            while not await holds(what):
                 await self._step(waiting)
 
     def at(self, when: datetime | timedelta, action: Callable[..., Any], *arguments: Any) -> None:
@@ -494,6 +493,15 @@ class Simulation(WorkflowEnvironment):
         finally:
             if not already and self._server is server:
                 server.call(lambda: self._keeper.set_skipping(True))
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether nothing but the code and the seed has decided so far what comes first.
+
+        Not so on the wire lane, in synchronous tests, and where activities use threads and the like.
+        """
+        real = isinstance(self._clock, RealClock) or self._activity_time.real_work_seen
+        return self.lane == "direct" and self._portal is None and not real
 
     # -- what the test expects ----------------------------------------------------------------
 
@@ -686,15 +694,7 @@ class Simulation(WorkflowEnvironment):
 
     def _heartbeat_answered(self, request: Message, answer: Answer) -> None:
         assert isinstance(request, RecordActivityTaskHeartbeatRequest)
-        if isinstance(answer, RecordActivityTaskHeartbeatResponse):
-            cancels = answer.cancel_requested or answer.activity_paused or answer.activity_reset
-        else:
-            cancels = isinstance(answer, ServiceError) and answer.code == StatusCode.NOT_FOUND
+        cancels = asks_to_cancel(answer)
         self._activity_time.heartbeat_answered(request.task_token, cancels=cancels)
         if self._processes is not None:
             self._processes.heartbeat_answered(request.task_token, cancels=cancels)
-
-
-async def _holds(condition: Callable[[], bool | Awaitable[bool]]) -> bool:
-    answer = condition()
-    return await answer if inspect.isawaitable(answer) else answer

@@ -40,6 +40,8 @@ class ActivityClock:
 
     def __init__(self, clock: VirtualTime) -> None:
         self.closed = False
+        #: Whether an activity did anything whose end is not a matter of this clock alone.
+        self.real_work_seen = False
         self.virtual = clock
         self._origin_ns = clock.now_ns()
         self._origin_seconds = time.monotonic()

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import temporalio.activity
@@ -19,7 +20,7 @@ from timeskip.activity_time.attempt import Attempt
 from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
 from timeskip.activity_time.execution import Execution
 from timeskip.activity_time.interceptor import ActivityTimeInterceptor
-from timeskip.activity_time.threads import threads_of
+from timeskip.activity_time.threads import bury_threads, threads_of
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
 from timeskip.activity_time.virtual_time import AttemptListener, RunningAttempt, VirtualTime
 
@@ -73,6 +74,11 @@ class ActivityTime(SimplePlugin):
             if execution.attempt.running.token == token:
                 execution.heartbeat_answered(cancels=cancels)
 
+    @property
+    def real_work_seen(self) -> bool:
+        """Whether an activity ever did anything whose end is not a matter of virtual time alone."""
+        return self._clock.real_work_seen
+
     def working(self) -> dict[RunningAttempt, str]:
         """What each attempt does that is not parked, in words."""
         attempts = [execution.attempt for execution in self._running()]
@@ -103,6 +109,8 @@ class ActivityTime(SimplePlugin):
             if attempt.waits.root is root:
                 self._end(execution)
                 self._buried += map(_buried, attempt.kill())
+                # Later, when all that dies together is dead: the pool then begins other threads.
+                attempt.loop.call_soon(partial(bury_threads, attempt))
                 return attempt
         return None
 

@@ -161,7 +161,9 @@ class Attempt:
         verdict = self.waits.verdict()
         if verdict is Verdict.IDLE:
             self._settle()
-        elif verdict is Verdict.UNSURE:
+            return
+        self.clock.real_work_seen = True
+        if verdict is Verdict.UNSURE:
             self._grace = self.loop.call_later(self._quiet_seconds, self._settle)
 
     def _settle(self) -> None:

@@ -28,6 +28,7 @@ class Job:
         self.attempt = attempt
 
     def awake(self) -> None:
+        self.attempt.clock.real_work_seen = True
         self.attempt.hold(self)
 
     def asleep(self) -> None:
@@ -67,13 +68,23 @@ class PoolQueue:
 
 
 _queues: WeakKeyDictionary[ThreadPoolExecutor, PoolQueue] = WeakKeyDictionary()
-_jobs_of_threads: dict[int, Job] = {}
+_runs_in_threads: dict[threading.Thread, JobRun] = {}
 
 
 def threads_of(attempt: Attempt) -> list[int]:
     """The ids of the threads that run something for an attempt right now."""
-    jobs = list(_jobs_of_threads.items())
-    return [thread for thread, job in jobs if job.attempt is attempt]
+    return [thread.ident for thread, _ in _runs_for(attempt) if thread.ident is not None]
+
+
+def bury_threads(attempt: Attempt) -> None:
+    """The attempt was killed: let nobody wait for its threads, which may sleep for good."""
+    for thread, run in _runs_for(attempt):
+        run.leave_pool(thread)
+
+
+def _runs_for(attempt: Attempt) -> list[tuple[threading.Thread, JobRun]]:
+    runs = list(_runs_in_threads.items())
+    return [(thread, run) for thread, run in runs if run.job.attempt is attempt]
 
 
 def run_for_attempt(
@@ -92,7 +103,7 @@ def run_for_attempt(
         future.add_done_callback(lambda _: job.asleep())
     else:
         queue = _queue_of(executor)
-        run = JobRun(job, queue)
+        run = JobRun(job, queue, executor)
         queue.enter(job)
         try:
             future = run_in_executor(executor, run, call, args)
@@ -145,9 +156,12 @@ class JobRun:
     The job holds the clock until it has left its thread and the event loop knows of its result.
     """
 
-    def __init__(self, job: Job, queue: PoolQueue) -> None:
-        self._job = job
+    def __init__(
+        self, job: Job, queue: PoolQueue, executor: ThreadPoolExecutor | ThreadForEachCall
+    ) -> None:
+        self.job = job
         self._queue = queue
+        self._executor = executor
         self._lock = threading.Lock()
         self._begun = False
         self._left = False
@@ -156,14 +170,15 @@ class JobRun:
     def __call__(self, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         with self._lock:
             self._begun = True
-        thread = threading.get_ident()
-        _jobs_of_threads[thread] = self._job
-        token = current_attempt.set(self._job.attempt)
+        thread = threading.current_thread()
+        _runs_in_threads[thread] = self
+        token = current_attempt.set(self.job.attempt)
         try:
-            return call(*args)
+            # Whoever kills the attempt from here on finds the thread.
+            return None if self.job.attempt.killed else call(*args)
         finally:
             current_attempt.reset(token)
-            del _jobs_of_threads[thread]
+            del _runs_in_threads[thread]
             self._leave()
 
     def settle(self, future: asyncio.Future[Any]) -> None:
@@ -175,7 +190,17 @@ class JobRun:
         if withdrawn:
             self._leave()
         elif left:
-            self._job.asleep()
+            self.job.asleep()
+
+    def leave_pool(self, thread: threading.Thread) -> None:
+        """Let the pool begin another thread instead of this one, and wait for this one no more."""
+        if isinstance(self._executor, ThreadPoolExecutor):
+            pool: Any = self._executor
+            pool._threads.discard(thread)
+            self._leave()
+            with pool._shutdown_lock:
+                if not pool._shutdown and pool._work_queue.qsize():
+                    pool._adjust_thread_count()
 
     def _leave(self) -> None:
         with self._lock:
@@ -183,9 +208,9 @@ class JobRun:
                 return
             self._left = True
             result_known = self._result_known
-        self._queue.leave(self._job)
+        self._queue.leave(self.job)
         if result_known:
-            self._job.asleep()
+            self.job.asleep()
 
 
 class StrayThread(Job):
@@ -214,10 +239,10 @@ _strays: WeakKeyDictionary[threading.Thread, StrayThread] = WeakKeyDictionary()
 
 def job_of_this_thread(attempt: Attempt) -> Job:
     """Whatever runs in this thread for the attempt."""
-    job = _jobs_of_threads.get(threading.get_ident())
-    if job is not None and job.attempt is attempt:
-        return job
     thread = threading.current_thread()
+    run = _runs_in_threads.get(thread)
+    if run is not None and run.job.attempt is attempt:
+        return run.job
     stray = _strays.get(thread)
     if stray is None or stray.attempt is not attempt:
         stray = _strays[thread] = StrayThread(attempt)

@@ -29,6 +29,7 @@ def begin_faults(
         line = FaultLine(keeper, start, fail)
         line.killers.append(WorkerKiller(keeper, workers, activity_time, line.soon))
         workers.local_activities = LocalActivityLine(line, keeper)
+        line.given_away = workers.given_away
         workers.is_cut_off = line.is_cut_off
         return line
 

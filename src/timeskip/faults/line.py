@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,7 +38,7 @@ from timeskip.faults.held_tasks import BusyWorkers, HeldTasks
 from timeskip.faults.killers import Killer
 from timeskip.faults.late_arrivals import LateArrivals
 from timeskip.faults.passage import Passage
-from timeskip.faults.places import Place, Places
+from timeskip.faults.places import ACTIVITY_REPORTS, Place, Places
 from timeskip.faults.rules import Rule
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer, Call
@@ -111,6 +111,8 @@ class FaultLine:
         #: In the order in which they are asked.
         self.rules: list[Rule] = []
         self.crash_points = CrashPoints()
+        #: Tokens of activities that no worker has any more, and that a client will complete.
+        self.given_away: Container[bytes] = ()
         #: Whether a rule may apply to calls as such, which are no crash points.
         self._names_calls = False
         self._places = Places(keeper.service.cluster)
@@ -226,7 +228,7 @@ class FaultLine:
     def decide(self, passage: Passage) -> None:
         """Let the first rule that applies say how something goes on."""
         for point in passage.points:
-            if is_crash_point(point):
+            if is_crash_point(point) and (passage.worker or point.kind == "server-restart"):
                 self.crash_points.add(point)
         if self.is_cut_off(passage.worker):
             left = self._partitions[passage.worker] - self._keeper.clock.now()
@@ -438,8 +440,22 @@ class FaultLine:
         if method == "RespondQueryTaskCompleted":
             token: bytes = getattr(request, "task_token", b"")
             return self._askers_of_queries.get(token, "")
-        identity: str = getattr(request, "identity", "") if method in _WORKERS else ""
+        if method not in _WORKERS or self._is_of_client(request):
+            return ""
+        identity: str = getattr(request, "identity", "")
         return identity
+
+    def _is_of_client(self, request: Message) -> bool:
+        """Whether it is about an activity that is completed from outside of its worker.
+
+        The client that does so has, as a rule, the identity of the worker. But only workers say
+        which version they are.
+        """
+        if getattr(request, "task_token", None) in self.given_away:
+            return True
+        return isinstance(request, ACTIVITY_REPORTS) and not (
+            request.HasField("worker_version") or request.HasField("deployment_options")
+        )
 
     def _note_query(self, worker: str, answer: Answer) -> None:
         if isinstance(answer, PollWorkflowTaskQueueResponse) and answer.HasField("query"):

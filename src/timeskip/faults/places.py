@@ -35,7 +35,8 @@ from timeskip.server.tokens import TaskToken, parse_query_task, parse_task
 _COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 _ACTIVITY_SCHEDULED = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
 
-_ACTIVITY_REPORTS = (
+#: By which an attempt of an activity ends.
+ACTIVITY_REPORTS = (
     RespondActivityTaskCanceledRequest,
     RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
@@ -112,7 +113,7 @@ class Places:
         """What a worker reports, the most specific first; empty if it comes too late."""
         if isinstance(request, _WORKFLOW_TASK_REPORTS):
             return self._of_workflow_task(request)
-        if isinstance(request, _ACTIVITY_REPORTS):
+        if isinstance(request, ACTIVITY_REPORTS):
             return self._of_activity(request.task_token)
         if isinstance(request, RecordActivityTaskHeartbeatRequest):
             return self._of_heartbeat(request.task_token)

@@ -70,11 +70,19 @@ class Sweep:
         lines = partial(lines_of, runs=runs)
         return all(selection.includes(point, lines) for selection in self.selections)
 
-    def check(self, point: CrashPoint, runs: Sequence[RunRecord], replay: Replay | None) -> None:
+    def check(
+        self,
+        point: CrashPoint,
+        runs: Sequence[RunRecord],
+        replay: Replay | None,
+        *,
+        is_repeatable: bool,
+    ) -> None:
         """Raise `InvariantBroken` if the runs after a crash are not as the baseline's are.
 
-        `replay`, which replays them, is called only if there is a history unlike all of those that
-        were replayed for this sweep.
+        `is_repeatable`: whether it would all have happened in the same order once more. `replay`,
+        which replays them, is called only if there is a history unlike all of those that were
+        replayed for this sweep.
         """
         endings = Endings(runs)
         if self._baseline is not None:
@@ -82,7 +90,7 @@ class Sweep:
                 self._baseline,
                 endings,
                 same_results=self.same_results,
-                same_histories=self.same_histories or point.kind in _INSTANT,
+                same_histories=self.same_histories or (is_repeatable and point.kind in _INSTANT),
             )
         self._replay(endings, replay)
 

@@ -102,6 +102,8 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         self.local_activities: LocalActivityWatch | None = None
         #: Whether a worker in another process is about to poll.
         self.will_poll_elsewhere: Callable[[TaskQueue], bool] = lambda queue: False
+        #: Tokens of activities that workers have left to whoever else completes them.
+        self.given_away: set[bytes] = set()
         self.workers: list[KnownWorker] = []
         self.ledger = ReplayLedger()
         self.patches = PatchChoices()
@@ -517,6 +519,8 @@ class WatchedBridge:
     async def complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
         if completion.task_token in self.given_up:
             return
+        if completion.result.HasField("will_complete_async"):
+            self._registry.given_away.add(completion.task_token)
         local = self._local.pop(completion.task_token, None)
         if local is not None and not self.is_dead and self._registry.local_activities is not None:
             failure = await self._registry.local_activities(self.identity, local, begins=False)
