@@ -25,14 +25,16 @@ With `--timeskip-faults` or `--timeskip-list-crash-points` the test runs once, a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import _pytest.python
 import pytest
 from _pytest.runner import runtestprotocol
+from _pytest.unittest import TestCaseFunction, UnitTestCase
 
 import timeskip
 from timeskip.faults import Fault, crash_at
@@ -61,8 +63,8 @@ def configure(config: pytest.Config) -> None:
     """Register the marker, and what runs the tests that have it."""
     config.addinivalue_line(
         "markers",
-        "crash_sweep(*patterns, workflow=..., line=..., same_results=True, same_histories=False): runs "
-        "the test once more for each place at which a worker can die.",
+        "crash_sweep(*patterns, workflow=..., line=..., xfail={pattern: reason}, same_results=True, "
+        "same_histories=False): runs the test once more for each place at which a worker can die.",
     )
     try:
         Selection.parse(config.getoption("--timeskip-sweep") or "")
@@ -126,6 +128,16 @@ def check(
                 "there is no crash point for the sweep in:\n" + str(simulation.crash_points),
                 pytrace=False,
             )
+        for pattern in _expected_failures(item):
+            if not simulation.crash_points.of(pattern):
+                nearest = "".join(
+                    f"\n  {each}" for each in simulation.crash_points.nearest(pattern)
+                )
+                raise pytest.fail.Exception(
+                    f"there is no crash point {pattern}, at which a failure is expected. Nearest to that "
+                    f"are:{nearest}",
+                    pytrace=False,
+                )
         return
     try:
         sweep.check(
@@ -152,16 +164,30 @@ class _CrashSweeps:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_pycollect_makeitem(self) -> Generator[None, Any, Any]:
         made = yield
-        for item in list(made) if isinstance(made, list) else ():
-            if isinstance(item, pytest.Function) and _is_swept(item):
+        nodes = made if isinstance(made, list) else [made]
+        for node in nodes:
+            if isinstance(node, UnitTestCase):
+                # It makes its items by itself, later.
+                vars(node)["collect"] = partial(self._collect, node)
+        return [*self._with_asked_for(nodes)] if isinstance(made, list) else made
+
+    def _collect(self, case: UnitTestCase) -> Iterator[pytest.Item | pytest.Collector]:
+        return self._with_asked_for(type(case).collect(case))
+
+    def _with_asked_for(
+        self, nodes: Iterable[pytest.Item | pytest.Collector]
+    ) -> Iterator[pytest.Item | pytest.Collector]:
+        """What was collected, and the tests of sweeps that were asked for by their ids."""
+        for node in nodes:
+            yield node
+            if isinstance(node, pytest.Function) and _is_swept(node):
                 try:
-                    _sweep_of(item)
+                    _sweep_of(node)
                 except (timeskip.FaultPlanError, TypeError) as error:
                     raise pytest.Collector.CollectError(
-                        f"{item.name}: crash_sweep: {error}"
+                        f"{node.name}: crash_sweep: {error}"
                     ) from None
-                made += [_copy(item, name) for name in self._asked_for(item)]
-        return made
+                yield from (_copy(node, name) for name in self._asked_for(node))
 
     def _asked_for(self, item: pytest.Function) -> list[str]:
         """The names of crash points of a test that are to be collected without the others."""
@@ -214,6 +240,7 @@ class _CrashSweeps:
             if item.session.shouldfail or item.session.shouldstop:
                 return
             each.stash[_SWEEP] = sweep
+            _expect_failure(each)
             with _in_place_of(item, each):
                 item.ihook.pytest_runtest_protocol(item=each, nextitem=following)
 
@@ -232,6 +259,7 @@ class _CrashSweeps:
                     for report in reports:
                         item.ihook.pytest_runtest_logreport(report=report)
         item.stash[_SWEEP] = sweep
+        _expect_failure(item)
         return sweep.has_begun
 
     def _begin(self, baseline: pytest.Function, baseline_id: str) -> Sweep:
@@ -267,6 +295,7 @@ def _sweep_of(item: pytest.Item) -> Sweep:
     settings: dict[str, Any] = {}
     for marker in reversed(list(item.iter_markers(MARKER))):
         given = dict(marker.kwargs)
+        Selection(tuple(given.pop("xfail", ())))
         workflows, lines = _several(given.pop("workflow", ())), _several(given.pop("line", ()))
         selections.append(Selection(marker.args, workflows, lines))
         settings.update(given)
@@ -274,6 +303,29 @@ def _sweep_of(item: pytest.Item) -> Sweep:
     if option:
         selections.append(Selection.parse(option))
     return Sweep(selections, **settings)
+
+
+def _expected_failures(item: pytest.Item) -> dict[str, str]:
+    """Patterns of crash points at which a test is known to fail, and why."""
+    return {
+        pattern: reason
+        for marker in item.iter_markers(MARKER)
+        for pattern, reason in marker.kwargs.get("xfail", {}).items()
+    }
+
+
+def _expect_failure(item: pytest.Item) -> None:
+    """Mark a test of a sweep with `xfail` if it is known to fail. Its baseline has run."""
+    sweep = item.stash[_SWEEP]
+    if not sweep.has_begun:
+        return
+    try:
+        point = sweep.point(item.stash[_POINT])
+    except timeskip.FaultPlanError:  # there is none such, which is told when the test runs
+        return
+    for pattern, reason in _expected_failures(item).items():
+        if point.matches(pattern):
+            item.add_marker(pytest.mark.xfail(reason=reason))
 
 
 def _several(given: Any) -> tuple[Any, ...]:
@@ -291,13 +343,19 @@ def _copy(item: pytest.Function, point: str | None) -> pytest.Function:
         ids.append(point)
     if callspec is None:
         callspec = _CallSpec()
+    name = f"{item.originalname}[{'-'.join(ids)}]" if ids else item.originalname
     copied: pytest.Function = type(item).from_parent(
         item.parent,
-        name=f"{item.originalname}[{'-'.join(ids)}]" if ids else item.originalname,
+        # A `unittest.TestCase` is made for the method of that name.
+        name=item.originalname if isinstance(item, TestCaseFunction) else name,
         originalname=item.originalname,
         fixtureinfo=item._fixtureinfo,
         callspec=dataclasses.replace(callspec, _idlist=ids) if ids else None,
     )
+    if isinstance(item, TestCaseFunction) and isinstance(item.parent, UnitTestCase):
+        copied.name = name
+        vars(copied)["_nodeid"] = f"{item.parent.nodeid}::{name}"
+        vars(copied)["_getinstance"] = partial(item.parent.obj, item.originalname)
     copied.own_markers[:] = item.own_markers
     copied.keywords.update({mark.name: mark for mark in item.own_markers})
     copied.stash[_BASELINE] = baseline_id

@@ -224,6 +224,8 @@ class Situation:
             }
             types, said = known[kind]
             return told if types else f"{told}, whose worker was started without {said}"
+        if any(worker.was_killed and not worker.is_replaced for worker in workers):
+            return f"{told}, whose worker was killed: only one of `sim.worker(...)` is replaced"
         if workers:
             return f"{told}, whose worker has stopped"
         polled = [worker.task_queue for worker in self.workers.workers if not worker.has_stopped]

@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 from tests.faults import orders
 from tests.faults.orders import ledger
 from timeskip import Simulation
+from timeskip.errors import SimulationStuck
 
 _SECOND = timedelta(seconds=1)
 
@@ -223,6 +224,16 @@ async def test_worker_of_the_users_own_is_killed_and_not_replaced(sim: Simulatio
         assert worker.is_shutdown
         async with sim.worker(workflows=[Charges], activities=[charge]):
             assert await handle.result() == "receipt"
+
+
+@pytest.mark.asyncio
+async def test_worker_of_the_users_own_is_missed_by_name(sim: Simulation) -> None:
+    sim.faults.kill_worker(at="activity:charge#1:before-report")
+    async with Worker(
+        sim.client, task_queue=sim.task_queue, workflows=[Charges], activities=[charge]
+    ):
+        with pytest.raises(SimulationStuck, match=r"was killed: only one of `sim\.worker"):
+            await sim.client.execute_workflow(Charges.run, id="charges", task_queue=sim.task_queue)
 
 
 class Counter:

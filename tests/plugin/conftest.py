@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+# What a pytest in this process imports is forgotten when it ends, and would be imported once more.
+import hypothesis  # noqa: F401
 import pytest
+
+import timeskip.lanes.direct.lane
+import timeskip.lanes.wire.server  # noqa: F401
 
 _WORKFLOWS = """
 import asyncio

@@ -72,6 +72,7 @@ class CrashPoint:
         moment: What it ends with; empty for kinds that have no moments.
         workflow_id, run_id, workflow_type: Of the workflow that it belongs to; may be empty.
         subject: The type of the activity, or the name of the query or update; may be empty.
+        activity_id: Of the activity, as the history has it; may be empty.
         event_id: The last event of the run's history then; 0 if there is no run.
         time: Virtual nanoseconds since the epoch.
     """
@@ -84,6 +85,7 @@ class CrashPoint:
     run_id: str = ""
     workflow_type: str = ""
     subject: str = ""
+    activity_id: str = ""
     event_id: int = 0
     time: int = 0
 

@@ -59,6 +59,7 @@ class Place:
     #: What comes before the moment and is not the same for all kinds.
     before: str = "before-report"
     after: str = "after-report"
+    activity_id: str = ""
 
     def point(self, moment: str) -> CrashPoint:
         """The crash point at that moment, which is now."""
@@ -74,6 +75,7 @@ class Place:
             run_id=self.run.run_id,
             workflow_type=self.run.workflow_type,
             subject=self.subject,
+            activity_id=self.activity_id,
             event_id=len(self.run.history.events),
             time=self.run.cluster.clock.now(),
         )
@@ -147,7 +149,7 @@ class Places:
         progress.local_times[activity_id] += begins
         time = progress.local_times[activity_id]
         thing = f"{_call(activity_type, number)}#{time}"
-        return [self._place("local-activity", run, thing, activity_type)]
+        return [self._place("local-activity", run, thing, activity_type, activity_id=activity_id)]
 
     def cache_of(self, place: Place) -> Place | None:
         """What a worker keeps of a workflow once the task at `place` is done; None if nothing."""
@@ -212,7 +214,8 @@ class Places:
             return []
         activity_type, number = self._progress_of(run).calls[token.scheduled_event_id]
         thing = f"{_call(activity_type, number)}#{token.attempt}"
-        return [self._place("activity", run, thing, activity_type)]
+        activity_id = run.activities[token.scheduled_event_id].activity_id
+        return [self._place("activity", run, thing, activity_type, activity_id=activity_id)]
 
     def _of_heartbeat(self, task_token: bytes) -> list[Place]:
         found = self._of_activity(task_token)
@@ -224,7 +227,15 @@ class Places:
         attempt = (token.scheduled_event_id, token.attempt)
         heartbeats[attempt] += 1
         thing = f"{activity.thing}:{heartbeats[attempt]}"
-        return [self._place("heartbeat", activity.run, thing, activity.subject)]
+        return [
+            self._place(
+                "heartbeat",
+                activity.run,
+                thing,
+                activity.subject,
+                activity_id=activity.activity_id,
+            )
+        ]
 
     def _of_query(self, task_token: bytes) -> list[Place]:
         try:
@@ -247,8 +258,9 @@ class Places:
         *,
         before: str = "before-report",
         after: str = "after-report",
+        activity_id: str = "",
     ) -> Place:
-        return Place(kind, self._names.name(run), thing, run, subject, before, after)
+        return Place(kind, self._names.name(run), thing, run, subject, before, after, activity_id)
 
     def _run_of(self, token: TaskToken | None) -> Run | None:
         return None if token is None else self._cluster.runs.get(token.run_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
@@ -12,8 +11,6 @@ from timeskip.faults.crash_points import CrashPoint
 from timeskip.histories.replay_commands import Place, key_of_event
 from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.direct import local_activity_markers
-
-_CALL = re.compile(r"@(\d+)#\d+(?::|$)")
 
 
 def lines_of(point: CrashPoint, runs: Sequence[RunRecord]) -> Iterator[Place]:
@@ -30,25 +27,27 @@ def lines_of(point: CrashPoint, runs: Sequence[RunRecord]) -> Iterator[Place]:
 
 def _events(point: CrashPoint, events: Sequence[HistoryEvent]) -> list[HistoryEvent]:
     """The events of the commands in question."""
-    if point.kind in ("activity", "heartbeat", "local-activity"):
-        called = [event for event in events if _activity_of(event) == point.subject]
-        # A local activity leaves its marker only when it has ended, and is told apart by time.
-        if point.kind == "local-activity":
-            return called
-        number = _CALL.search(point.id)
-        nth = int(number[1]) if number else 1
-        return called[nth - 1 : nth]
+    if point.kind in ("activity", "heartbeat"):
+        return [event for event in events if _activity_of(event) == point.activity_id]
+    if point.kind == "local-activity":
+        return [event for event in events if _local_activity_of(event) == point.activity_id]
     if point.kind in ("workflow-task", "update"):
         return _commands(point, events)
     return []
 
 
-def _activity_of(event: HistoryEvent) -> str:
+def _activity_of(event: HistoryEvent) -> str | None:
+    """The id of the activity that is asked for there."""
     if event.HasField("activity_task_scheduled_event_attributes"):
-        return event.activity_task_scheduled_event_attributes.activity_type.name
+        return event.activity_task_scheduled_event_attributes.activity_id
+    return None
+
+
+def _local_activity_of(event: HistoryEvent) -> str | None:
+    """The same of a local activity, which leaves its marker only when it has ended."""
     if local_activity_markers.is_marker(event):
-        return local_activity_markers.read(event).activity_type
-    return ""
+        return local_activity_markers.read(event).activity_id
+    return None
 
 
 def _commands(point: CrashPoint, events: Sequence[HistoryEvent]) -> list[HistoryEvent]:

@@ -73,7 +73,10 @@ class Supervisor(Protocol):
 class KnownWorker:
     """A worker: its queue and the types that it registered.
 
-    `replay`: how its runs are replayed; None if it lives in another process.
+    Attributes:
+        replay: How its runs are replayed; None if it lives in another process.
+        was_killed: Whether a fault has ended it.
+        is_replaced: Whether another takes its place then, unless the fault says otherwise.
     """
 
     task_queue: str
@@ -82,6 +85,8 @@ class KnownWorker:
     nexus_services: tuple[str, ...]
     replay: ReplaySettings | None
     has_stopped: bool = False
+    was_killed: bool = False
+    is_replaced: bool = False
 
 
 class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
@@ -154,6 +159,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             ),
             replay=replay,
         )
+        known.is_replaced = worker in self.supervisors
         self.workers.append(known)
         ActivationExecutor.relieve(worker)
         bridge = WatchedBridge(
@@ -174,6 +180,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             if not running.is_killed:
                 self.supervisors.pop(worker, None)
             known.has_stopped = True
+            known.was_killed = running.is_killed
             self._keeper.expect_poller_no_more(worker.task_queue)
             with contextlib.suppress(RuntimeError):  # the simulation has ended before
                 self._keeper.loop.call_soon_threadsafe(self.forsake_tasks, worker.task_queue)
