@@ -8,11 +8,8 @@ import pytest
 
 import timeskip
 
-# What a pytest in this process has to say of its configuration.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Module already imported"),
-    pytest.mark.filterwarnings("ignore:.*asyncio_default_fixture_loop_scope"),
-]
+# These are run in this process, where a plugin is not imported anew.
+pytestmark = pytest.mark.filterwarnings("ignore:Module already imported")
 
 
 @pytest.fixture(autouse=True)
