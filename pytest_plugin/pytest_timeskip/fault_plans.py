@@ -36,7 +36,9 @@ def configure(config: pytest.Config) -> None:
     )
 
 
-def begin(request: pytest.FixtureRequest, simulation: timeskip.Simulation) -> None:
+def begin(
+    request: pytest.FixtureRequest, simulation: timeskip.Simulation, *, with_option: bool
+) -> None:
     """Give a simulation the faults that it is to have, before the test has it."""
     config = request.config
     if config.getoption("--timeskip-list-crash-points"):
@@ -45,7 +47,7 @@ def begin(request: pytest.FixtureRequest, simulation: timeskip.Simulation) -> No
         for plan in marker.args:
             simulation.faults.add_plan(plan)
     plan = config.getoption("--timeskip-faults")
-    if plan:
+    if plan and with_option:
         simulation.faults.add_plan(plan)
 
 

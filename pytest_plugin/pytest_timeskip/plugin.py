@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
 from functools import partial
@@ -17,6 +16,7 @@ from pytest_timeskip import (
     conftest_hooks,
     crash_sweeps,
     fault_plans,
+    fuzzed_tests,
     golden_histories,
     replays,
 )
@@ -80,6 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
     timeskip.install(frozen_time=config.getini("timeskip_frozen_time"))
     fault_plans.configure(config)
     crash_sweeps.configure(config)
+    config.pluginmanager.register(fuzzed_tests.FuzzedTests())
     golden_histories.configure(config)
     config.pluginmanager.register(_Conftests(config))
 
@@ -138,7 +139,8 @@ def sim(request: pytest.FixtureRequest) -> Iterator[timeskip.Simulation]:
     with timeskip.Simulation(**options, auto_replay=False) as simulation:
         request.node.stash[_SIMULATION] = simulation
         crash_sweeps.begin(request, simulation)
-        fault_plans.begin(request, simulation)
+        with_option = fuzzed_tests.begin(request, simulation)
+        fault_plans.begin(request, simulation, with_option=with_option)
         yield simulation
         simulation.check()
 
@@ -174,7 +176,7 @@ def _number(config: pytest.Config, name: str, kind: Callable[[str], Number]) -> 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an `async def` test that uses `sim` if no async plugin will."""
     if (
-        inspect.iscoroutinefunction(pyfuncitem.obj)
+        async_tests.coroutine_function(pyfuncitem) is not None
         and "sim" in pyfuncitem.fixturenames
         and not async_tests.somebody_else_runs(pyfuncitem)
     ):
@@ -193,7 +195,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     crash_sweeps.require_crash(item, simulation)
     fault_plans.check(simulation)
     replay = partial(replays.check, simulation) if item.stash[_IS_REPLAYED] else None
-    crash_sweeps.check(item, simulation, replay)
+    if not fuzzed_tests.check(item, simulation, replay):
+        crash_sweeps.check(item, simulation, replay)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -79,6 +79,15 @@ class ActivityTime(SimplePlugin):
         """Whether an activity ever did anything whose end is not a matter of virtual time alone."""
         return self._clock.real_work_seen
 
+    def heartbeat_is_late(self, token: bytes) -> None:
+        """A fault has delayed a heartbeat of the attempt with this task token, or its answer.
+
+        Until it is answered it does not keep time from passing. From any thread.
+        """
+        for execution in self._running():
+            if execution.attempt.running.token == token:
+                execution.heartbeat_is_late()
+
     def working(self) -> dict[RunningAttempt, str]:
         """What each attempt does that is not parked, in words."""
         attempts = [execution.attempt for execution in self._running()]

@@ -58,6 +58,10 @@ class Execution:
             if self._cancellation.is_set():
                 self.attempt.release(_CANCELLATION_COMES)
 
+    def heartbeat_is_late(self) -> None:
+        """The answer to a heartbeat takes virtual time. For any thread."""
+        self._heartbeats.is_late()
+
     def cancel(self, reason: str) -> None:
         """Cancel the task that runs the activity. For any thread."""
         root = self.attempt.waits.root

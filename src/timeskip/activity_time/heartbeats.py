@@ -8,7 +8,8 @@ a number of heartbeats cannot be told from outside.
 So the same thinning happens here, one step earlier. A heartbeat goes on to the core only when the
 server has answered the one before; of those that come meanwhile the latest is kept. With a throttle
 interval of zero the core then makes exactly one request of each. The attempt holds the clock from
-the first heartbeat until the server has answered and nothing is kept.
+the first heartbeat until the server has answered and nothing is kept; but not while the answer is
+known to be late, because a fault has delayed it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ class HeartbeatRelay:
             self._attempt.hold(self)
             send()
 
+    def is_late(self) -> None:
+        """The answer to the heartbeat under way takes virtual time. For any thread."""
+        self._attempt.release(self)
+
     def answered(self) -> None:
         """The server has answered the heartbeat under way. For any thread."""
         self._attempt.bring(self._go_on)
@@ -61,6 +66,7 @@ class HeartbeatRelay:
 
     def _go_on(self) -> None:
         if self._kept is not None:
+            self._attempt.hold(self)
             self.flush()
         else:
             self._under_way = False

@@ -137,6 +137,7 @@ class RequestCrossing(Crossing):
 
     def delay(self, by: timedelta) -> None:
         self._lay_down()
+        self.line.is_late(self.call)
         late = [place.run.run_id for place in self.places if place.kind == "workflow-task"]
         self.line.busy.begin(self.worker, late)
 
@@ -206,6 +207,7 @@ class AnswerCrossing(Crossing):
 
     def delay(self, by: timedelta) -> None:
         self._lay_down()
+        self.line.is_late(self.call)
         self.line.late.after(duration_nanoseconds(by), self._arrive, self.worker, self.go_on)
 
     def repeat(self) -> None:

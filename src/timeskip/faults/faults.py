@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import TypeVar
@@ -298,9 +299,15 @@ class Faults:
             check_pattern(at)
         return self._add(Rule(verdict, at, times=times, skip=skip, optional=optional))
 
-    def add_plan(self, text: str) -> list[Fault]:
-        """The faults of a line as `plan` gives it; see `timeskip.faults.plan_text`."""
-        return [self._add(rule) for rule in parse_plan(text, self._verdicts)]
+    def add_plan(self, text: str, *, optional: bool = False) -> list[Fault]:
+        """The faults of a line as `plan` gives it; see `timeskip.faults.plan_text`.
+
+        `optional` makes all of them so.
+        """
+        rules = parse_plan(text, self._verdicts)
+        for rule in rules:
+            rule.optional |= optional
+        return [self._add(rule) for rule in rules]
 
     @property
     def crash_points(self) -> CrashPoints:
@@ -309,8 +316,15 @@ class Faults:
 
     @property
     def plan(self) -> str:
-        """All faults in one line, from which a run can be repeated."""
-        return plan_text(self._rules)
+        """The faults in one line, from which a run can be repeated.
+
+        Optional ones that have not happened are left out, and those that have are not optional then.
+        """
+        return plan_text(
+            replace(rule, optional=False) if rule.count else rule
+            for rule in self._rules
+            if rule.count or not rule.optional
+        )
 
     def verify(self, rules: Iterable[Rule] | None = None) -> None:
         """Raise `FaultNeverActed` if one of the faults that there are did not happen."""

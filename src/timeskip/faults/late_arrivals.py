@@ -40,6 +40,7 @@ class LateArrivals:
 
         def is_due() -> None:
             late.pop(due)
+            self._keeper.returns_of_workers -= 1
             if not late:
                 self._nothing_left(worker)
             arrive()
@@ -47,6 +48,7 @@ class LateArrivals:
         late = self._late.setdefault(worker, {})
         due = self._keeper.clock.schedule(when, is_due)
         late[due] = give_up
+        self._keeper.returns_of_workers += 1
         self._keeper.notice()
 
     def worker_stops(self, worker: str) -> None:
@@ -59,6 +61,7 @@ class LateArrivals:
     def worker_dies(self, worker: str) -> None:
         """What a worker waits for is given up."""
         late = self._late.pop(worker, {})
+        self._keeper.returns_of_workers -= len(late)
         self._nothing_left(worker)
         for due, give_up in late.items():
             due.cancel()

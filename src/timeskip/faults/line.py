@@ -21,6 +21,8 @@ from temporalio.api.enums.v1 import TaskQueueKind, TaskQueueType
 from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueRequest,
     PollWorkflowTaskQueueResponse,
+    RecordActivityTaskHeartbeatRequest,
+    ShutdownWorkerResponse,
 )
 
 from timeskip.clock import Nanoseconds, duration_nanoseconds
@@ -142,9 +144,10 @@ class FaultLine:
             leaving.keep(call)
             return
         if method == "ShutdownWorker":
-            self.late.worker_stops(worker)
+            self._stop(worker, call)
             if leaving is not None:
                 leaving.stop()
+            return
         places = self._places.of_request(call.request)
         points = [place.point(place.before) for place in places]
         if method not in _POLLS:
@@ -231,8 +234,7 @@ class FaultLine:
             if is_crash_point(point) and (passage.worker or point.kind == "server-restart"):
                 self.crash_points.add(point)
         if self.is_cut_off(passage.worker):
-            left = self._partitions[passage.worker] - self._keeper.clock.now()
-            passage.delay(timedelta(microseconds=-(-left // 1000)))
+            passage.delay(timedelta(microseconds=-(-self._cut_off_for(passage.worker) // 1000)))
             return
         for rule in self.rules:
             if rule.match(passage.points) is not None:
@@ -244,7 +246,10 @@ class FaultLine:
         try:
             rule.verdict.act(passage)
         except FaultImpossible as error:
-            self._fail(error)
+            if rule.optional:
+                rule.acted_at.pop()
+            else:
+                self._fail(error)
             passage.go_on()
 
     def _instant(self, rule: Rule) -> None:
@@ -345,6 +350,12 @@ class FaultLine:
         self._keeper.service.handle(Call(f"{WORKFLOW_SERVICE}/{method}", request, _ignore))
         self._keeper.notice()
 
+    def is_late(self, call: Call) -> None:
+        """A call or its answer takes virtual time. An activity does not wait for its heartbeats."""
+        request, tell = call.request, self._keeper.on_late_heartbeat
+        if isinstance(request, RecordActivityTaskHeartbeatRequest) and tell is not None:
+            tell(request.task_token)
+
     def repeat(self, call: Call) -> None:
         """Let the service have a request again."""
         request = type(call.request)()
@@ -397,6 +408,18 @@ class FaultLine:
     def _lay_down_query_of(self, answer: Answer) -> None:
         if isinstance(answer, PollWorkflowTaskQueueResponse) and answer.HasField("query"):
             self.held.lay_down(answer.task_token)
+
+    def _stop(self, worker: str, call: Call) -> None:
+        """A worker stops. No fault keeps it from that, but the service may learn of it late."""
+        if self.is_cut_off(worker):
+            call.respond(ShutdownWorkerResponse())
+            self.late.after(self._cut_off_for(worker), partial(self.repeat, call), worker, _nothing)
+        else:
+            self._keeper.service.handle(call)
+        self.late.worker_stops(worker)
+
+    def _cut_off_for(self, worker: str) -> Nanoseconds:
+        return self._partitions[worker] - self._keeper.clock.now()
 
     def _take_back_polls(self, worker: str) -> list[Call]:
         """The open polls of a worker, of which the service knows nothing any more."""
@@ -481,3 +504,7 @@ class FaultLine:
 
 def _ignore(answer: Answer) -> None:
     """Nobody waits for it."""
+
+
+def _nothing() -> None:
+    """There is nothing left to be done."""

@@ -54,7 +54,7 @@ class LocalCrossing(Crossing):
             workflow_tasks.heartbeats_end(run)
             self._settle(None)
 
-        self.line.late.after(duration_nanoseconds(by), arrive, self.worker, self.forget)
+        self.line.late.after(duration_nanoseconds(by), arrive, self.worker, arrive)
 
     def fail_activity(self, failure: Failure) -> None:
         self._settle(failure)

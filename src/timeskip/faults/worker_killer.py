@@ -177,9 +177,11 @@ class WorkerKiller:
         self, supervisor: Supervisor, loop: asyncio.AbstractEventLoop, after: timedelta
     ) -> None:
         due = self._keeper.clock.now() + duration_nanoseconds(after)
+        self._keeper.returns_of_workers += 1
         self._keeper.clock.schedule(due, partial(self._replace, supervisor, loop), in_order=True)
 
     def _replace(self, supervisor: Supervisor, loop: asyncio.AbstractEventLoop) -> None:
+        self._keeper.returns_of_workers -= 1
         hold = self._keeper.holds.take("a worker takes the place of one that was killed")
 
         def replace() -> None:

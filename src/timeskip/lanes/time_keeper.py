@@ -153,6 +153,8 @@ class TimeKeeper:
         self.expected_pollers: dict[str, None] = {}
         #: Workers that stop, and that give time to what they still run.
         self.stopping_workers = 0
+        #: Due times at which workers that are gone, or cut off, reach the service again.
+        self.returns_of_workers = 0
         self.on_stuck: Callable[[], None] | None = None
         #: Told of each call that is not answered at once, but for polls.
         self.on_opened: Callable[[Call], None] | None = None
@@ -160,6 +162,8 @@ class TimeKeeper:
         self.on_abandoned: Callable[[Run, WorkflowTask], None] | None = None
         #: Told of each heartbeat of an activity and of its answer, before the answer is sent.
         self.on_heartbeat: Callable[[Message, Answer], None] | None = None
+        #: Told of the task token of a heartbeat that a fault has delayed, or whose answer it has.
+        self.on_late_heartbeat: Callable[[bytes], None] | None = None
         self.on_time_moved: Callable[[Nanoseconds], None] | None = None
         #: Why callers in other threads wait no longer for the loop, which something blocks.
         self.standstill: Exception | None = None
@@ -428,7 +432,10 @@ class TimeKeeper:
         )
 
     def _target(self) -> Nanoseconds | None:
-        """Where to jump: the next due time, unless only queries wait, which no timer can answer."""
+        """Where to jump: the next due time, unless only queries wait, which no timer can answer.
+
+        Unless it brings back a worker.
+        """
         if not (self._skips or self.blocked_loops or self._is_driven()):
             return None
         cluster = self.service.cluster
@@ -437,6 +444,7 @@ class TimeKeeper:
             or cluster.time_waits
             or cluster.sleeping_calls
             or self.stopping_workers
+            or self.returns_of_workers
             or cluster.time_locks.are_all_gone
             or self.blocked_loops
         )
