@@ -294,6 +294,45 @@ async def test_query_of_a_dead_worker_is_never_answered(sim: Simulation) -> None
         assert await handle.query(orders.Order.approved_by) == ""
 
 
+@activity.defn
+async def tidy_on_loop() -> None:
+    try:
+        ledger.entries.append("begun")
+        time.sleep(600)  # noqa: ASYNC251 - as people do
+        ledger.entries.append("slept")
+    except Exception:  # noqa: BLE001 - it must not be one
+        ledger.entries.append("failed")
+    finally:
+        time.sleep(600)  # noqa: ASYNC251
+        ledger.entries.append("tidied")
+
+
+@workflow.defn
+class Tidies:
+    """Runs an activity that blocks the event loop, on its own or in the workflow's worker."""
+
+    @workflow.run
+    async def run(self, locally: bool) -> None:
+        options: dict[str, Any] = {"start_to_close_timeout": timedelta(minutes=25)}
+        if locally:
+            await workflow.execute_local_activity(tidy_on_loop, **options)
+        else:
+            await workflow.execute_activity(tidy_on_loop, **options)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("locally", [False, True])
+async def test_code_that_blocks_the_event_loop_of_a_dead_worker_leaves_it(
+    sim: Simulation, locally: bool
+) -> None:
+    sim.faults.kill_worker(at="time:5m")
+    async with sim.worker(workflows=[Tidies], activities=[tidy_on_loop]):
+        await sim.client.execute_workflow(
+            Tidies.run, locally, id="tidies", task_queue=sim.task_queue
+        )
+    assert ledger.entries == ["begun", "begun", "slept", "tidied"]
+
+
 @pytest.mark.asyncio
 async def test_worker_that_is_asked_to_end_gives_in_what_it_has(sim: Simulation) -> None:
     fault = sim.faults.terminate_worker(at="activity:charge#1:before-report")

@@ -20,6 +20,7 @@ from timeskip.activity_time.attempt import Attempt
 from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
 from timeskip.activity_time.execution import Execution
 from timeskip.activity_time.interceptor import ActivityTimeInterceptor
+from timeskip.activity_time.thread_sleep import free_loop
 from timeskip.activity_time.threads import bury_threads, threads_of
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
 from timeskip.activity_time.virtual_time import AttemptListener, RunningAttempt, VirtualTime
@@ -122,6 +123,13 @@ class ActivityTime(SimplePlugin):
                 attempt.loop.call_soon(partial(bury_threads, attempt))
                 return attempt
         return None
+
+    def doom(self, root: asyncio.Task[Any]) -> None:
+        """The attempt whose main task is `root` will be killed: it must not block its event loop."""
+        for execution in self._running():
+            if execution.attempt.waits.root is root:
+                execution.attempt.doomed = True
+                free_loop(execution.attempt)
 
     def cancellation_comes(self, root: asyncio.Task[Any]) -> None:
         """The worker is about to cancel the attempt whose main task is `root`: no time passes before."""

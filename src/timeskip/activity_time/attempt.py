@@ -53,6 +53,8 @@ class Attempt:
         self.finished = False
         #: Whether the worker that ran it is gone: nothing of its code runs any more.
         self.killed = False
+        #: Whether that is about to be so, or is.
+        self.doomed = False
         self._listener = listener
         self._quiet_seconds = quiet_seconds
         # Reentrant, because a finalizer that uses the loop may run at any time in any thread.
@@ -80,7 +82,9 @@ class Attempt:
         self._cancel_grace()
         with self._lock:
             self.finished = True
-            self._listener.attempt_finished(self.running, outcome_follows=outcome_follows)
+            # What a killed worker reports does not arrive.
+            heard = outcome_follows and not self.doomed
+            self._listener.attempt_finished(self.running, outcome_follows=heard)
 
     def kill(self) -> list[asyncio.Task[Any]]:
         """Let nothing of the attempt's code run any more. The tasks that will never go on.
@@ -89,7 +93,7 @@ class Attempt:
         is as if its process were gone. Threads stop where they next sleep.
         """
         self.finish(outcome_follows=False)
-        self.killed = True
+        self.killed = self.doomed = True
         tasks = self.waits.unfinished()
         # What would be the next steps of tasks. The rest of what is queued may be somebody else's.
         for handle in list(getattr(self.loop.loop, "_ready", ())):

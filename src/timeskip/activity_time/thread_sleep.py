@@ -18,12 +18,21 @@ class VirtualSleepInterruptedError(RuntimeError):
     """`time.sleep` in an activity cannot go on, because nothing will move its time any more."""
 
 
+class WorkerKilledError(BaseException):
+    """`time.sleep` on an event loop, in an activity whose worker was killed meanwhile.
+
+    All other code of a killed worker stays where it is for ever, but this one stands in the way of
+    the loop. No `Exception`, so that the code does not take it for one of its own.
+    """
+
+
 def sleep(seconds: float | SupportsIndex, /) -> None:
     """What `time.sleep` is while this package is installed.
 
     In an activity of a simulation it returns once virtual time has passed, everywhere else once
     real time has. As with the real one, a cancellation of a sync activity arrives when it returns.
-    `VirtualSleepInterruptedError` if the worker or the simulation is shut down meanwhile.
+    `VirtualSleepInterruptedError` if the worker or the simulation is shut down meanwhile;
+    `WorkerKilledError` if it blocks an event loop and its worker is killed.
     """
     attempt = current_attempt.get()
     if attempt is None or attempt.clock.closed:
@@ -34,6 +43,13 @@ def sleep(seconds: float | SupportsIndex, /) -> None:
         real_sleep(seconds)
     else:
         _ThreadSleep(attempt).sleep(delay_ns)
+
+
+def free_loop(attempt: Attempt) -> None:
+    """End a sleep that blocks the event loop of an attempt that is doomed. For any thread."""
+    for waiter in attempt.clock.waiters():
+        if isinstance(waiter, _ThreadSleep) and waiter.attempt is attempt and waiter.blocks_loop:
+            waiter.give_up()
 
 
 def nanoseconds(seconds: float | SupportsIndex) -> int:
@@ -58,17 +74,20 @@ class _ThreadSleep:
         self._woken = threading.Event()
         self._timer: Cancellable | None = None
         self._interrupted: str | None = None
-        on_loop_thread = threading.get_ident() == attempt.loop_thread
-        self._job = None if on_loop_thread else job_of_this_thread(attempt)
+        self._given_up = False
+        self.blocks_loop = threading.get_ident() == attempt.loop_thread
+        self._job = None if self.blocks_loop else job_of_this_thread(attempt)
 
     def sleep(self, delay_ns: int) -> None:
         clock = self.attempt.clock
+        if self.blocks_loop and self.attempt.doomed:
+            raise self._killed()
         with uninterrupted():
             self._timer = clock.wake_at(clock.now_ns() + delay_ns, self)
             try:
-                if self.attempt.killed:
-                    self.give_up()
                 self._set_parked(True)
+                if self.attempt.doomed:
+                    self.give_up()
                 if self._job is None:
                     clock.virtual.pass_until(self._woken)
                 else:
@@ -77,6 +96,8 @@ class _ThreadSleep:
                 self._timer.cancel()
                 clock.forget(self)
                 self._set_parked(False)
+        if self._given_up:
+            raise self._killed()
         if self._interrupted is not None:
             raise VirtualSleepInterruptedError(f"{self.attempt.running}: {self._interrupted}")
 
@@ -92,10 +113,16 @@ class _ThreadSleep:
         """A thread cannot be ended from outside: it sleeps until the simulation ends."""
         if self._timer is not None:
             self._timer.cancel()
+        if self.blocks_loop:
+            self._given_up = True
+            self.fall_due()
 
     def interrupt(self, reason: str) -> None:
         self._interrupted = reason
         self.fall_due()
+
+    def _killed(self) -> WorkerKilledError:
+        return WorkerKilledError(f"{self.attempt.running}: its worker was killed")
 
     def _set_parked(self, parked: bool) -> None:
         if self._job is None:

@@ -54,6 +54,9 @@ class WorkerKiller:
         killed = [running for running in self._registry.living() if running.identity == identity]
         done = _the_last_time(done, len(killed))
         for running in killed:
+            running.is_killed = True
+            for activity in running.activities():
+                self._activity_time.doom(activity)
             on_loop(running.loop, partial(self._kill, running, restart_after, done))
 
     def stop(self, identity: str) -> bool:

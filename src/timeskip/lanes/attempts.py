@@ -42,8 +42,9 @@ class SimulatedTime:
     def call_at(self, due_ns: Nanoseconds, callback: Callable[[], None]) -> ScheduledCallback:
         scheduled = ScheduledCallback()
         # The attempt that asks counts as parked once it is blocked; only then may time move, and by
-        # then the callback must stand in the queue. The hold covers the way there.
-        hold = self._keeper.holds.take("a virtual sleep begins")
+        # then the callback must stand in the queue. The hold covers the way there, even if it is an
+        # event loop that is blocked.
+        hold = self._keeper.holds.take("a virtual sleep begins", is_firm=True)
 
         def schedule() -> None:
             if not scheduled.cancelled:
@@ -88,7 +89,7 @@ class Attempts:
             self._keeper.parked.add(attempt.token)
         else:
             self._keeper.parked.discard(attempt.token)
-        self._keeper.blocked_loops += self._change_of_blocking(attempt, parked and blocks_loop)
+        self._set_blocking(attempt, parked and blocks_loop)
         self._keeper.notice()
 
     def attempt_finished(self, attempt: RunningAttempt, *, outcome_follows: bool) -> None:
@@ -99,7 +100,7 @@ class Attempts:
         else:
             # Something else completes it, some time; the worker is done with it.
             self._keeper.parked.add(attempt.token)
-        self._keeper.blocked_loops += self._change_of_blocking(attempt, False)
+        self._set_blocking(attempt, False)
         self._keeper.notice()
 
     def _set_local(self, attempt: RunningAttempt, *, parked: bool | None) -> None:
@@ -122,12 +123,9 @@ class Attempts:
             if run is not None:
                 self._keeper.loop.call_soon_threadsafe(workflow_tasks.heartbeats_end, run)
 
-    def _change_of_blocking(self, attempt: RunningAttempt, blocking: bool) -> int:
+    def _set_blocking(self, attempt: RunningAttempt, blocking: bool) -> None:
+        if blocking == (attempt in self._blocking):
+            return
         with self._lock:
-            if blocking and attempt not in self._blocking:
-                self._blocking.add(attempt)
-                return 1
-            if not blocking and attempt in self._blocking:
-                self._blocking.remove(attempt)
-                return -1
-        return 0
+            (self._blocking.add if blocking else self._blocking.discard)(attempt)
+            self._keeper.blocked_loops = len(self._blocking)

@@ -15,10 +15,26 @@ from collections.abc import Callable
 class Hold:
     """One reason. Parked or released twice is the same as once."""
 
-    __slots__ = ("_active", "_holds", "_released", "call_off", "id", "owner", "parent", "reason")
+    __slots__ = (
+        "_active",
+        "_holds",
+        "_released",
+        "call_off",
+        "id",
+        "is_firm",
+        "owner",
+        "parent",
+        "reason",
+    )
 
     def __init__(
-        self, holds: Holds, id: int, reason: str, parent: Hold | None, owner: object
+        self,
+        holds: Holds,
+        id: int,
+        reason: str,
+        parent: Hold | None,
+        owner: object,
+        is_firm: bool,
     ) -> None:
         self.id = id
         self.reason = reason
@@ -27,6 +43,8 @@ class Hold:
         self.owner = owner
         #: Ends what is being waited for.
         self.call_off: Callable[[], None] | None = None
+        #: Whether time stands still even if an event loop is blocked until it moves.
+        self.is_firm = is_firm
         self._holds = holds
         self._active = True
         self._released = False
@@ -62,6 +80,7 @@ class Hold:
             self._released = True
             if self._active:
                 self._holds.count -= 1
+            self._holds.firm -= self.is_firm
             self._holds.open.pop(self.id, None)
         self._holds.changed()
 
@@ -72,16 +91,25 @@ class Holds:
     def __init__(self, changed: Callable[[], None]) -> None:
         self.lock = threading.Lock()
         self.count = 0
+        self.firm = 0
         self.open: dict[int, Hold] = {}
         self.changed = changed
         #: How many were ever taken.
         self.taken = 0
 
-    def take(self, reason: str, parent: Hold | None = None, owner: object = None) -> Hold:
+    def take(
+        self,
+        reason: str,
+        parent: Hold | None = None,
+        owner: object = None,
+        *,
+        is_firm: bool = False,
+    ) -> Hold:
         with self.lock:
             self.taken += 1
-            hold = self.open[self.taken] = Hold(self, self.taken, reason, parent, owner)
+            hold = self.open[self.taken] = Hold(self, self.taken, reason, parent, owner, is_firm)
             self.count += 1
+            self.firm += is_firm
         return hold
 
     def of(self, owner: object) -> list[Hold]:

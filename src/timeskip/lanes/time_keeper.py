@@ -396,7 +396,7 @@ class TimeKeeper:
 
     def _may_move(self) -> bool:
         if self.blocked_loops:
-            return True
+            return not self.holds.firm
         if self.holds.count:
             return False
         cluster = self.service.cluster

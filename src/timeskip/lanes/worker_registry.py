@@ -298,14 +298,18 @@ class Running:
 
     @property
     def is_killed(self) -> bool:
+        """Whether it is dead: it gets nothing to do any more."""
         return self._bridge.is_dead
+
+    @is_killed.setter
+    def is_killed(self, killed: bool) -> None:
+        self._bridge.is_dead = killed
 
     def die(self, kill_activity: Callable[[asyncio.Task[Any]], object | None]) -> list[object]:
         """Let no code of the user's that it runs go on. Whose code that was. For its own loop.
 
         `kill_activity` ends the code of an activity for ever, if it has begun.
         """
-        self._bridge.is_dead = True
         killed = []
         activities = self._worker._activity_worker
         for token, activity in list(activities._running_activities.items() if activities else ()):
