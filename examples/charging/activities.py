@@ -2,6 +2,8 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from timeskip import Ledger
+
 
 @dataclass(frozen=True)
 class Charge:
@@ -10,19 +12,14 @@ class Charge:
 
 
 class CardProcessor:
-    """Stands for the processor's own database: it outlives every worker."""
+    """Stands for the processor: what it does is in the ledger, which outlives every worker."""
 
-    def __init__(self) -> None:
-        self.charges: list[Charge] = []
-        self._charged: set[str] = set()
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
     def charge(self, charge: Charge, idempotency_key: str | None = None) -> None:
         """Charge the card, unless that was asked for before with the same key."""
-        if idempotency_key is not None:
-            if idempotency_key in self._charged:
-                return
-            self._charged.add(idempotency_key)
-        self.charges.append(charge)
+        self._ledger.record("charge", key=idempotency_key, cents=charge.amount_cents)
 
 
 class Payments:

@@ -18,11 +18,13 @@ from pytest_timeskip import (
     fault_plans,
     fuzzed_tests,
     golden_histories,
+    ledgers,
     replays,
 )
 from pytest_timeskip.golden_histories import golden_history
+from pytest_timeskip.ledgers import ledger
 
-__all__ = ["golden_history", "sim"]
+__all__ = ["golden_history", "ledger", "sim"]
 
 Number = TypeVar("Number", int, float)
 
@@ -104,7 +106,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_assertrepr_compare(
     config: pytest.Config, op: str, left: object, right: object
 ) -> list[str] | None:
-    return comparisons.explained(config, op, left, right)
+    of_ledger = ledgers.explained(config, op, left, right)
+    return of_ledger or comparisons.explained(config, op, left, right)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -139,6 +142,7 @@ def sim(request: pytest.FixtureRequest) -> Iterator[timeskip.Simulation]:
     with timeskip.Simulation(**options, auto_replay=False) as simulation:
         request.node.stash[_SIMULATION] = simulation
         crash_sweeps.begin(request, simulation)
+        ledgers.begin(request.config, simulation)
         with_option = fuzzed_tests.begin(request, simulation)
         fault_plans.begin(request, simulation, with_option=with_option)
         yield simulation

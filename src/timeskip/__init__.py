@@ -13,6 +13,7 @@ with unsafe.imports_passed_through():
         GoldenHistoryMissing,
         HistoryNotDecoded,
         HistoryUnreadable,
+        LedgerMissing,
         NotInHistory,
         ReplayFailed,
         SimulationClosed,
@@ -27,6 +28,7 @@ with unsafe.imports_passed_through():
     )
     from timeskip.histories.run_records import RunRecord
     from timeskip.installation import install, uninstall
+    from timeskip.ledger import Ledger, LedgerCount, LedgerEntry
     from timeskip.server.limits import Limits
     from timeskip.simulation import Simulation
     from timeskip.stall import debugger_entered, debugger_left
@@ -40,6 +42,10 @@ __all__ = [
     "GoldenHistoryMissing",
     "HistoryNotDecoded",
     "HistoryUnreadable",
+    "Ledger",
+    "LedgerCount",
+    "LedgerEntry",
+    "LedgerMissing",
     "Limits",
     "NotInHistory",
     "ReplayFailed",

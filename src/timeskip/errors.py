@@ -87,6 +87,10 @@ class FaultNeverActed(TimeskipError):  # noqa: N818 - says what is the matter
     """A fault that the test asked for did not happen. The message names it, and what is like it."""
 
 
+class LedgerMissing(TimeskipError):  # noqa: N818 - says what is the matter
+    """There is no ledger of the test that runs. The message says how to come by one."""
+
+
 class FaultImpossible(TimeskipError):  # noqa: N818 - says what is the matter
     """A fault was to act where it cannot."""
 

@@ -87,6 +87,12 @@ def uninstall() -> None:
         _replace_methods({owner: real for owner, real, _ in _METHODS})
 
 
+def shown_ns() -> int:
+    """The time that user code is shown here, in nanoseconds since the epoch."""
+    clocks = _shown
+    return _clock_here(clocks).now_ns() if clocks else _real_time_ns()
+
+
 @contextmanager
 def real_time_shown() -> Iterator[None]:
     """Within the block the thread sees the machine's time, whatever is shown to others."""
@@ -119,9 +125,13 @@ def _virtual_ns() -> int | None:
         sees_real_time = _sees_real_time[module] = module.partition(".")[0] in REAL_TIME
     if sees_real_time:
         return None
+    return _clock_here(clocks).now_ns()
+
+
+def _clock_here(clocks: tuple[ShownClock, ...]) -> ShownClock:
     attempt = current_attempt.get()
     here = _shown_here.get() if attempt is None else attempt.clock.virtual
-    return (here if here is not None and here in clocks else clocks[-1]).now_ns()
+    return here if here is not None and here in clocks else clocks[-1]
 
 
 # --- datetime ------------------------------------------------------------------------------------

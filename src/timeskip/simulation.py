@@ -172,7 +172,6 @@ class Simulation(WorkflowEnvironment):
         self._activity_time = ActivityTime(self._time, Attempts(keeper))
         frozen_time.show(self._time)
         keeper.on_heartbeat = self._heartbeat_answered
-        keeper.on_late_heartbeat = self._activity_time.heartbeat_is_late
         self._situation = Situation(keeper, self._workers, self._activity_time)
         diagnostician = Diagnostician(keeper, self._alarms, self._situation, self._stall_timeout)
         keeper.on_stuck = diagnostician.stuck

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from timeskip.errors import FaultNeverActed
+from timeskip.faults.accounts import accounts
 from timeskip.faults.crash_points import CrashPoint, CrashPoints
 from timeskip.faults.durations import duration_text
 from timeskip.faults.killers import Killer
@@ -325,6 +326,11 @@ class Faults:
             for rule in self._rules
             if rule.count or not rule.optional
         )
+
+    @property
+    def accounts(self) -> list[str]:
+        """What faults have done so far, a sentence for each time."""
+        return list(accounts(self._rules))
 
     def verify(self, rules: Iterable[Rule] | None = None) -> None:
         """Raise `FaultNeverActed` if one of the faults that there are did not happen."""

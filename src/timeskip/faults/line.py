@@ -128,6 +128,8 @@ class FaultLine:
         #: Until when workers are stopped.
         self._stopped: dict[str, Nanoseconds] = {}
         self._askers_of_queries: dict[bytes, str] = {}
+        #: Told of the task token of a heartbeat that is late, or whose answer is.
+        self.on_late_heartbeat: Callable[[bytes], None] = _nobody_minds
         keeper.carry = self.carry
 
     # -- what comes by ------------------------------------------------------------------------
@@ -352,9 +354,8 @@ class FaultLine:
 
     def is_late(self, call: Call) -> None:
         """A call or its answer takes virtual time. An activity does not wait for its heartbeats."""
-        request, tell = call.request, self._keeper.on_late_heartbeat
-        if isinstance(request, RecordActivityTaskHeartbeatRequest) and tell is not None:
-            tell(request.task_token)
+        if isinstance(call.request, RecordActivityTaskHeartbeatRequest):
+            self.on_late_heartbeat(call.request.task_token)
 
     def repeat(self, call: Call) -> None:
         """Let the service have a request again."""
@@ -504,6 +505,10 @@ class FaultLine:
 
 def _ignore(answer: Answer) -> None:
     """Nobody waits for it."""
+
+
+def _nobody_minds(token: bytes) -> None:
+    """No activity waits for its heartbeats."""
 
 
 def _nothing() -> None:

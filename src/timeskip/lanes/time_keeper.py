@@ -162,8 +162,6 @@ class TimeKeeper:
         self.on_abandoned: Callable[[Run, WorkflowTask], None] | None = None
         #: Told of each heartbeat of an activity and of its answer, before the answer is sent.
         self.on_heartbeat: Callable[[Message, Answer], None] | None = None
-        #: Told of the task token of a heartbeat that a fault has delayed, or whose answer it has.
-        self.on_late_heartbeat: Callable[[bytes], None] | None = None
         self.on_time_moved: Callable[[Nanoseconds], None] | None = None
         #: Why callers in other threads wait no longer for the loop, which something blocks.
         self.standstill: Exception | None = None
