@@ -13,7 +13,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 from timeskip.histories.replay_naming import naming_place
-from timeskip.histories.replay_source import function_at
+from timeskip.histories.replay_source import class_at, function_at
 from timeskip.histories.replay_texts import command_text
 from timeskip.lanes.direct import local_activity_markers, patches
 
@@ -50,7 +50,11 @@ class Place:
     def __str__(self) -> str:
         function = self.function
         if not _CODE_KNOWS_ITS_CLASS:
-            function = function_at(self.path, self.line) or function
+            around = function_at(self.path, self.line)
+            if function != "<lambda>":
+                function = around or function
+            elif around and around == class_at(self.path, self.line):
+                function = f"{around}.<lambda>"
         return f"{shown_path(self.path)}:{self.line} in {function}"
 
 
