@@ -60,6 +60,33 @@ class Script:
         return self.history
 
 
+def called(script: Script, number: int, name: str) -> History:
+    """The script's history, with one activity more, which has failed, and one more timer."""
+    completed = script.ends("completed", script.task())
+    activity = script.event("activity_task_scheduled").activity_task_scheduled_event_attributes
+    activity.activity_id = name or str(number + completed.event_id)
+    failed = script.event("activity_task_failed").activity_task_failed_event_attributes
+    failed.scheduled_event_id = completed.event_id + 1
+    failed.failure.activity_failure_info.activity_id = activity.activity_id
+    timer = script.event("timer_started")
+    timer.timer_started_event_attributes.timer_id = name or str(number + timer.event_id - 1)
+    return script.history
+
+
+def test_activity_that_is_called_by_its_event_is_called_by_its_new_number() -> None:
+    faulty = Script()
+    faulty.ends("timed_out", faulty.task())
+    assert normal_form(called(faulty, 1, "")) == normal_form(called(Script(), 1, ""))
+
+
+@pytest.mark.parametrize("name", ["1", "payment"])
+def test_activity_that_has_another_name_keeps_it(name: str) -> None:
+    faulty = Script()
+    faulty.ends("timed_out", faulty.task())
+    scheduled = normal_form(called(faulty, 1, name)).events[3]
+    assert scheduled.activity_task_scheduled_event_attributes.activity_id == name
+
+
 @pytest.mark.parametrize("ending", ["timed_out", "failed"])
 def test_tasks_in_vain_leave_nothing(ending: str) -> None:
     faulty = Script()

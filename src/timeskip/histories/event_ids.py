@@ -26,14 +26,20 @@ _REFERENCES = frozenset(
 )
 
 
+#: Attributes by which activities and timers are called.
+_NAMED = ("activity_id", "timer_id")
+
+
 def keep_events(
     history: History, keep: Callable[[HistoryEvent], bool], *, forget_dropped: bool = False
 ) -> None:
     """Drop the other events in place, and number those that stay from where the first one began.
 
     What referred to a dropped event refers to the next one that was kept, or, with `forget_dropped`,
-    to none. A history of which every event is kept stays as it is.
+    to none. Activities and timers that are called by the numbers of their events, as the Go SDK calls
+    them, get the new ones. A history of which every event is kept stays as it is.
     """
+    called_by_number = _called_by_number(history)
     kept = [event for event in history.events if keep(event)]
     if len(kept) == len(history.events):
         return
@@ -51,9 +57,30 @@ def keep_events(
         attributes = event.WhichOneof("attributes")
         if attributes is not None:
             _renumber(getattr(event, attributes), new_id)
+        if called_by_number:
+            for owner, field, value in set_fields(event):
+                if field.name in _NAMED and value in called_by_number:
+                    setattr(owner, field.name, str(new_id(called_by_number[value])))
     events = [HistoryEvent.FromString(event.SerializeToString()) for event in kept]
     del history.events[:]
     history.events.extend(events)
+
+
+def _called_by_number(history: History) -> dict[str, int]:
+    """The ids of activities and timers that are the numbers of their events, if all numbers are."""
+    found = {}
+    for event in history.events:
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            name = event.activity_task_scheduled_event_attributes.activity_id
+        elif event.HasField("timer_started_event_attributes"):
+            name = event.timer_started_event_attributes.timer_id
+        else:
+            continue
+        if name == str(event.event_id):
+            found[name] = event.event_id
+        elif name.isdecimal():
+            return {}
+    return found
 
 
 def _renumber(attributes: Message, new_id: Callable[[int], int]) -> None:
