@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,23 @@ from timeskip.histories.writing import history_to_json
 def test_recorded_history_is_read_as_the_sdk_reads_it(file: Path) -> None:
     text = file.read_text("utf-8")
     assert list(history_from_json(text).events) == list(WorkflowHistory.from_json("", text).events)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_text_of_other_encodings_is_read(encoding: str) -> None:
+    text = FILES[0].read_text("utf-8")
+    assert history_from_json(text.encode(encoding)) == history_from_json(text)
+
+
+def test_what_was_compressed_is_read() -> None:
+    content = FILES[0].read_bytes()
+    assert history_from_json(gzip.compress(content)) == history_from_json(content)
+
+
+@pytest.mark.parametrize("rest", [b"", b"no more"])
+def test_what_was_not_compressed_well_is_refused(rest: bytes) -> None:
+    with pytest.raises(HistoryUnreadable, match="gzip"):
+        history_from_json(b"\x1f\x8b" + rest)
 
 
 @settings(max_examples=50)

@@ -47,16 +47,26 @@ def history_files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise HistoryUnreadable(f"{folder}: there is no such folder")
-    files = sorted(file for file in folder.rglob("*.json") if not file.name.startswith("."))
+    files = files_in(folder)
     if not files:
         raise HistoryUnreadable(f"{folder}: there are no histories (*.json) in it")
     return files
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The same, of a folder; none if there are none."""
+    return sorted(
+        file
+        for pattern in ("*.json", "*.json.gz")
+        for file in folder.rglob(pattern)
+        if not file.name.startswith(".")
+    )
+
+
 def name_in(folder: Path, file: Path) -> str:
     """What a file is called: its path in the folder, without its ending."""
     within = file.relative_to(folder) if folder in file.parents else Path(file.name)
-    return within.with_suffix("").as_posix()
+    return within.as_posix().removesuffix(".gz").removesuffix(".json")
 
 
 class HistoryFolder:

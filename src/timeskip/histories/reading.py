@@ -2,16 +2,19 @@
 
 Read are what `temporal workflow show --output json`, the SDKs' `to_json` and the web UI write: the
 raw history, the one with decoded payloads, and the one of older releases (`ActivityTaskScheduled`
-for `EVENT_TYPE_ACTIVITY_TASK_SCHEDULED`). Names of fields may be in camel or snake case. Fields that
-this SDK does not know are left out, as the SDK itself does.
+for `EVENT_TYPE_ACTIVITY_TASK_SCHEDULED`), in UTF-8 or UTF-16, and compressed by gzip or not. Names of
+fields may be in camel or snake case. Fields that this SDK does not know are left out, as the SDK
+itself does.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -29,6 +32,7 @@ from timeskip.histories.set_fields import is_list
 
 _Setter = Callable[[Message, Any], None]
 
+_GZIP = b"\x1f\x8b"
 _ENCODING = re.compile(r"[a-z]+/[\w.+-]+")
 _WITHOUT_METADATA = frozenset({"data", "externalPayloads", "external_payloads"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -87,7 +91,7 @@ def require_sound(history: History, name: str) -> None:
 
 
 def _parsed(text: str | bytes) -> Any:
-    decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    decoded = _decoded(text) if isinstance(text, bytes) else text.removeprefix("\ufeff")
     try:
         return json.loads(decoded)
     except ValueError as error:
@@ -96,6 +100,16 @@ def _parsed(text: str | bytes) -> Any:
             return [json.loads(line) for line in lines if len(lines) > 1] or _no_json(error)
         except ValueError:
             return _no_json(error)
+
+
+def _decoded(text: bytes) -> str:
+    """Also what was compressed, and what Windows' shells write to files: UTF-16."""
+    if text.startswith(_GZIP):
+        try:
+            text = gzip.decompress(text)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"this is not what gzip has compressed: {error}") from None
+    return text.decode(json.detect_encoding(text))
 
 
 def _no_json(error: ValueError) -> Any:

@@ -10,6 +10,7 @@ import temporalio.api.history.v1
 from temporalio.client import WorkflowHistory
 
 from timeskip.errors import ReplayFailed, TimeskipError, WorkflowNotDeterministic
+from timeskip.histories.corpus import files_in
 from timeskip.histories.history import History
 from timeskip.histories.replay_core import BrokenHistory
 from timeskip.histories.replay_left_runs import LeftRun, require_replays
@@ -81,7 +82,7 @@ def replay_eras(
         ReplayFailed: Some era's history fails. The message has each with its name.
     """
     if isinstance(eras, (Path, str)):
-        files = sorted(Path(eras).rglob("*.json"))
+        files = files_in(Path(eras))
         if not files:
             raise FileNotFoundError(f"{eras}: no history (*.json) is there")
         eras = {str(file.relative_to(eras)): file for file in files}
