@@ -169,7 +169,7 @@ class Simulation(WorkflowEnvironment):
         self._timed_actions = TimedActions(keeper, self._raise_everywhere)
         activity_time.install()
         self._time = SimulatedTime(keeper, self._clock)
-        self._activity_time = ActivityTime(self._time, Attempts(keeper))
+        self._activity_time = ActivityTime(self._time, Attempts(keeper), self._workers.nexus_token)
         frozen_time.show(self._time)
         keeper.on_heartbeat = self._heartbeat_answered
         self._situation = Situation(keeper, self._workers, self._activity_time)
@@ -655,8 +655,7 @@ class Simulation(WorkflowEnvironment):
             with contextlib.suppress(RuntimeError):  # the test's loop is gone, and so is the waiter
                 loop.call_soon_threadsafe(settle, error)
 
-        if drives is None:
-            drives = not isinstance(self._clock, ManualClock)
+        drives = not isinstance(self._clock, ManualClock) if drives is None else drives
         wait = server.call(lambda: server.keeper.wait_until(until, wake, hold, drives=drives))
         try:
             await done

@@ -109,7 +109,7 @@ class Situation:
         holds = list(self.keeper.holds.open.values())
         lines = [f"  {hold.reason}" for hold in holds if hold.is_active]
         for attempt, doing in self.activities.working().items():
-            lines.append(f"  activity {_attempt(attempt)} is running: {doing}")
+            lines.append(f"  {_attempt(attempt)} is running: {doing}")
             lines += [f"    {line}" for line in self._places(attempt)]
         cluster = self.keeper.service.cluster
         for run in cluster.started_workflow_tasks.values():
@@ -121,7 +121,7 @@ class Situation:
             if token not in known and token not in self.keeper.parked:
                 lines.append(f"  {_started(activity)}")
         for token, task in cluster.started_nexus_tasks.items():
-            if token not in self.keeper.parked:
+            if token not in known and token not in self.keeper.parked:
                 lines.append(f"  {_handled(task)}")
         lines += [
             f"  the event loop of the worker on {task_queue!r} does not run, so it cannot go on:\n"
@@ -251,8 +251,11 @@ _KINDS: dict[int, str] = {
 
 
 def _attempt(attempt: RunningAttempt) -> str:
+    if attempt.is_nexus:
+        return f"a handler of the Nexus operation {attempt.activity_type!r}"
     return (
-        f"{attempt.activity_type!r} of workflow {attempt.workflow_id!r} (attempt {attempt.number})"
+        f"activity {attempt.activity_type!r} of workflow {attempt.workflow_id!r} "
+        f"(attempt {attempt.number})"
     )
 
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import nexusrpc
+import nexusrpc.handler
+import temporalio.nexus
 from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.common import RetryPolicy
@@ -102,6 +105,56 @@ class WakesUp:
         return "awake"
 
 
+@workflow.defn
+class Delivers:
+    """What an operation starts. It takes longer than it takes to ask the handler again."""
+
+    @workflow.run
+    async def run(self, what: str) -> str:
+        await asyncio.sleep(12)
+        return f"delivered {what}"
+
+
+@nexusrpc.service(name="shop")
+class Shop:
+    """What its handlers carry out before they die."""
+
+    buy: nexusrpc.Operation[str, str]
+    deliver: nexusrpc.Operation[str, str]
+
+
+@nexusrpc.handler.service_handler(service=Shop)
+class ShopHandler:
+    """Its worker dies once its code has ended."""
+
+    @nexusrpc.handler.sync_operation
+    async def buy(self, ctx: nexusrpc.handler.StartOperationContext, what: str) -> str:
+        may_die("sale")
+        return f"sold {what}"
+
+    @temporalio.nexus.workflow_run_operation
+    async def deliver(
+        self, ctx: temporalio.nexus.WorkflowRunOperationContext, what: str
+    ) -> temporalio.nexus.WorkflowHandle[str]:
+        handle = await ctx.start_workflow(
+            Delivers.run, what, id=f"delivery of {what}", task_timeout=SHORT
+        )
+        may_die("delivery")
+        return handle
+
+
+@workflow.defn
+class Buys:
+    """Has an operation carried out, whose handler's worker dies."""
+
+    @workflow.run
+    async def run(self) -> str:
+        name = workflow.info().workflow_id
+        shop = workflow.create_nexus_client(service=Shop, endpoint=name)
+        operation = Shop.buy if name == "sold" else Shop.deliver
+        return await shop.execute_operation(operation, "tea")
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A death: of a process at `place`, and of a simulated worker by `fault`.
@@ -122,11 +175,13 @@ SCENARIOS = {
         Scenario("half-way", CarriesOn.run, "heartbeat", "heartbeat:carry_on#1:1:after-report"),
         Scenario("first", Begins.run, "first task", "workflow-task:first:1:before-report"),
         Scenario("second", WakesUp.run, "second task", "workflow-task:second:2:before-report"),
+        Scenario("sold", Buys.run, "sale", "nexus-task:shop/buy#1:before-report"),
+        Scenario("ordered", Buys.run, "delivery", "nexus-task:shop/deliver#1:before-report"),
         Scenario("between", WakesUp.run, "", "workflow-task:between:1:after-report"),
     )
 }
 
-WORKFLOWS = [Charges, CarriesOn, Begins, WakesUp]
+WORKFLOWS = [Charges, CarriesOn, Begins, WakesUp, Delivers, Buys]
 ACTIVITIES: list[Callable[..., Any]] = [charge, carry_on]
 
 
@@ -134,7 +189,12 @@ async def serve(address: str, name: str) -> None:
     """Work for a scenario until somebody ends the process."""
     client = await Client.connect(address)
     worker = Worker(
-        client, task_queue=name, workflows=WORKFLOWS, activities=ACTIVITIES, **WORKER_OPTIONS
+        client,
+        task_queue=name,
+        workflows=WORKFLOWS,
+        activities=ACTIVITIES,
+        nexus_service_handlers=[ShopHandler()],
+        **WORKER_OPTIONS,
     )
     await worker.run()
 

@@ -34,6 +34,8 @@ def real() -> dict[str, History]:
 async def _on_real_server() -> dict[str, History]:
     async with await start_real_server() as environment:
         client = environment.client
+        for scenario in SCENARIOS.values():
+            await environment.create_nexus_endpoint(scenario.name, scenario.name)
         histories = await asyncio.gather(
             *(_with_processes(client, scenario) for scenario in SCENARIOS.values())
         )
@@ -82,10 +84,12 @@ async def _process(
 
 async def _simulated(sim: Simulation, scenario: Scenario) -> History:
     sim.faults.kill_worker(at=scenario.fault)
+    await sim.create_nexus_endpoint(scenario.name, scenario.name)
     async with sim.worker(
         task_queue=scenario.name,
         workflows=mortals.WORKFLOWS,
         activities=mortals.ACTIVITIES,
+        nexus_service_handlers=[mortals.ShopHandler()],
         **mortals.WORKER_OPTIONS,
     ):
         await sim.client.execute_workflow(
@@ -95,8 +99,7 @@ async def _simulated(sim: Simulation, scenario: Scenario) -> History:
             task_timeout=mortals.SHORT,
         )
     sim.check_faults()
-    (run,) = sim.runs
-    return run.history
+    return next(run.history for run in sim.runs if run.workflow_id == scenario.name)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The activities of one simulation, in all its workers in this process."""
+"""The activities and Nexus handlers of one simulation, in all its workers in this process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from functools import partial
 from typing import Any
 
 import temporalio.activity
+import temporalio.nexus
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkerConfig
 
 from timeskip.activity_time.activity_clock import ActivityClock
 from timeskip.activity_time.attempt import Attempt
 from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
-from timeskip.activity_time.execution import Execution
+from timeskip.activity_time.execution import ActivityExecution, Execution
 from timeskip.activity_time.interceptor import ActivityTimeInterceptor
 from timeskip.activity_time.thread_sleep import free_loop
 from timeskip.activity_time.threads import bury_threads, threads_of
@@ -32,13 +33,16 @@ QUIET_PERIOD = timedelta(milliseconds=250)
 class ActivityTime(SimplePlugin):
     """A client or worker plugin that runs activities on `clock` and tells `listener` about them.
 
-    `install()` must have been called before. Call `close` when the simulation ends.
+    `nexus_token_of` knows the token of the Nexus task that a worker handles in a task; handlers of
+    which nothing is known stay on the machine's time. `install()` must have been called before. Call
+    `close` when the simulation ends.
     """
 
     def __init__(
         self,
         clock: VirtualTime,
         listener: AttemptListener,
+        nexus_token_of: Callable[[asyncio.Task[Any]], bytes | None] = lambda task: None,
         *,
         quiet_period: timedelta = QUIET_PERIOD,
     ) -> None:
@@ -50,13 +54,14 @@ class ActivityTime(SimplePlugin):
         self._executions: set[Execution] = set()
         self._loops: dict[asyncio.AbstractEventLoop, UnwatchedLoop] = {}
         self._buried: list[asyncio.Task[Any]] = []
+        self._nexus_token_of = nexus_token_of
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Add what this needs to the options of a worker."""
         config = super().configure_worker(config)
         # The outermost, so that the users' own interceptors run on virtual time too.
         config["interceptors"] = [
-            ActivityTimeInterceptor(self._begin, self._end),
+            ActivityTimeInterceptor(self._begin, self._begin_handler, self._end),
             *(config.get("interceptors") or []),
         ]
         # Heartbeats are thinned by `heartbeats`, which knows when the server has heard one.
@@ -72,7 +77,9 @@ class ActivityTime(SimplePlugin):
         that a cancellation was requested, or that the activity is paused or reset, or is NOT_FOUND.
         """
         for execution in self._running():
-            if execution.attempt.running.token == token:
+            if isinstance(execution, ActivityExecution) and (
+                execution.attempt.running.token == token
+            ):
                 execution.heartbeat_answered(cancels=cancels)
 
     @property
@@ -86,7 +93,9 @@ class ActivityTime(SimplePlugin):
         Until it is answered it does not keep time from passing. From any thread.
         """
         for execution in self._running():
-            if execution.attempt.running.token == token:
+            if isinstance(execution, ActivityExecution) and (
+                execution.attempt.running.token == token
+            ):
                 execution.heartbeat_is_late()
 
     def working(self) -> dict[RunningAttempt, str]:
@@ -134,7 +143,7 @@ class ActivityTime(SimplePlugin):
     def cancellation_comes(self, root: asyncio.Task[Any]) -> None:
         """The worker is about to cancel the attempt whose main task is `root`: no time passes before."""
         for execution in self._running():
-            if execution.attempt.waits.root is root:
+            if isinstance(execution, ActivityExecution) and execution.attempt.waits.root is root:
                 execution.cancellation_comes()
 
     def tell_end(self, root: asyncio.Task[Any], on_end: Callable[[], None]) -> bool:
@@ -163,7 +172,7 @@ class ActivityTime(SimplePlugin):
         _forget(self._buried)
         self._buried = []
 
-    def _begin(self, send_heartbeat: Callable[..., None]) -> Execution:
+    def _begin(self, send_heartbeat: Callable[..., None]) -> ActivityExecution:
         info = temporalio.activity.info()
         running = RunningAttempt(
             token=info.task_token,
@@ -174,17 +183,30 @@ class ActivityTime(SimplePlugin):
             workflow_id=info.workflow_id,
             workflow_run_id=info.workflow_run_id,
         )
-        attempt = Attempt(
+        execution = ActivityExecution(self._attempt(running), send_heartbeat)
+        with self._lock:
+            self._executions.add(execution)
+        return execution
+
+    def _begin_handler(self, operation: str) -> Execution | None:
+        """A handler of a Nexus operation begins; None if nobody knows what it is about."""
+        task = asyncio.current_task()
+        token = self._nexus_token_of(task) if task is not None else None
+        if token is None:
+            return None
+        execution = Execution(self._attempt(RunningAttempt.of_nexus_task(token, operation)))
+        with self._lock:
+            self._executions.add(execution)
+        return execution
+
+    def _attempt(self, running: RunningAttempt) -> Attempt:
+        return Attempt(
             running,
             self._clock,
             self._listener,
             self._watch(asyncio.get_running_loop()),
             quiet_seconds=self._quiet_seconds,
         )
-        execution = Execution(attempt, send_heartbeat)
-        with self._lock:
-            self._executions.add(execution)
-        return execution
 
     def _end(self, execution: Execution) -> None:
         with self._lock:
@@ -212,8 +234,10 @@ def _buried(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
 
 def _forget(tasks: list[asyncio.Task[Any]]) -> None:
     """Let go of tasks that will never go on. Python does not let a coroutine go without a word."""
-    logger = logging.getLogger(temporalio.activity.__name__)
-    disabled, logger.disabled = logger.disabled, True
+    loggers = [logging.getLogger(each.__name__) for each in (temporalio.activity, temporalio.nexus)]
+    disabled = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
     try:
         for task in tasks:
             coroutine = task.get_coro()
@@ -221,4 +245,5 @@ def _forget(tasks: list[asyncio.Task[Any]]) -> None:
             with contextlib.suppress(Exception):
                 coroutine.close()
     finally:
-        logger.disabled = disabled
+        for logger, was_disabled in zip(loggers, disabled, strict=True):
+            logger.disabled = was_disabled

@@ -1,4 +1,4 @@
-"""One execution of an activity in a worker: an attempt with its heartbeats and its cancellation."""
+"""User code that a worker runs on virtual time: an attempt, of an activity with all that belongs to it."""
 
 from __future__ import annotations
 
@@ -16,27 +16,43 @@ _CANCELLATION_COMES = "its cancellation is on the way from the server to the wor
 
 
 class Execution:
-    """A context manager around the activity's code; made in its context, on its event loop."""
+    """A context manager around user code; made in its context, on its event loop."""
 
-    def __init__(self, attempt: Attempt, send_heartbeat: Callable[..., None]) -> None:
+    def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
         #: Called on the event loop when the code has ended.
         self.on_end: list[Callable[[], None]] = []
-        self._heartbeats = HeartbeatRelay(attempt, send_heartbeat)
-        self._cancellation = tell_cancellation(self._cancelled)
 
     def __enter__(self) -> None:
         current_attempt.set(self.attempt)
         self.attempt.start()
 
     def __exit__(self, *_: object) -> None:
-        self._heartbeats.flush()
         # Another context runs this if the coroutine is thrown away with its event loop.
         if current_attempt.get() is self.attempt:
             current_attempt.set(None)
 
     def finish(self, *, outcome_follows: bool) -> None:
         self.attempt.finish(outcome_follows=outcome_follows)
+
+    def cancel(self, reason: str) -> None:
+        """Cancel the task that runs the code. For any thread."""
+        root = self.attempt.waits.root
+        if root is not None:
+            self.attempt.bring(lambda: root.cancel(reason))
+
+
+class ActivityExecution(Execution):
+    """The same for the code of an activity."""
+
+    def __init__(self, attempt: Attempt, send_heartbeat: Callable[..., None]) -> None:
+        super().__init__(attempt)
+        self._heartbeats = HeartbeatRelay(attempt, send_heartbeat)
+        self._cancellation = tell_cancellation(self._cancelled)
+
+    def __exit__(self, *_: object) -> None:
+        self._heartbeats.flush()
+        super().__exit__()
 
     def heartbeat(self, *details: Any) -> None:
         if not self.attempt.killed:
@@ -61,12 +77,6 @@ class Execution:
     def heartbeat_is_late(self) -> None:
         """The answer to a heartbeat takes virtual time. For any thread."""
         self._heartbeats.is_late()
-
-    def cancel(self, reason: str) -> None:
-        """Cancel the task that runs the activity. For any thread."""
-        root = self.attempt.waits.root
-        if root is not None:
-            self.attempt.bring(lambda: root.cancel(reason))
 
     def _cancelled(self, details: ActivityCancellationDetails) -> None:
         self.attempt.stir()

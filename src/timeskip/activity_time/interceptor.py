@@ -1,30 +1,41 @@
-"""Puts each activity that a worker runs on a simulation's time."""
+"""Puts each activity and each Nexus handler that a worker runs on a simulation's time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
+import nexusrpc.handler
 import temporalio.activity
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
     ExecuteActivityInput,
+    ExecuteNexusOperationCancelInput,
+    ExecuteNexusOperationStartInput,
     Interceptor,
+    NexusOperationInboundInterceptor,
 )
 
-from timeskip.activity_time.execution import Execution
+from timeskip.activity_time.execution import ActivityExecution, Execution
+
+Answer = TypeVar("Answer")
+
+#: The beginning of a Nexus handler, of the operation of that name.
+BeginHandler = Callable[[str], Execution | None]
 
 
 class ActivityTimeInterceptor(Interceptor):
-    """`begin` is called in each activity's context, on its event loop."""
+    """`begin` and `begin_handler` are called in the code's context, on its event loop."""
 
     def __init__(
         self,
-        begin: Callable[[Callable[..., None]], Execution],
+        begin: Callable[[Callable[..., None]], ActivityExecution],
+        begin_handler: BeginHandler,
         end: Callable[[Execution], None],
     ) -> None:
         self._begin = begin
+        self._begin_handler = begin_handler
         self._end = end
 
     def intercept_activity(
@@ -33,6 +44,12 @@ class ActivityTimeInterceptor(Interceptor):
     ) -> ActivityInboundInterceptor:
         return _Inbound(next, self._begin, self._end)
 
+    def intercept_nexus_operation(
+        self,
+        next: NexusOperationInboundInterceptor,  # the SDK's name
+    ) -> NexusOperationInboundInterceptor:
+        return _NexusInbound(next, self._begin_handler, self._end)
+
 
 class _Inbound(ActivityInboundInterceptor):
     """Around one attempt of an activity."""
@@ -40,7 +57,7 @@ class _Inbound(ActivityInboundInterceptor):
     def __init__(
         self,
         inner: ActivityInboundInterceptor,
-        begin: Callable[[Callable[..., None]], Execution],
+        begin: Callable[[Callable[..., None]], ActivityExecution],
         end: Callable[[Execution], None],
     ) -> None:
         super().__init__(inner)
@@ -73,7 +90,48 @@ class _Inbound(ActivityInboundInterceptor):
 class _Outbound(ActivityOutboundInterceptor):
     """What the activity's code calls."""
 
-    execution: Execution
+    execution: ActivityExecution
 
     def heartbeat(self, *details: Any) -> None:
         self.execution.heartbeat(*details)
+
+
+class _NexusInbound(NexusOperationInboundInterceptor):
+    """Around a handler of Nexus operations."""
+
+    def __init__(
+        self,
+        inner: NexusOperationInboundInterceptor,
+        begin: BeginHandler,
+        end: Callable[[Execution], None],
+    ) -> None:
+        super().__init__(inner)
+        self._begin = begin
+        self._end = end
+
+    async def execute_nexus_operation_start(
+        self,
+        input: ExecuteNexusOperationStartInput,  # the SDK's name
+    ) -> (
+        nexusrpc.handler.StartOperationResultSync[Any] | nexusrpc.handler.StartOperationResultAsync
+    ):
+        return await self._handle(input.ctx, super().execute_nexus_operation_start(input))
+
+    async def execute_nexus_operation_cancel(
+        self,
+        input: ExecuteNexusOperationCancelInput,  # the SDK's name
+    ) -> None:
+        await self._handle(input.ctx, super().execute_nexus_operation_cancel(input))
+
+    async def _handle(
+        self, context: nexusrpc.handler.OperationContext, answer: Awaitable[Answer]
+    ) -> Answer:
+        execution = self._begin(f"{context.service}/{context.operation}")
+        if execution is None:
+            return await answer
+        try:
+            with execution:
+                return await answer
+        finally:
+            execution.finish(outcome_follows=True)
+            self._end(execution)

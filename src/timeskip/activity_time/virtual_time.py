@@ -39,7 +39,7 @@ class VirtualTime(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RunningAttempt:
-    """An attempt of an activity that a worker of this process runs.
+    """An attempt of an activity, or to handle a Nexus task, that a worker of this process runs.
 
     Compared by identity. `token` is the server's task token unless `is_local`: the server knows
     nothing of a local activity but the workflow run, `workflow_run_id`, whose task is running it.
@@ -52,6 +52,12 @@ class RunningAttempt:
     number: int
     workflow_id: str | None
     workflow_run_id: str | None
+    is_nexus: bool = False
+
+    @classmethod
+    def of_nexus_task(cls, token: bytes, operation: str) -> RunningAttempt:
+        """The handling of a Nexus task: `operation` is called by service and name."""
+        return cls(token, False, operation, "", 1, None, None, is_nexus=True)
 
     def __str__(self) -> str:
         return f"{self.activity_type} ({self.activity_id}, attempt {self.number})"

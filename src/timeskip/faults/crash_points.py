@@ -6,6 +6,9 @@ This is the grammar of the names:
     activity:WORKFLOW/TYPE#ATTEMPT:MOMENT       before-start, before-report
     heartbeat:WORKFLOW/TYPE#ATTEMPT:N:MOMENT    before-report, after-report
     local-activity:WORKFLOW/TYPE#TIME:MOMENT    before-start, before-report
+    nexus-task:WORKFLOW/OPERATION#ATTEMPT:MOMENT
+    nexus-cancel:WORKFLOW/OPERATION#ATTEMPT:MOMENT
+                                                before-start, before-report, after-report
     query:WORKFLOW/NAME#N:MOMENT                before-start, before-report, after-report
     update:WORKFLOW/NAME#N:MOMENT               before-accept, after-accept, before-complete,
                                                 after-complete
@@ -23,8 +26,10 @@ parent, `order-1/Shipping#1`. If only a part of an id is made up, that part is c
 
 `TYPE` is the activity's type, and `ATTEMPT` the server's number of the attempt. When a workflow
 calls a type several times, its second call is `charge_card@2#1`. Without `WORKFLOW/` the name stands
-for any workflow's. Workflow tasks are counted by progress: what follows on the second completed
-task is the third, `order-1:3`. If that has to be handed out again, it is `order-1:3#2` then.
+for any workflow's. `OPERATION` is service and name of a Nexus operation, `shop/buy`, and `WORKFLOW`
+the one that calls it: a `nexus-task` is to start it, a `nexus-cancel` to cancel it. Workflow tasks
+are counted by progress: what follows on the second completed task is the third, `order-1:3`. If that
+has to be handed out again, it is `order-1:3#2` then.
 
 Faults can also be placed where a crash would be like one that is listed, or none at all:
 
@@ -50,6 +55,8 @@ CRASH_KINDS = (
     "activity",
     "heartbeat",
     "local-activity",
+    "nexus-task",
+    "nexus-cancel",
     "query",
     "update",
     "sticky-cache",
@@ -71,7 +78,8 @@ class CrashPoint:
         kind: What the name begins with.
         moment: What it ends with; empty for kinds that have no moments.
         workflow_id, run_id, workflow_type: Of the workflow that it belongs to; may be empty.
-        subject: The type of the activity, or the name of the query or update; may be empty.
+        subject: The type of the activity, or the name of the query, update or Nexus operation; may be
+            empty.
         activity_id: Of the activity, as the history has it; may be empty.
         event_id: The last event of the run's history then; 0 if there is no run.
         time: Virtual nanoseconds since the epoch.

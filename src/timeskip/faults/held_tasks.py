@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueResponse,
+    PollNexusTaskQueueResponse,
     PollWorkflowTaskQueueResponse,
     RespondWorkflowTaskCompletedResponse,
     StartWorkflowExecutionResponse,
@@ -26,7 +27,10 @@ _CLIENTS_PATIENCE = 30.0
 
 def tokens_of(answer: Answer) -> Iterator[bytes]:
     """The tokens of the tasks that a worker gets with an answer."""
-    if isinstance(answer, PollWorkflowTaskQueueResponse | PollActivityTaskQueueResponse):
+    if isinstance(
+        answer,
+        PollWorkflowTaskQueueResponse | PollActivityTaskQueueResponse | PollNexusTaskQueueResponse,
+    ):
         yield answer.task_token
     elif isinstance(answer, RespondWorkflowTaskCompletedResponse):
         yield answer.workflow_task.task_token
@@ -48,7 +52,7 @@ class HeldTasks:
         task = self._workflow_task(token)
         if task is not None:
             self._keeper.abandon(task)
-        elif token in cluster.started_activities:
+        elif token in cluster.started_activities or token in cluster.started_nexus_tasks:
             self._keeper.parked.add(token)
         else:
             self._lay_down_query(token)
@@ -93,6 +97,9 @@ class HeldTasks:
                 self._keeper.abandon(task)
         for token, activity in cluster.started_activities.items():
             if activity.identity == identity:
+                self._keeper.parked.add(token)
+        for token, nexus_task in cluster.started_nexus_tasks.items():
+            if nexus_task.identity == identity:
                 self._keeper.parked.add(token)
         self._keeper.notice()
 

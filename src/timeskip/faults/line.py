@@ -55,6 +55,8 @@ _WORKERS = _POLLS | {
     "RespondActivityTaskCompleted",
     "RespondActivityTaskFailed",
     "RespondActivityTaskCanceled",
+    "RespondNexusTaskCompleted",
+    "RespondNexusTaskFailed",
     "RespondQueryTaskCompleted",
     "RecordActivityTaskHeartbeat",
     "RecordWorkerHeartbeat",

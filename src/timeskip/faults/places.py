@@ -13,11 +13,14 @@ from temporalio.api.update.v1 import Acceptance, Rejection
 from temporalio.api.update.v1 import Response as UpdateResponse
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueResponse,
+    PollNexusTaskQueueResponse,
     PollWorkflowTaskQueueResponse,
     RecordActivityTaskHeartbeatRequest,
     RespondActivityTaskCanceledRequest,
     RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
+    RespondNexusTaskCompletedRequest,
+    RespondNexusTaskFailedRequest,
     RespondQueryTaskCompletedRequest,
     RespondWorkflowTaskCompletedRequest,
     RespondWorkflowTaskCompletedResponse,
@@ -34,6 +37,7 @@ from timeskip.server.tokens import TaskToken, parse_query_task, parse_task
 
 _COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 _ACTIVITY_SCHEDULED = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+_NEXUS_SCHEDULED = EventType.EVENT_TYPE_NEXUS_OPERATION_SCHEDULED
 
 #: By which an attempt of an activity ends.
 ACTIVITY_REPORTS = (
@@ -41,6 +45,7 @@ ACTIVITY_REPORTS = (
     RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
 )
+_NEXUS_REPORTS = (RespondNexusTaskCompletedRequest, RespondNexusTaskFailedRequest)
 _WORKFLOW_TASK_REPORTS = (RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest)
 
 #: Queries with which tools look at a workflow, as timeskip itself does.
@@ -90,6 +95,9 @@ class _Progress:
     #: By scheduled event: the type of an activity, and which of the calls of that type it is.
     calls: dict[int, tuple[str, int]] = field(default_factory=dict)
     calls_of_type: Counter[str] = field(default_factory=Counter)
+    #: The same of Nexus operations.
+    operations: dict[int, tuple[str, int]] = field(default_factory=dict)
+    operations_of_name: Counter[str] = field(default_factory=Counter)
     #: By the number of the task: the attempts that were handed out.
     attempts: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
     heartbeats: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -117,6 +125,8 @@ class Places:
             return self._of_workflow_task(request)
         if isinstance(request, ACTIVITY_REPORTS):
             return self._of_activity(request.task_token)
+        if isinstance(request, _NEXUS_REPORTS):
+            return self._of_nexus_task(request.task_token)
         if isinstance(request, RecordActivityTaskHeartbeatRequest):
             return self._of_heartbeat(request.task_token)
         if isinstance(request, RespondQueryTaskCompletedRequest):
@@ -127,6 +137,8 @@ class Places:
         """The tasks that a worker is handed with an answer and that begin with it."""
         if isinstance(answer, PollActivityTaskQueueResponse) and answer.task_token:
             return self._of_activity(answer.task_token)
+        if isinstance(answer, PollNexusTaskQueueResponse) and answer.task_token:
+            return self._of_nexus_task(answer.task_token)
         if isinstance(answer, RespondWorkflowTaskCompletedResponse):
             return [
                 place
@@ -217,6 +229,19 @@ class Places:
         activity_id = run.activities[token.scheduled_event_id].activity_id
         return [self._place("activity", run, thing, activity_type, activity_id=activity_id)]
 
+    def _of_nexus_task(self, task_token: bytes) -> list[Place]:
+        task = self._cluster.started_nexus_tasks.get(task_token)
+        if task is None:
+            return []
+        operation = task.operation
+        name, number = self._progress_of(operation.run).operations[operation.scheduled_event_id]
+        kind, attempt = "nexus-task", operation.attempt
+        if task.request.HasField("cancel_operation"):
+            assert operation.cancellation is not None
+            kind, attempt = "nexus-cancel", operation.cancellation.attempt
+        thing = f"{_call(name, number)}#{attempt + 1}"
+        return [self._place(kind, operation.run, thing, name)]
+
     def _of_heartbeat(self, task_token: bytes) -> list[Place]:
         found = self._of_activity(task_token)
         token = _task_token(task_token)
@@ -277,6 +302,11 @@ class Places:
                 name = event.activity_task_scheduled_event_attributes.activity_type.name
                 progress.calls_of_type[name] += 1
                 progress.calls[event.event_id] = name, progress.calls_of_type[name]
+            elif event.event_type == _NEXUS_SCHEDULED:
+                scheduled = event.nexus_operation_scheduled_event_attributes
+                name = f"{scheduled.service}/{scheduled.operation}"
+                progress.operations_of_name[name] += 1
+                progress.operations[event.event_id] = name, progress.operations_of_name[name]
         progress.seen = len(events)
         return progress
 

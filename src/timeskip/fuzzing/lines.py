@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
@@ -12,9 +13,11 @@ from timeskip.histories.replay_commands import Place, key_of_event
 from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.direct import local_activity_markers
 
+_CALL = re.compile(r"@(\d+)#\d+(?::|$)")
+
 
 def lines_of(point: CrashPoint, runs: Sequence[RunRecord]) -> Iterator[Place]:
-    """Where an activity was called, or what a workflow task has asked for; else nothing."""
+    """Where something was called, or what a workflow task has asked for; else nothing."""
     run = next((run for run in runs if run.run_id == point.run_id), None)
     if run is None:
         return
@@ -31,9 +34,22 @@ def _events(point: CrashPoint, events: Sequence[HistoryEvent]) -> list[HistoryEv
         return [event for event in events if _activity_of(event) == point.activity_id]
     if point.kind == "local-activity":
         return [event for event in events if _local_activity_of(event) == point.activity_id]
+    if point.kind in ("nexus-task", "nexus-cancel"):
+        called = [event for event in events if _operation_of(event) == point.subject]
+        number = _CALL.search(point.id)
+        nth = int(number[1]) if number else 1
+        return called[nth - 1 : nth]
     if point.kind in ("workflow-task", "update"):
         return _commands(point, events)
     return []
+
+
+def _operation_of(event: HistoryEvent) -> str:
+    """The name of the Nexus operation that is asked for there, with its service."""
+    if not event.HasField("nexus_operation_scheduled_event_attributes"):
+        return ""
+    scheduled = event.nexus_operation_scheduled_event_attributes
+    return f"{scheduled.service}/{scheduled.operation}"
 
 
 def _activity_of(event: HistoryEvent) -> str | None:

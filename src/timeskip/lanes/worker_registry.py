@@ -25,7 +25,7 @@ from temporalio.bridge.proto import ActivityTaskCompletion
 from temporalio.bridge.proto.activity_result import ActivityExecutionResult
 from temporalio.bridge.proto.activity_result import Failure as ActivityFailure
 from temporalio.bridge.proto.activity_task import ActivityTask
-from temporalio.bridge.proto.nexus import NexusTaskCompletion
+from temporalio.bridge.proto.nexus import NexusTask, NexusTaskCompletion
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import Failure as WorkflowFailure
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
@@ -221,6 +221,15 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         """A worker that was killed is replaced: nobody needs to hear of it any more."""
         self.workers = [known for known in self.workers if known is not running.known]
 
+    def nexus_token(self, task: asyncio.Task[Any]) -> bytes | None:
+        """The token of the Nexus task that a worker of this process handles in this task."""
+        for running in list(self._running):
+            nexus = running.worker._nexus_worker
+            for token, handled in list(nexus._running_tasks.items() if nexus else ()):
+                if handled.task is task:
+                    return token
+        return None
+
     def tasks_of(self, run_id: str) -> list[asyncio.Task[Any]]:
         """The tasks of a workflow run, if a worker of this process has it cached."""
         return [task for running in list(self._running) for task in running.tasks_of(run_id)]
@@ -322,6 +331,25 @@ class Running:
                 # The SDK waits for the tasks of activities when it stops.
                 activity.task = None
                 self._bridge.given_up.add(token)
+                killed.append(attempt)
+        return killed + self._kill_handlers(kill_activity)
+
+    def _kill_handlers(self, kill: Callable[[asyncio.Task[Any]], object | None]) -> list[object]:
+        """Let no code of Nexus handlers go on."""
+        killed: list[object] = []
+        nexus = self._worker._nexus_worker
+        if nexus is None:
+            return killed
+        for token, handled in list(nexus._running_tasks.items()):
+            if handled.task.done():
+                continue
+            attempt = kill(handled.task)
+            if attempt is None:
+                handled.task.cancel()
+            else:
+                # The SDK waits for the tasks of handlers when it stops.
+                nexus._running_tasks.pop(token, None)
+                self._bridge.given_up_nexus_tasks.add(token)
                 killed.append(attempt)
         return killed
 
@@ -485,6 +513,8 @@ class WatchedBridge:
         self.shuts_down = asyncio.Event()
         #: Activities whose code will never end.
         self.given_up: set[bytes] = set()
+        #: Nexus tasks whose handlers will never end.
+        self.given_up_nexus_tasks: set[bytes] = set()
         self._local: dict[bytes, ActivityTask] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -545,7 +575,26 @@ class WatchedBridge:
         self._bridge.initiate_shutdown()
         self.shuts_down.set()
 
-    async def complete_nexus_task(self, completion: NexusTaskCompletion) -> None:
+    async def poll_nexus_task(self) -> NexusTask:
+        while True:
+            task = await self._bridge.poll_nexus_task()
+            if not self.is_dead:
+                return task
+            if task.HasField("task"):
+                await self._drop_nexus_task(task.task.task_token)
+
+    async def _drop_nexus_task(self, token: bytes) -> None:
+        await self._bridge.complete_nexus_task(
+            NexusTaskCompletion(task_token=token, ack_cancel=True)
+        )
+
+    def complete_nexus_task(self, completion: NexusTaskCompletion) -> Awaitable[None]:
+        if completion.task_token in self.given_up_nexus_tasks:
+            # The handler's coroutine is thrown away, and nothing of it may go on.
+            raise GeneratorExit
+        return self._complete_nexus_task(completion)
+
+    async def _complete_nexus_task(self, completion: NexusTaskCompletion) -> None:
         await self._bridge.complete_nexus_task(completion)
         if completion.ack_cancel:
             # The server is not told of it, and waits for the answer until it is due.
@@ -557,6 +606,8 @@ class WatchedBridge:
         """Let the core end without those whose code will never end."""
         for token in self.given_up:
             await self._fail(token, _killed())
+        for token in self.given_up_nexus_tasks:
+            await self._drop_nexus_task(token)
         give_up_local_activities = getattr(self._bridge, "give_up_local_activities", None)
         if give_up_local_activities is not None:
             give_up_local_activities()
