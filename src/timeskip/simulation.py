@@ -50,7 +50,6 @@ from timeskip.lanes.lane import Lane
 from timeskip.lanes.selection import LaneName, select
 from timeskip.lanes.worker_registry import WorkerRegistry
 from timeskip.portal import Portal
-from timeskip.processes.process_killer import ProcessKiller
 from timeskip.processes.worker_process import WorkerProcess
 from timeskip.processes.worker_processes import WorkerProcesses
 from timeskip.replays import Replays
@@ -349,7 +348,8 @@ class Simulation(WorkflowEnvironment):
                 self._activity_time,
                 self._alarms.raise_everywhere,
             )
-            self._let_faults_befall_processes()
+            if self._processes is not None:
+                self._processes.expose_to(self._faults)
         return self._faults
 
     @property
@@ -588,13 +588,9 @@ class Simulation(WorkflowEnvironment):
                 patience=self._stall_timeout,
                 fail=self._alarms.raise_everywhere,
             )
-            self._let_faults_befall_processes()
+            if self._faults is not None:
+                self._processes.expose_to(self._faults)
         return self._processes
-
-    def _let_faults_befall_processes(self) -> None:
-        if self._faults is not None and self._processes is not None:
-            self._faults.add_killer(ProcessKiller(self._processes))
-            self._processes.on_crash = self._faults.worker_died
 
     async def _enter(self) -> None:
         self._open().enter()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from timeskip.processes.running_worker import RunningWorker
-from timeskip.processes.worker_processes import WorkerProcesses
+
+if TYPE_CHECKING:
+    from timeskip.processes.worker_processes import WorkerProcesses
 
 
 class ProcessKiller:

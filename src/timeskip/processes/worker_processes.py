@@ -18,11 +18,13 @@ from temporalio.converter import DataConverter
 from timeskip import frozen_time
 from timeskip.clock import RealClock, duration_nanoseconds
 from timeskip.errors import WorkerProcessDied, WorkerRefused
+from timeskip.faults import Faults
 from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.entrance import Entrance
 from timeskip.lanes.lane import Lane
 from timeskip.lanes.worker_registry import KnownWorker, WorkerRegistry
 from timeskip.processes.messages import Assignment
+from timeskip.processes.process_killer import ProcessKiller
 from timeskip.processes.running_worker import RunningWorker
 from timeskip.processes.shared_clock import SharedClock
 from timeskip.processes.worker_process import WorkerProcess
@@ -83,7 +85,7 @@ class WorkerProcesses:
             keeper.on_time_moved = self._clock.show
         registry.will_poll_elsewhere = self._will_poll
         #: What is to be done about a process that dies by itself, though its test says that it may.
-        self.on_crash: Callable[[str], None] = lambda identity: None
+        self._on_crash: Callable[[str], None] = lambda identity: None
 
     # -- what a test asks for -----------------------------------------------------------------
 
@@ -167,6 +169,11 @@ class WorkerProcesses:
 
     # -- what faults ask for ------------------------------------------------------------------
 
+    def expose_to(self, faults: Faults) -> None:
+        """Let faults befall the processes from now on. For any thread."""
+        faults.add_killer(ProcessKiller(self))
+        self._on_crash = faults.worker_died
+
     def living(self) -> list[RunningWorker]:
         """The processes that work, the oldest first."""
         return [running for running in self._living if not running.is_to_end]
@@ -224,7 +231,7 @@ class WorkerProcesses:
             running.settle(None)
             return
         if worker.may_crash and running.is_ready and not running.is_to_end:
-            self.on_crash(running.identity)
+            self._on_crash(running.identity)
             running.settle(None)
             return
         error = self._what_is_wrong(running)
