@@ -346,7 +346,7 @@ class Simulation(WorkflowEnvironment):
                 nanoseconds_of(self._start_time),
                 self._workers,
                 self._activity_time,
-                self._alarms.raise_everywhere,
+                self._alarms,
             )
             if self._processes is not None:
                 self._processes.expose_to(self._faults)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from timeskip.activity_time import ActivityTime
 from timeskip.clock import Nanoseconds
 from timeskip.faults.faults import Faults
@@ -11,6 +9,7 @@ from timeskip.faults.kinds import known_verdicts
 from timeskip.faults.line import FaultLine
 from timeskip.faults.local_crossings import LocalActivityLine
 from timeskip.faults.worker_killer import WorkerKiller
+from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.lane import Lane
 from timeskip.lanes.worker_registry import WorkerRegistry
 
@@ -20,13 +19,13 @@ def begin_faults(
     start: Nanoseconds,
     workers: WorkerRegistry,
     activity_time: ActivityTime,
-    fail: Callable[[Exception], None],
+    alarms: Alarms,
 ) -> Faults:
-    """Stand between a lane and its service from now on. `fail` ends the test with an error."""
+    """Stand between a lane and its service from now on."""
 
     def stand_between() -> FaultLine:
         keeper = lane.keeper
-        line = FaultLine(keeper, start, fail)
+        line = FaultLine(keeper, start, alarms)
         line.killers.append(WorkerKiller(keeper, workers, activity_time, line.soon))
         line.on_late_heartbeat = activity_time.heartbeat_is_late
         workers.local_activities = LocalActivityLine(line, keeper)

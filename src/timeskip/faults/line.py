@@ -42,6 +42,7 @@ from timeskip.faults.late_arrivals import LateArrivals
 from timeskip.faults.passage import Passage
 from timeskip.faults.places import ACTIVITY_REPORTS, Place, Places
 from timeskip.faults.rules import Rule
+from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer, Call
 from timeskip.server.rpcs import WORKFLOW_SERVICE
@@ -98,15 +99,13 @@ class _Polls:
 class FaultLine:
     """Names what comes by, and lets rules decide how it goes on.
 
-    Everything happens where the simulation's clock runs. `fail` ends the test with an error.
+    Everything happens where the simulation's clock runs.
     """
 
-    def __init__(
-        self, keeper: TimeKeeper, start: Nanoseconds, fail: Callable[[Exception], None]
-    ) -> None:
+    def __init__(self, keeper: TimeKeeper, start: Nanoseconds, alarms: Alarms) -> None:
         self._keeper = keeper
         self._start = start
-        self._fail = fail
+        self._alarms = alarms
         self.held = HeldTasks(keeper)
         self.busy = BusyWorkers(self.held)
         self.late = LateArrivals(keeper)
@@ -242,6 +241,8 @@ class FaultLine:
             return
         for rule in self.rules:
             if rule.match(passage.points) is not None:
+                if rule.times is not None:
+                    self._alarms.excused_attempts += 1
                 self._act(rule, passage)
                 return
         passage.go_on()
@@ -253,7 +254,7 @@ class FaultLine:
             if rule.optional:
                 rule.acted_at.pop()
             else:
-                self._fail(error)
+                self._alarms.raise_everywhere(error)
             passage.go_on()
 
     def _instant(self, rule: Rule) -> None:

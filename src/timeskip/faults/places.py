@@ -98,8 +98,8 @@ class _Progress:
     #: The same of Nexus operations.
     operations: dict[int, tuple[str, int]] = field(default_factory=dict)
     operations_of_name: Counter[str] = field(default_factory=Counter)
-    #: By the number of the task: the attempts that were handed out.
-    attempts: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
+    #: By the number of the task: the attempts that were handed out, from 1.
+    attempts: dict[int, dict[tuple[int, int, int], int]] = field(default_factory=dict)
     heartbeats: Counter[tuple[int, int]] = field(default_factory=Counter)
     #: Ids of queries, updates and local activities, by name, in the order of their first sight.
     numbers: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -185,12 +185,10 @@ class Places:
             return []
         progress = self._progress_of(run)
         number = progress.completed_tasks + 1
-        attempts = progress.attempts.setdefault(number, [])
+        attempts = progress.attempts.setdefault(number, {})
         attempt = (token.started_event_id, token.attempt, token.started_time)
-        if attempt not in attempts:
-            attempts.append(attempt)
-        again = attempts.index(attempt)
-        thing = f":{number}#{again + 1}" if again else f":{number}"
+        time = attempts.setdefault(attempt, len(attempts) + 1)
+        thing = f":{number}#{time}" if time > 1 else f":{number}"
         places = [self._place("workflow-task", run, thing)]
         if isinstance(request, RespondWorkflowTaskCompletedRequest):
             places += self._of_updates(run, progress, request)

@@ -61,6 +61,8 @@ class Alarms:
         self._pending: Exception | None = None
         #: Greater than 0 while the test says that it expects failing workflow tasks.
         self.expecting = 0
+        #: How many faults, of those that do not go on for ever, may have cost an attempt.
+        self.excused_attempts = 0
         #: Finds out why a workflow is nondeterministic, from the message of its failed task.
         self.why_nondeterministic: Callable[[Run, str], str | None] | None = None
         #: How many events were recorded so far.
@@ -111,7 +113,7 @@ class Alarms:
 
     def workflow_task_abandoned(self, run: Run, task: WorkflowTask) -> None:
         """The worker lets a task time out that failed before."""
-        if task.attempt >= self._max_activity_attempts:
+        if self._is_too_much(task.attempt):
             self._give_up(run, TooManyAttempts(alarm_texts.workflow_task_fails_for_ever(run, task)))
 
     def activity_attempt_failed(self, run: Run, activity: Activity, failure: object) -> None:
@@ -121,16 +123,19 @@ class Alarms:
         unknown = alarm_texts.activity_unknown(run, activity, failure)
         if unknown is not None and not self.expecting:
             self._give_up(run, ActivityNotRegistered(unknown))
-        elif activity.attempt >= self._max_activity_attempts:
+        elif self._is_too_much(activity.attempt):
             text = alarm_texts.activity_fails_for_ever(run, activity, failure)
             self._give_up(run, TooManyAttempts(text))
 
     def nexus_attempt_failed(self, operation: NexusOperation, failure: Failure) -> None:
         """Give up the run if the operation seems never to begin."""
         is_forsaken = operation.untaken >= _UNTAKEN_NEXUS_TASKS
-        if is_forsaken or operation.attempt >= self._max_activity_attempts:
+        if is_forsaken or self._is_too_much(operation.attempt):
             text = alarm_texts.nexus_operation_fails_for_ever(operation, failure)
             self._give_up(operation.run, TooManyAttempts(text))
+
+    def _is_too_much(self, attempt: int) -> bool:
+        return attempt - self.excused_attempts >= self._max_activity_attempts
 
     def call_opened(self, call: Call) -> None:
         """Somebody waits for news of a run that was given up: there will be none."""

@@ -19,6 +19,13 @@ from timeskip.server.dispatch_rates import DispatchRate
 if TYPE_CHECKING:
     from timeskip.server.cluster import Cluster
 
+#: A worker that has not polled for so long is forgotten, and a sticky queue that nobody has polled is
+#: let go of, as a real server does it.
+_DESERTED: Nanoseconds = 300 * SECOND
+
+#: So many of these are looked for when a new one begins. If it were one, they could become ever more.
+_LOOKS = 2
+
 #: A sticky queue that nobody polled for this long counts as having no worker.
 STICKY_WORKER_GONE: Nanoseconds = 10 * SECOND
 
@@ -69,6 +76,7 @@ class TaskQueue:
         self.kind = kind
         self.tasks: deque[Task] = deque()
         self.polls: dict[Call, None] = {}
+        #: By identity, the one that has polled last at the end.
         self.pollers: dict[str, PollerInfo] = {}
         self.shut_down = False
         self.rate = DispatchRate()
@@ -76,7 +84,17 @@ class TaskQueue:
         self.next_dispatch: DueTime | None = None
 
     def last_polled(self) -> Nanoseconds | None:
-        return max((poller.last_access for poller in self.pollers.values()), default=None)
+        return next((poller.last_access for poller in reversed(self.pollers.values())), None)
+
+    def polled_by(self, worker: PollerInfo) -> None:
+        """Remember who polls, and forget who has not done so for long."""
+        self.pollers.pop(worker.identity, None)
+        self.pollers[worker.identity] = worker
+        while True:
+            eldest = next(iter(self.pollers.values()))
+            if worker.last_access - eldest.last_access < _DESERTED:
+                return
+            del self.pollers[eldest.identity]
 
     def forget_workers(self) -> None:
         """Nobody is known to have polled, nor to have asked for a rate."""
@@ -91,6 +109,7 @@ class TaskQueues:
         self._cluster = cluster
         self._queues: dict[tuple[str, str, int], TaskQueue] = {}
         self._matchable: dict[TaskQueue, None] = {}
+        self._sticky: deque[TaskQueue] = deque()
         self.on_unmatched: Callable[[TaskQueue], None] | None = None
 
     def queue(self, namespace: str, name: str, kind: TaskQueueType.ValueType) -> TaskQueue:
@@ -99,6 +118,25 @@ class TaskQueues:
         if queue is None:
             queue = self._queues[key] = TaskQueue(namespace, name, kind)
         return queue
+
+    def sticky_queue(self, namespace: str, name: str) -> TaskQueue:
+        """The queue that only one worker polls, and nobody once that worker is gone."""
+        kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        is_new = (namespace, name, kind) not in self._queues
+        queue = self.queue(namespace, name, kind)
+        if is_new:
+            for _ in range(min(_LOOKS, len(self._sticky))):
+                self._let_go_if_deserted(self._sticky.popleft())
+            self._sticky.append(queue)
+        return queue
+
+    def _let_go_if_deserted(self, queue: TaskQueue) -> None:
+        last = queue.last_polled()
+        recently = last is not None and self._cluster.clock.now() - last < _DESERTED
+        if recently or queue.polls or queue.tasks:
+            self._sticky.append(queue)
+        else:
+            del self._queues[queue.namespace, queue.name, queue.kind]
 
     def existing(
         self, namespace: str, name: str, kind: TaskQueueType.ValueType
@@ -111,6 +149,8 @@ class TaskQueues:
     def waiting(self) -> Iterator[TaskQueue]:
         """Queues that hold tasks which no poller took and which somebody still needs."""
         for queue in self._queues.values():
+            if not queue.tasks:
+                continue
             if any(task.is_stale for task in queue.tasks):
                 queue.tasks = deque(task for task in queue.tasks if not task.is_stale)
             if queue.tasks:
@@ -122,7 +162,7 @@ class TaskQueues:
 
     def poll(self, queue: TaskQueue, call: Call, worker: PollerInfo) -> None:
         """Let `call` of this worker wait for a task of `queue`."""
-        queue.pollers[worker.identity] = worker
+        queue.polled_by(worker)
         queue.rate.ask(worker.rate_per_second, self._cluster.clock.now())
         queue.shut_down = False
         queue.polls[call] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from google.protobuf.message import Message
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import TaskQueueKind, TaskQueueType
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueRequest,
     PollActivityTaskQueueResponse,
@@ -74,7 +74,11 @@ def _poll(
         # It was on its way when the worker shut down, which would lose a task now.
         call.respond(nothing())
         return
-    queue = cluster.queues.queue(namespace.name, request.task_queue.name, kind)
+    is_sticky = request.task_queue.kind == TaskQueueKind.TASK_QUEUE_KIND_STICKY
+    if is_sticky and kind == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW:
+        queue = cluster.queues.sticky_queue(namespace.name, request.task_queue.name)
+    else:
+        queue = cluster.queues.queue(namespace.name, request.task_queue.name, kind)
     call.task_queue = queue.name
     call.on_expiry = lambda: _nothing(cluster, queue, call, nothing)
     call.on_cancel = lambda: cluster.queues.forget_poll(queue, call)

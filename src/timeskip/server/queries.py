@@ -95,9 +95,8 @@ class QueryTask:
         """Put the task where the run's worker will find it."""
         run = self.run
         queues = run.cluster.queues
-        kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
         if run.sticky_queue:
-            sticky = queues.queue(run.namespace.name, run.sticky_queue, kind)
+            sticky = queues.sticky_queue(run.namespace.name, run.sticky_queue)
             if queues.has_sticky_worker(sticky):
                 self.sticky = True
                 clock = run.cluster.clock

@@ -473,15 +473,15 @@ def _write(run: Run, task: WorkflowTask) -> None:
 
 def _enqueue(run: Run, task: WorkflowTask) -> None:
     queues = run.cluster.queues
-    kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     if run.sticky_queue:
-        sticky = queues.queue(run.namespace.name, run.sticky_queue, kind)
+        sticky = queues.sticky_queue(run.namespace.name, run.sticky_queue)
         if queues.has_sticky_worker(sticky):
             _await_worker(run, task, run.sticky_timeout)
             queues.add(sticky, task)
             return
     if task.speculative:
         _await_worker(run, task, _SPECULATIVE_PATIENCE)
+    kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     queues.add(queues.queue(run.namespace.name, run.task_queue, kind), task)
 
 
