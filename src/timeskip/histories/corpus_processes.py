@@ -24,8 +24,10 @@ _BATCH = 8
 _TURNS = 4
 
 #: Real seconds after which processes that tell of nothing are given up. The SDK ends a workflow that
-#: blocks after two, unless it blocks outside of Python.
+#: blocks after two, unless it blocks outside of Python. A long history takes longer: it is read and
+#: replayed at so many bytes a second, even by a slow machine.
 _PATIENCE = 60.0
+_BYTES_A_SECOND = 50_000
 
 _Outcome = ReplayedFile | Exception
 
@@ -50,7 +52,8 @@ def replay_in_processes(
             replayers = [process for process in replayers if not process.is_done()]
             if not replayers:
                 return
-            ready = wait([process.connection for process in replayers], _PATIENCE)
+            patience = max(process.patience for process in replayers)
+            ready = wait([process.connection for process in replayers], patience)
             if not ready:
                 for process in replayers:
                     process.give_up()
@@ -88,6 +91,15 @@ class _Process:
         self.has_died = False
         self._was_given_up = False
 
+    @property
+    def patience(self) -> float:
+        """Real seconds that its next file may take."""
+        try:
+            size = self.given[0].stat().st_size if self.given else 0
+        except OSError:  # it cannot be read either, which will be told
+            size = 0
+        return _PATIENCE + size / _BYTES_A_SECOND
+
     def feed(self, waiting: deque[Path], size: int) -> None:
         """Give it files, enough to go on with."""
         while waiting and len(self.given) <= size:
@@ -110,7 +122,7 @@ class _Process:
             self.has_died = True
             self._process.join()
             why = (
-                f"its replay did not end within {_PATIENCE:.0f} seconds"
+                f"its replay did not end within {self.patience:.0f} seconds"
                 if self._was_given_up
                 else f"the process that replayed it died (exit code {self._process.exitcode})"
             )
