@@ -42,7 +42,7 @@ ask for the same, in the same order, as the history says it did.
 - `async with timeskip.histories.replay_to("order-1.json", 42, workflows=[Order]) as replayed:`
   stops at an event: `replayed.workflow` is the workflow, `await replayed.query(Order.status)` asks
   it, `replayed.awaits` tells the lines where it waits. A debugger stops in the workflow's code,
-  with `debug_mode=True` also at its `breakpoint()`.
+  with `debug_mode=True` also at its `breakpoint()`: under `pytest -s` it is pdb that asks there.
 - `with sim.patches(absent=["my patch"]):` starts runs from before a patch, so that a test has both,
   and `timeskip.histories.replay_eras("tests/histories/order", workflows=[Order])` replays what
   earlier versions have recorded.
