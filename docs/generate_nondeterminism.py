@@ -36,6 +36,8 @@ ask for the same, in the same order, as the history says it did.
   `Simulation(auto_replay=False)`. Many runs with the same events are not all replayed. In these
   replays `datetime.now()` and the like show the machine's time, not the test's.
 - A worker that finds out during a test fails the test at once.
+- What is the same all over one process does not show in it: the order of a set of texts, the hash
+  of a text. A golden history that was recorded by another process shows it.
 - `timeskip.histories.replay("order-1.json", workflows=[Order])` does the same for a history from
   anywhere, as the `temporal` command, the web UI or an SDK has exported it, and `explain(...)`
   returns what is known.
