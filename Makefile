@@ -42,6 +42,7 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python -m docs.generate_support
 	$(BIN)/python -m docs.generate_nondeterminism
+	$(BIN)/python -m docs.generate_planted_bugs
 	$(BIN)/python -m docs.generate_machines
 
 clean:

@@ -38,9 +38,8 @@ def explained(config: pytest.Config, op: str, left: object, right: object) -> li
     count = left if isinstance(left, timeskip.LedgerCount) else right
     if not isinstance(count, timeskip.LedgerCount):
         return None
-    lines = [f"{left} {op} {right}", *count.told()]
     simulation = config.stash.get(_SIMULATION, None)
-    # One that has no faults is left without.
+    accounts = []
     if simulation is not None and simulation.fault_plan:
-        lines += simulation.faults.accounts
-    return lines
+        accounts = simulation.faults.accounts
+    return [f"{left} {op} {right}", *count.told(accounts)]

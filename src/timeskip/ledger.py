@@ -83,25 +83,27 @@ class LedgerCount(int):
         made.repeated = list(repeated)
         return made
 
-    def told(self) -> list[str]:
-        """Lines for somebody who has expected another number."""
+    def told(self, accounts: Iterable[str] = ()) -> list[str]:
+        """Lines for somebody who has expected another number; `accounts` tell what has gone wrong."""
         if not (self.entries or self.repeated):
-            return [f"{self.what!r} is not in the ledger"]
+            return [f"{self.what!r} is not in the ledger", *accounts]
         lines = [f"{self.what!r}:", *(f"  {entry}" for entry in self.entries)]
         lines += [f"  {entry}  (again, so it does not count)" for entry in self.repeated]
-        return [*lines, *self._why()]
+        return [*lines, *accounts, *self._why()]
 
     def _why(self) -> Iterator[str]:
-        calls: dict[tuple[str, str], list[LedgerEntry]] = {}
+        """What is wrong with an activity that has done one thing twice; once for each activity."""
+        same: dict[tuple[object, ...], list[LedgerEntry]] = {}
         for entry in self.entries:
             if entry.activity:
-                calls.setdefault(entry.call, []).append(entry)
-        for entries in calls.values():
-            attempts = list(dict.fromkeys(entry.attempt for entry in entries))
-            if len(attempts) < 2:
-                continue
-            names = " and ".join(map(str, attempts))
-            yield f"Attempts {names} of one call of {entries[0].activity} have each done it:"
+                same.setdefault((*entry.call, str(entry.details)), []).append(entry)
+        culprits = {entries[0].activity: entries for entries in same.values() if len(entries) > 1}
+        for activity, entries in culprits.items():
+            attempts = list(dict.fromkeys(str(entry.attempt) for entry in entries))
+            if len(attempts) > 1:
+                yield f"Attempts {' and '.join(attempts)} of one call of {activity} have each done it:"
+            else:
+                yield f"One call of {activity} has done it {len(entries)} times:"
             if entries[0].key is None:
                 yield "it is not idempotent. What it calls has to know it again by a key, such as"
                 yield 'f"{info.workflow_run_id}-{info.activity_id}" of info = activity.info().'

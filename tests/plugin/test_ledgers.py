@@ -63,9 +63,9 @@ def test_message_says_why_the_card_was_charged_twice(project: pytest.Pytester) -
             "E*'charge':",
             "E*2024-01-01 00:00:00  attempt 1 of charge_card in 'o'",
             "E*2024-01-01 00:01:01  attempt 2 of charge_card in 'o'",
+            "E*at activity:charge_card#1:before-report the worker was killed: the code had run *",
             "E*Attempts 1 and 2 of one call of charge_card have each done it:",
             "E*it is not idempotent.*",
-            "E*at activity:charge_card#1:before-report the worker was killed: the code had run *",
             "E*assert 2 == 1",
             "E*the key has to be the same in all attempts*",
         ]

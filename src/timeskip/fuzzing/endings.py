@@ -57,6 +57,9 @@ class Ending:
         for position in ("workflow_task_completed_event_id", "new_execution_run_id"):
             if position in attributes.DESCRIPTOR.fields_by_name:
                 attributes.ClearField(position)
+        if event.HasField("workflow_execution_continued_as_new_event_attributes"):
+            # What is left to the next run depends on the time; what comes of it in the end must not.
+            event.workflow_execution_continued_as_new_event_attributes.ClearField("input")
         return normal_form(close)
 
     @cached_property
