@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from tests.bench.workflows import double
+with workflow.unsafe.imports_passed_through():
+    from tests.bench.activities import double
 
 
 @workflow.defn

@@ -11,11 +11,12 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from tests.bench.floor import FLOOR, Floor
+from tests.bench.minutes import Minutes
 from tests.bench.peers import DIRECT, Peer
 from tests.bench.samples import Sample
 from tests.bench.sdk_alone import SDK, SdkAlone
-from tests.bench.workflows import Minutes, SleepAYear
 from tests.bench.workload import TASK_QUEUE, bench_worker, runner
+from tests.bench.year import SleepAYear
 
 ONE_AFTER_ANOTHER = "a year and an activity"
 _WARM_UPS = 3

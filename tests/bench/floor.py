@@ -20,9 +20,11 @@ from temporalio.worker import (
 )
 from temporalio.workflow import Info, _Definition
 
+from tests.bench.activities import double
+from tests.bench.minutes import Minutes
 from tests.bench.samples import Sample
-from tests.bench.workflows import Minutes, SleepAYear, double
 from tests.bench.workload import TASK_QUEUE, bench_worker, runner
+from tests.bench.year import SleepAYear
 from timeskip import Simulation
 
 FLOOR = "floor"

@@ -21,7 +21,7 @@ from rich.table import Table
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from tests.bench.workflows import Minutes
+from tests.bench.minutes import Minutes
 from tests.bench.workload import TASK_QUEUE, bench_worker, runner
 from timeskip import Simulation
 from timeskip.histories.corpus import Verdict, history_files, replay_files
@@ -31,7 +31,7 @@ from timeskip.histories.workflow_source import WorkflowSource
 
 #: 50 events: those of the run's beginning and end, and four rounds.
 _ROUNDS = 4
-_SOURCE = WorkflowSource(("tests.bench.workflows:Minutes",))
+_SOURCE = WorkflowSource(("tests.bench.minutes:Minutes",))
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
-from tests.bench.workflows import SleepAYear
 from tests.bench.workload import TASK_QUEUE
+from tests.bench.year import SleepAYear
 from timeskip import Simulation
 
 _PROCESS_SIZE = Path("/proc/self/statm")

@@ -25,9 +25,11 @@ from temporalio.client import Client
 from temporalio.service import ConnectConfig, _BridgeServiceClient
 from temporalio.worker import Worker
 
+from tests.bench.activities import double
+from tests.bench.minutes import Minutes
 from tests.bench.samples import Sample
-from tests.bench.workflows import Minutes, SleepAYear, double
 from tests.bench.workload import TASK_QUEUE, bench_worker, runner
+from tests.bench.year import SleepAYear
 from timeskip import Simulation
 from timeskip.lanes.activation_executor import ActivationExecutor
 

@@ -4,8 +4,10 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from tests.bench.activities import double
 from tests.bench.attentive import Attentive
-from tests.bench.workflows import Minutes, SleepAYear, double
+from tests.bench.minutes import Minutes
+from tests.bench.year import SleepAYear
 
 TASK_QUEUE = "bench"
 

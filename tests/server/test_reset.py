@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from temporalio.api.enums.v1 import EventType, ResetReapplyType
@@ -11,9 +13,10 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from tests.server.engine_episode import Episode, execution_of
 from tests.server.test_engine_properties import moves_of
-from timeskip.server import starting
+from timeskip.server import starting, workflow_tasks
 from timeskip.server.history import attributes_of
 from timeskip.server.run import Run
+from timeskip.server.workflow_tasks import WorkflowTask
 
 _COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 
@@ -46,36 +49,32 @@ def open_things(run: Run) -> dict[str, Any]:
     }
 
 
-class Snapshots:
-    """What runs held open when a workflow task was started and nothing was buffered."""
+@dataclass(frozen=True)
+class Snapshot:
+    """What a run held open when a workflow task was started and nothing was buffered."""
 
-    def __init__(self) -> None:
-        self.taken: list[tuple[Run, int, dict[str, Any]]] = []
-
-    def event_recorded(self, run: Run, event: HistoryEvent) -> None:
-        started = event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
-        if started and not run.history.has_buffered:
-            self.taken.append((run, event.event_id, open_things(run)))
-
-    def workflow_task_failed(self, *told: object) -> None:
-        """Not looked at."""
-
-    def workflow_task_kept_too_long(self, *told: object) -> None:
-        """Not looked at."""
-
-    def activity_attempt_failed(self, *told: object) -> None:
-        """Not looked at."""
+    run: Run
+    started_event_id: int
+    held: dict[str, Any]
 
     def nexus_attempt_failed(self, *told: object) -> None:
         """Not looked at."""
 
 
-def played(number: int) -> tuple[Episode, Snapshots]:
+def played(number: int) -> tuple[Episode, list[Snapshot]]:
     """A random episode that has not ended yet, and what was open meanwhile."""
-    episode, snapshots = Episode(), Snapshots()
-    episode.driver.cluster.observers.append(snapshots)
-    for move in moves_of(number, 80):
-        episode.step(move)
+    episode, snapshots = Episode(), []
+    write = workflow_tasks._write_started
+
+    def write_and_look(run: Run, task: WorkflowTask) -> HistoryEvent:
+        event = write(run, task)
+        if not run.history.has_buffered:
+            snapshots.append(Snapshot(run, event.event_id, open_things(run)))
+        return event
+
+    with patch.object(workflow_tasks, "_write_started", write_and_look):
+        for move in moves_of(number, 80):
+            episode.step(move)
     return episode, snapshots
 
 
@@ -83,9 +82,12 @@ def test_a_rebuilt_run_holds_open_what_the_run_held() -> None:
     compared = 0
     for number in range(500, 540):
         episode, snapshots = played(number)
-        for run, started, held in snapshots.taken:
+        for snapshot in snapshots:
+            run, started = snapshot.run, snapshot.started_event_id
             rebuilt = starting.rebuild(run, started, episode.driver.cluster.ids.uuid())
-            assert open_things(rebuilt) == held, f"episode {number}, {started} of {run.run_id}"
+            assert open_things(rebuilt) == snapshot.held, (
+                f"episode {number}, {started} of {run.run_id}"
+            )
             compared += 1
     assert compared > 100
 

@@ -85,6 +85,7 @@ class Attempt:
             # What a killed worker reports does not arrive.
             heard = outcome_follows and not self.doomed
             self._listener.attempt_finished(self.running, outcome_follows=heard)
+        self.waits.let_go()
 
     def kill(self) -> list[asyncio.Task[Any]]:
         """Let nothing of the attempt's code run any more. The tasks that will never go on.

@@ -20,15 +20,15 @@ class CancellationEvent(threading.Event):
     """The event behind `activity.is_cancelled()`; `arrived` gets the reasons."""
 
     def __init__(
-        self, arrived: Callable[[ActivityCancellationDetails], None], context: Any
+        self, arrived: Callable[[ActivityCancellationDetails], None], reasons: Any
     ) -> None:
         super().__init__()
         self._arrived = arrived
-        self._context = context
+        self._reasons = reasons
 
     def set(self) -> None:
         super().set()
-        self._arrived(self._context.cancellation_details.details or ActivityCancellationDetails())
+        self._arrived(self._reasons.details or ActivityCancellationDetails())
 
 
 def tell_cancellation(
@@ -44,7 +44,7 @@ def tell_cancellation(
     composite = context.cancelled_event
     if type(composite.thread_event) is not threading.Event:
         return None
-    composite.thread_event = event = CancellationEvent(arrived, context)
+    composite.thread_event = event = CancellationEvent(arrived, context.cancellation_details)
     return event
 
 

@@ -54,6 +54,11 @@ class ActivityExecution(Execution):
         self._heartbeats.flush()
         super().__exit__()
 
+    def finish(self, *, outcome_follows: bool) -> None:
+        super().finish(outcome_follows=outcome_follows)
+        # It knows this: together they would be left to the garbage collector.
+        self._cancellation = None
+
     def heartbeat(self, *details: Any) -> None:
         if not self.attempt.killed:
             self._heartbeats.heartbeat(*details)
@@ -69,9 +74,10 @@ class ActivityExecution(Execution):
 
     def cancellation_comes(self) -> None:
         """The worker will cancel the activity: it holds the clock until then. For any thread."""
-        if self._cancellation is not None:
+        cancellation = self._cancellation
+        if cancellation is not None:
             self.attempt.hold(_CANCELLATION_COMES)
-            if self._cancellation.is_set():
+            if cancellation.is_set():
                 self.attempt.release(_CANCELLATION_COMES)
 
     def heartbeat_is_late(self) -> None:

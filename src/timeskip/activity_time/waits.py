@@ -89,6 +89,11 @@ class Waits:
         self._tasks.add(task)
         self._ran.add(task)
 
+    def let_go(self) -> None:
+        """The attempt has ended, and need not keep what ran it from being freed."""
+        self.root = None
+        self._ran.clear()
+
     def unfinished(self) -> list[asyncio.Task[Any]]:
         """The attempt's tasks that have not ended."""
         return [task for task in self._tasks if not task.done()]

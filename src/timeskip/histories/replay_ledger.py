@@ -33,26 +33,45 @@ class ReplayLedger:
         add_command: Callable[[], WorkflowCommand] | None = getattr(inner, "_add_command", None)
         if add_command is None:  # made by a runner of somebody's own, which hides what it runs
             return
-        activate = instance.activate
         places = self.places.setdefault(instance.get_info().run_id, {})
-        asked: list[tuple[WorkflowCommand, Place | None]] = []
-
-        def add_and_note() -> WorkflowCommand:
-            command = add_command()
-            asked.append((command, nearest_place(sys._getframe(1))))
-            return command
-
-        def activate_and_note(activation: WorkflowActivation) -> WorkflowActivationCompletion:
-            completion = activate(activation)
-            for command, place in asked:
-                # Of a run that was replayed in between, what it asked for at first counts.
-                places.setdefault(key_of_command(command), place or place_of_definition(inner))
-            asked.clear()
-            return completion
-
+        notes = _Notes(inner, instance.activate, add_command, places)
         noted: object = instance
-        vars(noted)["activate"] = activate_and_note
-        vars(inner)["_add_command"] = add_and_note
+        vars(noted)["activate"] = notes.activate
+        vars(inner)["_add_command"] = notes.add_command
+
+
+class _Notes:
+    """Stands before two methods of a workflow: the one that runs it, and the one it asks with."""
+
+    __slots__ = ("_activate", "_add_command", "_asked", "_inner", "_places")
+
+    def __init__(
+        self,
+        inner: object,
+        activate: Callable[[WorkflowActivation], WorkflowActivationCompletion],
+        add_command: Callable[[], WorkflowCommand],
+        places: dict[Key, Place],
+    ) -> None:
+        self._inner = inner
+        self._activate = activate
+        self._add_command = add_command
+        self._places = places
+        self._asked: list[tuple[WorkflowCommand, Place | None]] = []
+
+    def add_command(self) -> WorkflowCommand:
+        command = self._add_command()
+        self._asked.append((command, nearest_place(sys._getframe(1))))
+        return command
+
+    def activate(self, activation: WorkflowActivation) -> WorkflowActivationCompletion:
+        completion = self._activate(activation)
+        for command, place in self._asked:
+            # Of a run that was replayed in between, what it asked for at first counts.
+            self._places.setdefault(
+                key_of_command(command), place or place_of_definition(self._inner)
+            )
+        self._asked.clear()
+        return completion
 
 
 class LedgerOfWorker:

@@ -25,8 +25,8 @@ _INSTALLED = tuple(
     }
 )
 
-#: Below these frames a stack is no longer the workflow's.
-_BOTTOM = frozenset({_WorkflowInstanceImpl.activate.__code__})
+#: Below this frame a stack is no longer the workflow's.
+_BOTTOM = _WorkflowInstanceImpl.activate.__code__
 
 
 @functools.cache
@@ -58,7 +58,7 @@ def all_places(frame: FrameType | None) -> tuple[Place, ...]:
     """All lines of the user's code on a workflow's stack, from the outermost call inwards."""
     found: list[Place] = []
     other: Place | None = None
-    while frame is not None and frame.f_code not in _BOTTOM:
+    while frame is not None and frame.f_code is not _BOTTOM:
         if is_of_user(frame.f_code.co_filename):
             found.append(place_of(frame))
         elif other is None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from google.rpc.error_details_pb2 import ErrorInfo
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.history.v1 import HistoryEvent
 from temporalio.service import RPCError
 
 from timeskip.errors import (
@@ -65,14 +64,13 @@ class Alarms:
         self.excused_attempts = 0
         #: Finds out why a workflow is nondeterministic, from the message of its failed task.
         self.why_nondeterministic: Callable[[Run, str], str | None] | None = None
-        #: How many events were recorded so far.
-        self.events = 0
+
+    @property
+    def events(self) -> int:
+        """Grows with every event: none is alarming by itself, but that there are new ones matters."""
+        return self._keeper.service.cluster.ids.last_task_id
 
     # -- what the service tells ---------------------------------------------------------------
-
-    def event_recorded(self, run: Run, event: HistoryEvent) -> None:
-        """Nothing in a history is alarming by itself; that it grows is what matters."""
-        self.events += 1
 
     def workflow_task_failed(
         self, run: Run, task: WorkflowTask, cause: int, failure: object

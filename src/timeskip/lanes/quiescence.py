@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from functools import partial
 
 #: A loop that is never quiet must not stop time for ever.
@@ -123,17 +123,20 @@ class Loops:
 def _when_quiet(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
     """Call `action` once all that is ready on the loop, and what follows from it, has run."""
     ready = getattr(loop, "_ready", None)
-    turns = _PATIENCE if ready is not None else _TURNS
+    loop.call_soon(_look_at, loop, ready, action, _PATIENCE if ready is not None else _TURNS)
 
-    def look() -> None:
-        nonlocal turns
-        turns -= 1
-        if turns <= 0 or (ready is not None and not ready):
-            action()
-        else:
-            loop.call_soon(look)
 
-    loop.call_soon(look)
+def _look_at(
+    loop: asyncio.AbstractEventLoop,
+    ready: Sized | None,
+    action: Callable[[], None],
+    turns: int,
+) -> None:
+    """Whether nothing is ready; if something is, look again, so many times at most."""
+    if turns <= 1 or (ready is not None and not ready):
+        action()
+    else:
+        loop.call_soon(_look_at, loop, ready, action, turns - 1)
 
 
 def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from temporalio.api.command.v1 import ScheduleActivityTaskCommandAttributes
-from temporalio.api.common.v1 import Payload, Payloads, WorkerVersionStamp, WorkflowExecution
+from temporalio.api.common.v1 import Payload, Payloads, WorkerVersionStamp
 from temporalio.api.enums.v1 import (
     EventType,
     RetryState,
@@ -34,11 +34,12 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from timeskip.clock import DueTime, Nanoseconds
-from timeskip.server import retries, tokens, workflow_tasks
+from timeskip.server import instants, retries, tokens, workflow_tasks
 from timeskip.server.applied_events import applies
 from timeskip.server.calls import Call
 from timeskip.server.history import scheduled_event_id_of
 from timeskip.server.pauses import Pause
+from timeskip.server.set_fields import copy_set
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
@@ -52,6 +53,17 @@ NOT_STARTED_DETAILS = Payloads(
             data=json.dumps("ACTIVITY_ID_NOT_STARTED").encode(),
         )
     ]
+)
+
+#: What a scheduled event has of its command even if that does not say it.
+_ALWAYS_TOLD = (
+    "activity_type",
+    "task_queue",
+    "schedule_to_close_timeout",
+    "schedule_to_start_timeout",
+    "start_to_close_timeout",
+    "heartbeat_timeout",
+    "retry_policy",
 )
 
 #: Timeouts after which no other attempt can help.
@@ -260,24 +272,15 @@ def schedule(
     run: Run, attributes: ScheduleActivityTaskCommandAttributes, completed_id: int
 ) -> tuple[HistoryEvent, Activity]:
     """Write the scheduled event and open the activity. The caller puts it into its queue, or starts it."""
-    event = run.add(
-        EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
-        ActivityTaskScheduledEventAttributes(
-            activity_id=attributes.activity_id,
-            activity_type=attributes.activity_type,
-            task_queue=attributes.task_queue,
-            header=attributes.header if attributes.HasField("header") else None,
-            input=attributes.input if attributes.HasField("input") else None,
-            schedule_to_close_timeout=attributes.schedule_to_close_timeout,
-            schedule_to_start_timeout=attributes.schedule_to_start_timeout,
-            start_to_close_timeout=attributes.start_to_close_timeout,
-            heartbeat_timeout=attributes.heartbeat_timeout,
-            workflow_task_completed_event_id=completed_id,
-            retry_policy=attributes.retry_policy,
-            use_workflow_build_id=attributes.use_workflow_build_id,
-            priority=attributes.priority if attributes.HasField("priority") else None,
-        ),
+    scheduled = ActivityTaskScheduledEventAttributes(
+        activity_id=attributes.activity_id,
+        workflow_task_completed_event_id=completed_id,
+        use_workflow_build_id=attributes.use_workflow_build_id,
     )
+    copy_set(attributes, scheduled, "header", "input", "priority")
+    for field in _ALWAYS_TOLD:
+        getattr(scheduled, field).CopyFrom(getattr(attributes, field))
+    event = run.add(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, scheduled)
     return event, run.activities[event.event_id]
 
 
@@ -412,23 +415,21 @@ def task_response(activity: Activity) -> PollActivityTaskQueueResponse:
     response = PollActivityTaskQueueResponse(
         task_token=activity.token,
         workflow_namespace=run.namespace.name,
-        workflow_type=run.started.workflow_type,
-        workflow_execution=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
-        activity_type=scheduled.activity_type,
         activity_id=scheduled.activity_id,
-        header=scheduled.header if scheduled.HasField("header") else None,
-        input=scheduled.input if scheduled.HasField("input") else None,
         heartbeat_details=activity.heartbeat_details,
         attempt=activity.attempt,
-        schedule_to_close_timeout=original.schedule_to_close_timeout,
-        start_to_close_timeout=original.start_to_close_timeout,
-        heartbeat_timeout=original.heartbeat_timeout,
-        retry_policy=scheduled.retry_policy,
-        priority=scheduled.priority if scheduled.HasField("priority") else None,
     )
-    response.scheduled_time.FromNanoseconds(activity.first_scheduled_time)
-    response.current_attempt_scheduled_time.FromNanoseconds(activity.scheduled_time)
-    response.started_time.FromNanoseconds(activity.started_time)
+    response.workflow_type.name = run.workflow_type
+    response.workflow_execution.workflow_id = run.workflow_id
+    response.workflow_execution.run_id = run.run_id
+    response.activity_type.name = scheduled.activity_type.name
+    response.retry_policy.CopyFrom(scheduled.retry_policy)
+    copy_set(scheduled, response, "header", "input", "priority")
+    for timeout in ("schedule_to_close_timeout", "start_to_close_timeout", "heartbeat_timeout"):
+        getattr(response, timeout).CopyFrom(getattr(original, timeout))
+    instants.show(response.scheduled_time, activity.first_scheduled_time)
+    instants.show(response.current_attempt_scheduled_time, activity.scheduled_time)
+    instants.show(response.started_time, activity.started_time)
     return response
 
 

@@ -48,7 +48,6 @@ _MANY_UPDATES = 0.9
 class Observer(Protocol):
     """What a simulation can watch. Called inside the service: look, do not call back."""
 
-    def event_recorded(self, run: Run, event: HistoryEvent) -> None: ...
     def workflow_task_failed(
         self, run: Run, task: WorkflowTask, cause: int, failure: object
     ) -> None: ...
@@ -123,10 +122,6 @@ class Cluster:
         return min(
             (due.when for due in dues if due is not None and not due.cancelled), default=None
         )
-
-    def recorded(self, run: Run, event: HistoryEvent) -> None:
-        for observer in self.observers:
-            observer.event_recorded(run, event)
 
     def reasons_to_continue_as_new(self, run: Run) -> list[SuggestContinueAsNewReason.ValueType]:
         """Why the run had better continue as new; empty as long as it need not."""

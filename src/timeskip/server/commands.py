@@ -120,6 +120,8 @@ def _check_namespace(run: Run, command: Command) -> None:
 
     To mean one that does not exist is an error, but no failure of the workflow task.
     """
+    if command.command_type not in _CAUSES_OF_OTHER_NAMESPACES:
+        return
     wanted = (
         command.start_child_workflow_execution_command_attributes.namespace
         or command.signal_external_workflow_execution_command_attributes.namespace

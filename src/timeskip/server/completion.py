@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from temporalio.api.command.v1 import Command
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import CommandType, EventType
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.failure.v1 import Failure, ServerFailureInfo
 from temporalio.api.history.v1 import WorkflowTaskCompletedEventAttributes
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
 
+_CONTINUE_AS_NEW = CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION
+_START_CHILD = CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION
+
 #: So many events after the last workflow task do not keep a speculative one from being dropped, for
 #: workers that can forget events.
 _FORGETTABLE_EVENTS = 10
@@ -60,19 +63,18 @@ def respond_completed(
             StatusCode.FAILED_PRECONDITION,
             "Workflow is paused and force create new workflow task is not allowed.",
         )
-    validate_command_sequence(request.commands)
-    _refuse_unsupported(run, task, request.commands)
+    asked = list(request.commands)
+    validate_command_sequence(asked)
+    _refuse_unsupported(run, task, asked)
     messages = update_messages.Answers(run, request.messages)
-    only_heartbeat = request.force_create_new_workflow_task and not (
-        request.commands or request.messages
-    )
+    only_heartbeat = request.force_create_new_workflow_task and not (asked or request.messages)
     limit = task.original_scheduled_time + workflow_tasks.HEARTBEAT_LIMIT
     if only_heartbeat and cluster.clock.now() > limit:
         workflow_tasks.heartbeats_too_long(run, task)
         raise not_found("workflow task heartbeat timeout")
     try:
         has_news = commands.check(
-            run, request.commands, workflow_tasks.completed_event_id(run, task), messages.check()
+            run, asked, workflow_tasks.completed_event_id(run, task), messages.check()
         )
     except BadCommand as bad:
         _fail_for(run, task, bad, request)
@@ -87,7 +89,7 @@ def respond_completed(
             EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, _completed_attributes(task, request)
         )
         _remember_queue(run, request)
-        for command in request.commands:
+        for command in asked:
             commands.carry_out(run, command, completed.event_id, request.identity, effects)
     else:
         workflow_tasks.drop(run, task)
@@ -192,9 +194,15 @@ def _unsupported(command: Command) -> str | None:
     """What cannot be done of a command, if anything."""
     if command.command_type not in commands.SUPPORTED:
         return f"timeskip does not carry out the command {command_name(command)} yet"
-    continuing = command.continue_as_new_workflow_execution_command_attributes
-    child = command.start_child_workflow_execution_command_attributes
-    if continuing.initial_versioning_behavior or child.HasField("versioning_override"):
+    if command.command_type == _CONTINUE_AS_NEW:
+        continuing = command.continue_as_new_workflow_execution_command_attributes
+        names_version = bool(continuing.initial_versioning_behavior)
+    elif command.command_type == _START_CHILD:
+        child = command.start_child_workflow_execution_command_attributes
+        names_version = child.HasField("versioning_override")
+    else:
+        return None
+    if names_version:
         return f"timeskip does not know worker versions yet, which {command_name(command)} names"
     return None
 

@@ -16,6 +16,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.clock import Nanoseconds
+from timeskip.server.instants import show
 
 _ATTRIBUTES: dict[int, str] = {
     value.number: value.name.removeprefix("EVENT_TYPE_").lower() + "_event_attributes"
@@ -116,6 +117,9 @@ def initiated_event_id_of(event: HistoryEvent) -> int:
 _ACTIVITY_STARTED = EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED
 _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 
+#: The events that say something about others, or about the run as a whole.
+_NOTED = _RESULTS_WITH_STARTED_EVENT | CLOSING_EVENTS | {_ACTIVITY_STARTED, _CHILD_STARTED}
+
 
 class History:
     """Events with dense ids from 1, and the events that wait for the open workflow task to close."""
@@ -129,7 +133,6 @@ class History:
         "_started_ids",
         "closed",
         "events",
-        "on_append",
         "settled_bytes",
         "size_bytes",
     )
@@ -140,7 +143,6 @@ class History:
         #: The size at the end of the last change.
         self.settled_bytes = 0
         self.closed = False
-        self.on_append: Callable[[HistoryEvent], None] | None = None
         self._batch_ends: list[int] = []
         self._buffer: list[HistoryEvent] = []
         #: The buffer at the end of the last change, and how many of its events were there by then.
@@ -167,7 +169,7 @@ class History:
         if self.closed:
             raise AssertionError(f"{EventType.Name(event_type)} after the run has closed")
         event = HistoryEvent(event_type=event_type)
-        event.event_time.FromNanoseconds(now)
+        show(event.event_time, now)
         getattr(event, _ATTRIBUTES[event_type]).CopyFrom(attributes)
         if event_type in _NEVER_BUFFERED:
             self._append(event)
@@ -273,6 +275,13 @@ class History:
     def _append(self, event: HistoryEvent) -> None:
         event.event_id = len(self.events) + 1
         event.task_id = self._next_task_id()
+        if event.event_type in _NOTED:
+            self._note(event)
+        self.events.append(event)
+        self.size_bytes += event.ByteSize()
+
+    def _note(self, event: HistoryEvent) -> None:
+        """Connect starts with results, and see the end of the run."""
         kind = event.event_type
         if kind == _ACTIVITY_STARTED:
             scheduled = event.activity_task_started_event_attributes.scheduled_event_id
@@ -292,7 +301,3 @@ class History:
                 attributes.started_event_id = started
         elif kind in CLOSING_EVENTS:
             self.closed = True
-        self.events.append(event)
-        self.size_bytes += event.ByteSize()
-        if self.on_append is not None:
-            self.on_append(event)

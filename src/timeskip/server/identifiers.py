@@ -14,7 +14,8 @@ class Identifiers:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.random = Random(seed)
-        self._task_id = 1_048_576
+        #: Grows with every event.
+        self.last_task_id = 1_048_576
 
     def uuid(self) -> str:
         """A version 4 UUID, as the service uses for run and request ids."""
@@ -26,5 +27,5 @@ class Identifiers:
 
     def task_id(self) -> int:
         """A number that only grows, as the service gives to each event that it stores."""
-        self._task_id += 1
-        return self._task_id
+        self.last_task_id += 1
+        return self.last_task_id

@@ -57,6 +57,8 @@ class Run:
         self.workflow_id = workflow_id
         self.run_id = run_id
         self.started = started
+        self.workflow_type = started.workflow_type.name
+        self.task_queue = started.task_queue.name
         self.request_id = request_id
         self.status: WorkflowExecutionStatus.ValueType = (
             WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
@@ -82,6 +84,8 @@ class Run:
         self.sticky_timeout: Nanoseconds = 0
         self.worker_version: WorkerVersionStamp | None = None
         self.worker_deployment = ""
+        #: The build that completed the last workflow task, and its checksum.
+        self.last_build: tuple[str, str] | None = None
         self.build_ids: list[str] = []
         #: The search attribute that tells of them, as it was last written.
         self.shown_build_ids: Payload | None = None
@@ -136,14 +140,6 @@ class Run:
     def is_paused(self) -> bool:
         """Whether it is open, but gets no workflow tasks."""
         return self.status == _PAUSED
-
-    @property
-    def workflow_type(self) -> str:
-        return self.started.workflow_type.name
-
-    @property
-    def task_queue(self) -> str:
-        return self.started.task_queue.name
 
     @property
     def had_or_has_workflow_task(self) -> bool:

@@ -308,14 +308,11 @@ def rebuild(base: Run, last: int, run_id: str) -> Run:
 
 def _record(run: Run, links: Iterable[Link]) -> None:
     """Write the first event and make the run known."""
-    cluster = run.cluster
     event = run.add(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, run.started)
     if run.user_metadata is not None:
         event.user_metadata.CopyFrom(run.user_metadata)
     event.links.extend(links)
     run.request_ids[run.request_id] = (event.event_type, event)
-    for observer in cluster.observers:
-        observer.event_recorded(run, event)
     _make_known(run)
     _limit(run, run.execution_expiration)
 
@@ -324,7 +321,6 @@ def _make_known(run: Run) -> None:
     cluster = run.cluster
     cluster.runs[run.run_id] = run
     run.namespace.runs_of.setdefault(run.workflow_id, []).append(run)
-    run.history.on_append = lambda event: cluster.recorded(run, event)
 
 
 def _limit(run: Run, expiration: Nanoseconds | None) -> None:

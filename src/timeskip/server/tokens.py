@@ -6,8 +6,8 @@ comes too late is recognised as stale.
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from timeskip.server.errors import ServiceError, invalid_argument
 
@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from timeskip.server.run import Run
     from timeskip.server.workflow_tasks import WorkflowTask
 
-#: A byte that UTF-8 has no use for.
+#: A byte that UTF-8 has no use for, and what stands for it in text.
 _SEPARATOR = b"\xff"
+_SEPARATOR_IN_TEXT = "\udcff"
 
 _TASK = "task"
 _QUERY = "query"
 _NEXUS = "nexus"
+_PAGE = "page"
+
+#: How a part of a token is read.
+_READERS: dict[type, Callable[[bytes], Any]] = {str: bytes.decode, int: int}
 
 
 class TaskToken(NamedTuple):
@@ -105,28 +110,27 @@ def parse_query_task(token: bytes) -> QueryTaskToken:
 
 def page(*parts: str | int) -> bytes:
     """A token for the next page of a listing."""
-    return _encode("page", *parts)
+    return _encode(_PAGE, *parts)
 
 
 def parse_page(token: bytes, shape: tuple[type, ...]) -> tuple[object, ...]:
     """The parts of a page token, or INVALID_ARGUMENT if it is not one of ours."""
     try:
-        return tuple(_decode("page", token, shape))
+        return tuple(_decode(_PAGE, token, shape))
     except ServiceError:
         raise invalid_argument("Invalid NextPageToken.") from None
 
 
-def _encode(kind: str, *parts: str | int) -> bytes:
+def _encode(*parts: str | int) -> bytes:
     # The last part is empty: a token that has lost its end is none.
-    return _SEPARATOR.join([*(str(part).encode() for part in (kind, *parts)), b""])
+    return _SEPARATOR_IN_TEXT.join([*map(str, parts), ""]).encode(errors="surrogateescape")
 
 
-def _decode(kind: str, token: bytes, shape: tuple[type, ...]) -> list:  # type: ignore[type-arg]
-    *parts, end = token.split(_SEPARATOR)
-    if not end and len(parts) == len(shape) + 1 and parts[0] == kind.encode():
-        with contextlib.suppress(ValueError):  # anybody may send anything
-            return [
-                int(part) if wanted is int else part.decode()
-                for part, wanted in zip(parts[1:], shape, strict=True)
-            ]
+def _decode(kind: str, token: bytes, shape: tuple[type, ...]) -> list[Any]:
+    first, *parts = token.split(_SEPARATOR)
+    if first == kind.encode() and len(parts) == len(shape) + 1 and not parts.pop():
+        try:
+            return [_READERS[each](part) for each, part in zip(shape, parts, strict=True)]
+        except ValueError:
+            pass  # anybody may send anything
     raise invalid_argument("Error deserializing task token.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import Payload
@@ -52,6 +52,9 @@ def _add_reset_point(
     """Where the run could be reset to if this worker's build turns out to be bad."""
     build_id = completed.worker_version.build_id
     checksum = "" if build_id else completed.binary_checksum
+    if (build_id, checksum) == run.last_build:
+        return
+    run.last_build = (build_id, checksum)
     known = [(point.build_id, point.binary_checksum) for point in run.reset_points.points]
     if (build_id, checksum) in known:
         return
@@ -65,7 +68,7 @@ def _add_reset_point(
     point.create_time.FromNanoseconds(run.cluster.clock.now())
     if checksum:
         checksums = [point.binary_checksum for point in run.reset_points.points]
-        run.search_attributes["BinaryChecksums"] = _keywords([*filter(None, checksums)])
+        run.search_attributes["BinaryChecksums"] = _keywords(*filter(None, checksums))
 
 
 def _add_build_ids(run: Run, build_id: str) -> None:
@@ -89,7 +92,7 @@ def show_build_ids(run: Run) -> None:
     hidden = "" if run.versioning_override is None else _UNVERSIONED
     shown = [entry for entry in run.build_ids if entry != hidden]
     if shown:
-        run.shown_build_ids = run.search_attributes[_BUILD_IDS] = _keywords(shown)
+        run.shown_build_ids = run.search_attributes[_BUILD_IDS] = _keywords(*shown)
     else:
         run.search_attributes.pop(_BUILD_IDS, None)
 
@@ -100,8 +103,9 @@ def _texts(value: object) -> list[str]:
     return [entry for entry in entries if isinstance(entry, str)]
 
 
-def _keywords(keywords: Sequence[str]) -> Payload:
-    """A list of keywords as the service itself writes it into search attributes."""
+@functools.lru_cache
+def _keywords(*keywords: str) -> Payload:
+    """A list of keywords as the service itself writes it into search attributes. Not to be changed."""
     return Payload(
         metadata={"encoding": b"json/plain", "type": b"KeywordList"},
         data=_to_json(keywords).encode(),

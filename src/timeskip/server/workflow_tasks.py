@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from temporalio.api.common.v1 import WorkerVersionStamp, WorkflowExecution
+from temporalio.api.common.v1 import WorkerVersionStamp
 from temporalio.api.enums.v1 import (
     EventType,
     SuggestContinueAsNewReason,
@@ -35,12 +35,14 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from timeskip.clock import SECOND, DueTime, Nanoseconds
-from timeskip.server import history_pages, queries, tokens, update_messages
+from timeskip.server import history_pages, instants, queries, tokens, update_messages
 from timeskip.server.calls import Call
 from timeskip.server.errors import HistoryLimitExceeded
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
+
+_NORMAL = TaskQueueKind.TASK_QUEUE_KIND_NORMAL
 
 #: From the fourth attempt on, each gets longer to answer: 5 s, doubling up to 10 minutes.
 _LENIENT_ATTEMPTS = 3
@@ -212,7 +214,7 @@ def current_queue(run: Run) -> TaskQueue:
             kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY,
             normal_name=run.task_queue,
         )
-    return TaskQueue(name=run.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL)
+    return TaskQueue(name=run.task_queue, kind=_NORMAL)
 
 
 def schedule_if_needed(run: Run) -> None:
@@ -431,24 +433,25 @@ def poll_response(
     )
     response = PollWorkflowTaskQueueResponse(
         task_token=tokens.workflow_task(run, task),
-        workflow_execution=WorkflowExecution(workflow_id=run.workflow_id, run_id=run.run_id),
-        workflow_type=run.started.workflow_type,
         previous_started_event_id=run.last_completed_started_id,
         started_event_id=task.started_event_id,
         attempt=task.attempt,
         next_page_token=next_page_token,
-        workflow_execution_task_queue=TaskQueue(
-            name=run.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL
-        ),
     )
+    response.workflow_execution.workflow_id = run.workflow_id
+    response.workflow_execution.run_id = run.run_id
+    response.workflow_type.name = run.workflow_type
+    response.workflow_execution_task_queue.name = run.task_queue
+    response.workflow_execution_task_queue.kind = _NORMAL
     response.history.events.extend(shown)
-    response.scheduled_time.FromNanoseconds(task.scheduled_time)
-    response.started_time.FromNanoseconds(task.started_time)
+    instants.show(response.scheduled_time, task.scheduled_time)
+    instants.show(response.started_time, task.started_time)
     if attach_queries:
         queries.attach(run, response)
-    response.messages.extend(
-        update_messages.to_worker(run, task.started_event_id - 1, again=attach_queries)
-    )
+    if run.updates_in_flight:
+        response.messages.extend(
+            update_messages.to_worker(run, task.started_event_id - 1, again=attach_queries)
+        )
     return response
 
 
@@ -528,9 +531,8 @@ def _timeout_of(run: Run, attempt: int) -> Nanoseconds:
 
 
 def _scheduled_attributes(run: Run, task: WorkflowTask) -> WorkflowTaskScheduledEventAttributes:
-    attributes = WorkflowTaskScheduledEventAttributes(
-        task_queue=current_queue(run), attempt=task.attempt
-    )
+    attributes = WorkflowTaskScheduledEventAttributes(attempt=task.attempt)
+    attributes.task_queue.CopyFrom(current_queue(run))
     attributes.start_to_close_timeout.FromNanoseconds(task.timeout)
     return attributes
 
@@ -546,10 +548,11 @@ def _started_attributes(task: WorkflowTask) -> WorkflowTaskStartedEventAttribute
         scheduled_event_id=task.scheduled_event_id,
         identity=task.identity,
         request_id=task.request_id,
-        suggest_continue_as_new=bool(task.reasons_to_continue_as_new),
-        suggest_continue_as_new_reasons=task.reasons_to_continue_as_new,
         history_size_bytes=task.history_size,
     )
+    if task.reasons_to_continue_as_new:
+        attributes.suggest_continue_as_new = True
+        attributes.suggest_continue_as_new_reasons.extend(task.reasons_to_continue_as_new)
     if task.worker_version is not None:
         attributes.worker_version.CopyFrom(task.worker_version)
     return attributes

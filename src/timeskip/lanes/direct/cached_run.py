@@ -131,6 +131,11 @@ class CachedRun:
         return self._out is not None
 
     @property
+    def is_being_forgotten(self) -> bool:
+        """Whether what the workflow's code has to do is to forget the run."""
+        return self._out is _Out.EVICTION
+
+    @property
     def waits_for_local_activities(self) -> bool:
         """Whether the task cannot be answered before local activities end."""
         return self._local_wait is not None
@@ -296,9 +301,10 @@ class CachedRun:
             self._out = _Out.NONE_FOR_CODE
             return
         first = step.jobs[0]
-        if first.HasField("remove_from_cache"):
+        variant = first.WhichOneof("variant")
+        if variant == "remove_from_cache":
             self._out = _Out.EVICTION
-        elif first.query_workflow.query_id == LEGACY_QUERY:
+        elif variant == "query_workflow" and first.query_workflow.query_id == LEGACY_QUERY:
             self._out = _Out.LEGACY_QUERY
         else:
             self._out = _Out.NORMAL
@@ -371,7 +377,7 @@ class CachedRun:
         task = self.task
         if task is None:
             return self._failure_of_unbegun()
-        if len(commands) == 1 and commands[0].respond_to_query.query_id == LEGACY_QUERY:
+        if _answers_legacy_query(commands):
             return AnswerQuery(task, commands[0].respond_to_query)
         has_pending_query = bool(task.queries)
         asked, results = self._in_order(commands)
@@ -458,15 +464,17 @@ class CachedRun:
     ) -> tuple[list[WorkflowCommand], list[QueryResult]]:
         """The commands, the end of the run last if there is one; results of queries apart."""
         machines = self.machines
-        results = [
-            command.respond_to_query for command in commands if command.HasField("respond_to_query")
-        ]
-        asked = [command for command in commands if not command.HasField("respond_to_query")]
-        ends = [
-            index
-            for index, command in enumerate(asked)
-            if command.WhichOneof("variant") in TERMINAL
-        ]
+        asked: list[WorkflowCommand] = []
+        results: list[QueryResult] = []
+        ends: list[int] = []
+        for command in commands:
+            variant = command.WhichOneof("variant")
+            if variant == "respond_to_query":
+                results.append(command.respond_to_query)
+                continue
+            if variant in TERMINAL:
+                ends.append(len(asked))
+            asked.append(command)
         if not ends:
             return asked, results
         if machines.replaying and not machines.flags.try_use(MOVE_TERMINAL_COMMANDS, record=False):
@@ -592,6 +600,14 @@ class CachedRun:
         if self._local_wait is not None:
             self._local_wait.stop_heartbeat()
             self._local_wait = None
+
+
+def _answers_legacy_query(commands: Sequence[WorkflowCommand]) -> bool:
+    return (
+        len(commands) == 1
+        and commands[0].HasField("respond_to_query")
+        and commands[0].respond_to_query.query_id == LEGACY_QUERY
+    )
 
 
 def failure_of(error: NondeterminismError | FatalError) -> CompletionFailure:

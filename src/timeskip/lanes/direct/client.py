@@ -158,33 +158,24 @@ class DirectServiceClient(_BridgeServiceClient):
             )
         # As in the SDK's core, calls that are not to be repeated are sent as they are.
         room = self._room_for_first_task(request) if asked.may_be_repeated else None
-        # It may be an activity that waits for the answer: the hold tells when that is work.
-        with held_elsewhere():
-            done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def deliver(answer: Answer) -> None:
-            if room is not None:
-                _use(room, answer)
-            if not done.done():
-                hold.resume()
-                # The caller has asked anew if the loop that waits here is closed.
-                with contextlib.suppress(RuntimeError):
-                    done.set_result(answer)
+        reply = _Reply(hold, room)
 
         seconds = asked.timeout.total_seconds() if asked.timeout is not None else 1e9
-        call = Call(method, request, deliver, timeout=seconds)
+        call = Call(method, request, reply.deliver, timeout=seconds)
         if hold.call_off is not None:
             # What was asked on a loop that has stopped since.
             hold.call_off()
         keeper.carry(call)
+        if reply.answer is not None:
+            return reply.answer
+        done = reply.to_come()
+        hold.park()
+        hold.call_off = lambda: keeper.service.cancel(call)
+        keeper.opened(call)
         deadline: asyncio.TimerHandle | None = None
-        if not done.done():
-            hold.park()
-            hold.call_off = lambda: keeper.service.cancel(call)
-            keeper.opened(call)
-            if asked.timeout is not None:
-                loop = asyncio.get_running_loop()
-                deadline = loop.call_later(seconds, keeper.service.expire, call)
+        if asked.timeout is not None:
+            loop = asyncio.get_running_loop()
+            deadline = loop.call_later(seconds, keeper.service.expire, call)
         try:
             return await done
         except asyncio.CancelledError:
@@ -203,6 +194,34 @@ class DirectServiceClient(_BridgeServiceClient):
         raw = status_of(error).SerializeToString() if error.details else b""
         rpc_error = RPCError(error.message, RPCStatusCode(int(error.code)), raw)
         return self._explain(rpc_error) or rpc_error
+
+
+class _Reply:
+    """The answer to a call, which is there before anybody waits for it, as a rule."""
+
+    def __init__(self, hold: Hold, room: Reservation | None) -> None:
+        self.answer: Answer | None = None
+        self._hold = hold
+        self._room = room
+        self._done: asyncio.Future[Answer] | None = None
+
+    def to_come(self) -> asyncio.Future[Answer]:
+        """For the loop that waits."""
+        # It may be an activity that waits for the answer: the hold tells when that is work.
+        with held_elsewhere():
+            self._done = asyncio.get_running_loop().create_future()
+        return self._done
+
+    def deliver(self, answer: Answer) -> None:
+        if self._room is not None:
+            _use(self._room, answer)
+        if self._done is None:
+            self.answer = answer
+        elif not self._done.done():
+            self._hold.resume()
+            # The caller has asked anew if the loop that waits here is closed.
+            with contextlib.suppress(RuntimeError):
+                self._done.set_result(answer)
 
 
 def _use(room: Reservation, answer: Answer) -> None:

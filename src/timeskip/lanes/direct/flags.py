@@ -74,8 +74,8 @@ class Flags:
         name, version = self._sdk
         recorded_name, recorded_version = self._recorded_sdk
         metadata = WorkflowTaskCompletedMetadata(
-            core_used_flags=sorted(flag for flag in self._new_core if flag not in self._core),
-            lang_used_flags=sorted(flag for flag in self._new_lang if flag not in self._lang),
+            core_used_flags=sorted(self._new_core.keys() - self._core.keys()),
+            lang_used_flags=sorted(self._new_lang.keys() - self._lang.keys()),
             sdk_name=name if name != recorded_name else "",
             sdk_version=version if version != recorded_version else "",
         )

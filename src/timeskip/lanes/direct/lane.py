@@ -97,14 +97,22 @@ class DirectLane:
             if not keeper.loop.is_running():
                 keeper.move_to(loop, threading.get_ident())
 
-    async def at_home(
+    def at_home(
         self, make: Callable[[], Coroutine[Any, Any, Result]], *, gives_up: bool = False
-    ) -> Result:
-        """The result of a coroutine that is made and run on the simulation's loop.
+    ) -> Coroutine[Any, Any, Result]:
+        """To be awaited at once: the result of a coroutine that is made and run on the simulation's
+        loop.
 
         It begins anew if that loop stops meanwhile and the simulation lives on another one.
         `gives_up`: raises if something blocks that loop for too long.
         """
+        if self.keeper.loop is asyncio.get_running_loop():
+            return make()
+        return self._taken_home(make, gives_up=gives_up)
+
+    async def _taken_home(
+        self, make: Callable[[], Coroutine[Any, Any, Result]], *, gives_up: bool
+    ) -> Result:
         while True:
             self.enter()
             home = self.keeper.loop

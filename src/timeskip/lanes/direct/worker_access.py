@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from temporalio.bridge.proto import (
     ActivityHeartbeat,
@@ -31,26 +32,30 @@ class WorkerAccess:
         self._lane = lane
         self._bridge = bridge
 
-    async def validate(self) -> NamespaceInfo:
-        return await self._lane.at_home(self._bridge.validate)
+    def validate(self) -> Coroutine[Any, Any, NamespaceInfo]:
+        return self._lane.at_home(self._bridge.validate)
 
-    async def poll_workflow_activation(self) -> WorkflowActivation:
-        return await self._lane.at_home(self._bridge.poll_workflow_activation)
+    def poll_workflow_activation(self) -> Coroutine[Any, Any, WorkflowActivation]:
+        return self._lane.at_home(self._bridge.poll_workflow_activation)
 
-    async def poll_activity_task(self) -> ActivityTask:
-        return await self._lane.at_home(self._bridge.poll_activity_task)
+    def poll_activity_task(self) -> Coroutine[Any, Any, ActivityTask]:
+        return self._lane.at_home(self._bridge.poll_activity_task)
 
-    async def poll_nexus_task(self) -> NexusTask:
-        return await self._lane.at_home(self._bridge.poll_nexus_task)
+    def poll_nexus_task(self) -> Coroutine[Any, Any, NexusTask]:
+        return self._lane.at_home(self._bridge.poll_nexus_task)
 
-    async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
-        await self._lane.at_home(lambda: self._bridge.complete_workflow_activation(completion))
+    def complete_workflow_activation(
+        self, completion: WorkflowActivationCompletion
+    ) -> Coroutine[Any, Any, None]:
+        return self._lane.at_home(lambda: self._bridge.complete_workflow_activation(completion))
 
-    async def complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
-        await self._lane.at_home(lambda: self._bridge.complete_activity_task(completion))
+    def complete_activity_task(
+        self, completion: ActivityTaskCompletion
+    ) -> Coroutine[Any, Any, None]:
+        return self._lane.at_home(lambda: self._bridge.complete_activity_task(completion))
 
-    async def complete_nexus_task(self, completion: NexusTaskCompletion) -> None:
-        await self._lane.at_home(lambda: self._bridge.complete_nexus_task(completion))
+    def complete_nexus_task(self, completion: NexusTaskCompletion) -> Coroutine[Any, Any, None]:
+        return self._lane.at_home(lambda: self._bridge.complete_nexus_task(completion))
 
     def record_activity_heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
         self._lane.tell_home(lambda: self._bridge.record_activity_heartbeat(heartbeat))

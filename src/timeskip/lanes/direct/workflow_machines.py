@@ -58,6 +58,7 @@ from timeskip.lanes.direct.sequences import (
     end_of_sequence,
 )
 from timeskip.lanes.direct.update_requests import UpdateRequest
+from timeskip.server.instants import show
 
 AnyMachine = TypeVar("AnyMachine", bound=Machine)
 
@@ -148,6 +149,15 @@ class WorkflowMachines:
         self._admitted: dict[str, UpdateRequest] = {}
         self._unsure_local_activities: list[LocalActivityMachine] = []
 
+    def let_go(self) -> None:
+        """The run is forgotten: free the machines, which know this, without a garbage collector."""
+        self._by_event.clear()
+        self._by_seq.clear()
+        self._updates.clear()
+        self._asked.clear()
+        self._sent.clear()
+        self._unsure_local_activities.clear()
+
     # -- from history to activations ----------------------------------------------------------
 
     def take_task(
@@ -158,7 +168,7 @@ class WorkflowMachines:
     ) -> None:
         """A new workflow task: its part of the history and its messages."""
         self._update_requests = [update_requests.of_message(message) for message in messages]
-        self._events = [event for event in events if event.event_id > self.started_event_id]
+        self._events = _after(self.started_event_id, events)
         self._position = 0
         self._previous_started_id = previous_started_id
         self.replaying = previous_started_id > 0
@@ -182,9 +192,7 @@ class WorkflowMachines:
             return 0
         start = self._position
         end = end_of_sequence(self._events, start, self.started_event_id)
-        portion = [
-            event for event in self._events[start:end] if event.event_id > self.last_event_id
-        ]
+        portion = _after(self.last_event_id, self._events[start:end])
         self._position = end
         self.on_last_portion = end >= len(self._events)
         if portion:
@@ -218,7 +226,7 @@ class WorkflowMachines:
             target_worker_deployment_version_changed=self._deployment_changed,
         )
         if self.time is not None:
-            activation.timestamp.FromNanoseconds(self.time)
+            show(activation.timestamp, self.time)
         return activation
 
     def add_job(self, job: WorkflowActivationJob) -> None:
@@ -295,6 +303,9 @@ class WorkflowMachines:
         A patch, the end of a local activity, and an update are recorded after the activation in
         which the workflow has to see them.
         """
+        if self._position == len(self._events):
+            self._admitted.clear()
+            return
         end = end_of_sequence(self._events, self._position, self.started_event_id)
         markers = []
         updates = []
@@ -580,6 +591,13 @@ class WorkflowMachines:
             if not machine.cancelled_before_sent:
                 machine.handle_command(command)
                 self._sent.append((machine, command))
+
+
+def _after(event_id: int, events: Sequence[HistoryEvent]) -> Sequence[HistoryEvent]:
+    """Those of the events, which are in order, that come after this one: all of them, as a rule."""
+    if not events or events[0].event_id > event_id:
+        return events
+    return [event for event in events if event.event_id > event_id]
 
 
 def _job_order(job: WorkflowActivationJob) -> int:

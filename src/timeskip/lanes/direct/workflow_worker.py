@@ -275,8 +275,8 @@ class WorkflowWorker:
 
     def _do(self, run: CachedRun, step: Step) -> None:
         if isinstance(step, WorkflowActivation):
-            has_work = any(not job.HasField("remove_from_cache") for job in step.jobs)
-            if has_work and (run.task is None or run.machines.local_activities.outstanding):
+            waits_for_code = run.task is None or run.machines.local_activities.outstanding
+            if waits_for_code and not run.is_being_forgotten:
                 # For the service nobody works on a task, or its task waits for time. The workflow's
                 # code does something now all the same.
                 self._holds[run.run_id] = self._requests.hold_time("a workflow is activated")
@@ -368,6 +368,7 @@ class WorkflowWorker:
     def _forget(self, run: CachedRun, next_task: WorkflowTask | None) -> None:
         """The code has forgotten the run; so does the cache. There is room for another."""
         del self._runs[run.run_id]
+        run.machines.let_go()
         if run.task is not None:
             run.task.permit.release()
         tasks = deque(filter(None, [run.waiting.next() or next_task]))

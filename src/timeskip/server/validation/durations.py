@@ -10,7 +10,8 @@ NANOSECONDS: Final = 1_000_000_000
 
 _INT64_LIMIT: Final = 2**63
 
-_LONGEST: Final = Duration(seconds=100 * 365 * 24 * 60 * 60)
+_LONGEST_SECONDS: Final = 100 * 365 * 24 * 60 * 60
+_LONGEST: Final = Duration(seconds=_LONGEST_SECONDS)
 
 
 def nanoseconds(duration: Duration) -> int:
@@ -36,16 +37,16 @@ def wrapped_to_int64(length: int) -> int:
 def why_invalid(duration: Duration) -> str | None:
     """The real server's reason to refuse the duration, or None. Unset is zero, which is valid."""
     seconds, nanos = duration.seconds, duration.nanos
+    if seconds >= 0 <= nanos:
+        return None
     if (seconds > 0 > nanos) or (nanos > 0 > seconds):
         return "duration has seconds and nanos with different signs"
-    if seconds < 0 or nanos < 0:
-        return "negative duration"
-    return None
+    return "negative duration"
 
 
 def cap(duration: Duration) -> None:
     """Shorten the duration in place to the longest that the server keeps: 100 years of 365 days."""
-    if nanoseconds(duration) > nanoseconds(_LONGEST):
+    if duration.seconds >= _LONGEST_SECONDS and nanoseconds(duration) > nanoseconds(_LONGEST):
         duration.CopyFrom(_LONGEST)
 
 

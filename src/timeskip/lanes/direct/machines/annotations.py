@@ -43,12 +43,14 @@ class Annotations:
 
     def command(self, command_type: CommandType.ValueType, **attributes: Any) -> Command:
         """A command for the server that carries these annotations."""
-        return Command(
-            command_type=command_type,
-            user_metadata=self.metadata,
-            event_group_markers=self.group_markers,
-            **attributes,
-        )
+        command = Command(command_type=command_type)
+        for name, value in attributes.items():
+            getattr(command, name).CopyFrom(value)
+        if self is not NO_ANNOTATIONS:
+            if self.metadata is not None:
+                command.user_metadata.CopyFrom(self.metadata)
+            command.event_group_markers.extend(self.group_markers)
+        return command
 
 
 NO_ANNOTATIONS = Annotations()
