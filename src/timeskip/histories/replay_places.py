@@ -40,10 +40,11 @@ def place_of(frame: FrameType, line: int | None = None) -> Place:
     return place_in(frame.f_code, line or frame.f_lineno)
 
 
-def place_in(code: CodeType, line: int) -> Place:
+def place_in(code: CodeType, line: int, *, is_exact: bool = True) -> Place:
     """A line of some code."""
     name = getattr(code, "co_qualname", code.co_name)  # from Python 3.11 on
-    return Place(code.co_filename, line, name.rpartition("<locals>.")[2], code)
+    function = name.rpartition("<locals>.")[2]
+    return Place(code.co_filename, line, function, code, is_exact=is_exact)
 
 
 def nearest_place(frame: FrameType | None) -> Place | None:
@@ -96,4 +97,4 @@ def _innermost(traceback: TracebackType | None) -> Place | None:
 def place_of_definition(workflow: Any) -> Place:
     """Where the method begins that a workflow runs: its own line if nothing better is known."""
     code = workflow._defn.run_fn.__code__
-    return dataclasses.replace(place_in(code, code.co_firstlineno), is_exact=False)
+    return place_in(code, code.co_firstlineno, is_exact=False)

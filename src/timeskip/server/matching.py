@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from temporalio.api.common.v1 import WorkerVersionCapabilities
 from temporalio.api.deployment.v1 import WorkerDeploymentOptions
@@ -43,8 +42,7 @@ class Task(Protocol):
         """Whether events have overtaken the task, so that no worker will be given it."""
 
 
-@dataclass(frozen=True)
-class PollerInfo:
+class PollerInfo(NamedTuple):
     """One worker as `DescribeTaskQueue` shows it."""
 
     identity: str

@@ -271,7 +271,7 @@ class ActivityWorker:
 
     def _take(self, task: PollActivityTaskQueueResponse, permit: Permit[ActivitySlotInfo]) -> None:
         token = task.task_token
-        permit.use(ActivitySlotInfo(activity_type=task.activity_type.name))
+        permit.use(lambda: ActivitySlotInfo(activity_type=task.activity_type.name))
         heartbeat_timeout = task.heartbeat_timeout.ToNanoseconds()
         activity = _RunningActivity(
             permit,

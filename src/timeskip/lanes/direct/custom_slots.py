@@ -125,9 +125,9 @@ class _CustomPermit(Permit[Info]):
         self._info: Info | None = None
         self._is_released = False
 
-    def use(self, info: Info) -> None:
-        self._info = info
-        context = cast("SlotMarkUsedContext", _MarkUsedContext(info, self._permit))
+    def use(self, info: Callable[[], Info]) -> None:
+        self._info = info()
+        context = cast("SlotMarkUsedContext", _MarkUsedContext(self._info, self._permit))
         try:
             self._supplier.mark_slot_used(context)
         except Exception:  # noqa: BLE001 - as the SDK does, whatever the user's code raises

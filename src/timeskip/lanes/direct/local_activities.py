@@ -247,7 +247,7 @@ class LocalActivities:
         activity.backoff = None
         activity.start_time = now
         activity.cancel_requested = False
-        permit.use(ActivitySlotInfo(activity_type=schedule.asked.activity_type))
+        permit.use(lambda: ActivitySlotInfo(activity_type=schedule.asked.activity_type))
         self._running[activity.token] = activity
         if schedule.start_to_close is not None:
             activity.attempt_timeout = self._requests.after(

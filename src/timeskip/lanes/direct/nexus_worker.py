@@ -152,7 +152,7 @@ class NexusWorker:
         _lower_names(request)
         asked = request.start_operation if request.HasField("start_operation") else None
         named = asked or request.cancel_operation
-        permit.use(NexusSlotInfo(named.service, named.operation))
+        permit.use(lambda: NexusSlotInfo(named.service, named.operation))
         running = self._running[task.task_token] = _RunningTask(request, permit)
         handed = NexusTask(task=task, endpoint=request.endpoint)
         timeout = _duration(request.header.get(_TIMEOUT, ""))

@@ -13,8 +13,8 @@ Info = TypeVar("Info")
 class Permit(Generic[Info]):
     """Leave to work on one task. Released once, whether it was used or not."""
 
-    def use(self, info: Info) -> None:
-        """It is this task that is worked on."""
+    def use(self, info: Callable[[], Info]) -> None:
+        """It is this task that is worked on. `info` tells about it, to those who want to know."""
 
     def release(self) -> None:
         """The task is done."""

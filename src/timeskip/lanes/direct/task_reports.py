@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio.api.common.v1 import MeteringMetadata, Payloads
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import QueryResultType, TaskQueueKind
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.query.v1 import WorkflowQueryResult
@@ -107,19 +107,21 @@ class TaskReports:
 
     def _complete(self, done: CompleteTask, told: Callable[[Report], None]) -> None:
         permits = self._activities.reserve_for(done.commands)
-        request = RespondWorkflowTaskCompletedRequest(
-            task_token=done.task.response.task_token,
-            commands=done.commands,
-            messages=done.messages,
-            force_create_new_workflow_task=done.force_new_task,
-            sdk_metadata=done.sdk_metadata,
-            metering_metadata=MeteringMetadata(
-                nonfirst_local_activity_execution_attempts=done.further_local_attempts
-            ),
-            versioning_behavior=done.versioning_behavior  # type: ignore[arg-type]
-            or self._identity.version.default_behavior,
+        request = RespondWorkflowTaskCompletedRequest()
+        request.CopyFrom(self._completed)
+        request.task_token = done.task.response.task_token
+        request.commands.extend(done.commands)
+        request.messages.extend(done.messages)
+        request.force_create_new_workflow_task = done.force_new_task
+        if done.sdk_metadata is not None:
+            request.sdk_metadata.CopyFrom(done.sdk_metadata)
+        request.metering_metadata.nonfirst_local_activity_execution_attempts = (
+            done.further_local_attempts
         )
-        request.MergeFrom(self._completed)
+        request.versioning_behavior = (
+            done.versioning_behavior  # type: ignore[assignment]
+            or self._identity.version.default_behavior
+        )
         for result in done.query_results:
             kind, answer, message = _answer_of(result)
             request.query_results[result.query_id].CopyFrom(

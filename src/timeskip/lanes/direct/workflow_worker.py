@@ -141,10 +141,7 @@ class WorkflowWorker:
         self, response: PollWorkflowTaskQueueResponse, permit: Permit[WorkflowSlotInfo]
     ) -> None:
         """Take on a workflow task."""
-        first = response.history.events[0].event_id if response.history.events else 0
-        permit.use(
-            WorkflowSlotInfo(workflow_type=response.workflow_type.name, is_sticky=first != 1)
-        )
+        permit.use(lambda: _slot_info(response))
         self._take_task(WorkflowTask(response, permit, self._requests.now()))
 
     def completed(self, completion: WorkflowActivationCompletion) -> None:
@@ -388,3 +385,8 @@ class WorkflowWorker:
             self._local_activities.stop()
         self._activities.workflows_have_stopped()
         self._activations.put(None)
+
+
+def _slot_info(response: PollWorkflowTaskQueueResponse) -> WorkflowSlotInfo:
+    first = response.history.events[0].event_id if response.history.events else 0
+    return WorkflowSlotInfo(workflow_type=response.workflow_type.name, is_sticky=first != 1)
