@@ -42,10 +42,12 @@ from timeskip.server import (  # noqa: F401
     time_skipping,
     update_requests,
     update_with_start,
+    updates,
     worker_builds,
     workers,
     workflow_options,
     workflow_pause,
+    workflow_tasks,
 )
 from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
@@ -120,9 +122,15 @@ class Service:
     def restart(self, error: ServiceError) -> None:
         """Go on as the real server does after a restart.
 
-        Every open call gets `error`. What happened to runs is stored; who polled is not.
+        Every open call gets `error`. What happened to runs is stored; who polled is not, nor updates
+        that were not accepted, nor workflow tasks that only carried these.
         """
         self._end_calls(error)
+        for run in self.cluster.runs.values():
+            updates.forget_unaccepted(run)
+            task = run.workflow_task
+            if task is not None and task.speculative and not run.history.has_buffered:
+                workflow_tasks.drop(run, task)
         for queue in self.cluster.queues:
             queue.forget_workers()
         self._settle()

@@ -212,6 +212,20 @@ def has_unsent(run: Run) -> bool:
     return any(update.state is State.ADMITTED for update in run.updates_in_flight.values())
 
 
+def forget_unaccepted(run: Run) -> None:
+    """The service has restarted, and knows only of updates that are in histories.
+
+    One that a worker has in a task that is in the history can still be accepted: the worker's answer
+    says all that there is to know of it.
+    """
+    task = run.workflow_task
+    is_with_worker = task is not None and bool(task.started_event_id) and not task.speculative
+    for update in [*run.updates_in_flight.values()]:
+        is_kept = update.in_history or (update.state is State.SENT and is_with_worker)
+        if update.is_undecided and not is_kept:
+            del run.updates[update.id], run.updates_in_flight[update.id]
+
+
 def _sent(run: Run) -> list[Update]:
     return [each for each in run.updates_in_flight.values() if each.state is State.SENT]
 
