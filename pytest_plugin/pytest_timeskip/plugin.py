@@ -20,6 +20,7 @@ from pytest_timeskip import (
     golden_histories,
     ledgers,
     replays,
+    timelines,
 )
 from pytest_timeskip.golden_histories import golden_history
 from pytest_timeskip.ledgers import ledger
@@ -30,6 +31,8 @@ Number = TypeVar("Number", int, float)
 
 _SIMULATION = pytest.StashKey[timeskip.Simulation]()
 _IS_REPLAYED = pytest.StashKey[bool]()
+#: Of a Hypothesis test these are from its last failing example, whose simulation has ended.
+_TIMELINES = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     crash_sweeps.add_options(group)
     golden_histories.add_options(parser, group)
     replays.add_options(parser, group)
+    timelines.add_options(parser, group)
     parser.addini("timeskip_lane", "Default of --timeskip-lane.", default="direct")
     parser.addini("timeskip_seed", "Default of --timeskip-seed.", default="0")
     parser.addini(
@@ -210,6 +214,10 @@ def pytest_runtest_makereport(
     report = yield
     simulation = item.stash.get(_SIMULATION, None)
     if simulation is not None and report.when == "call" and report.failed:
+        if _TIMELINES not in item.stash:
+            item.stash[_TIMELINES] = timelines.told(item.config, simulation)
+        if item.stash[_TIMELINES]:
+            report.sections.append(("timeline", item.stash[_TIMELINES]))
         report.sections.append(
             (
                 "timeskip",

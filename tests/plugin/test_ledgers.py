@@ -66,7 +66,24 @@ def test_message_says_why_the_card_was_charged_twice(project: pytest.Pytester) -
             "E*at activity:charge_card#1:before-report the worker was killed: the code had run *",
             "E*Attempts 1 and 2 of one call of charge_card have each done it:",
             "E*it is not idempotent.*",
+            "*- timeline -*",
+            '*+0 s ? started *Order "o-1"',
+            "* ? attempt *1 of charge_card",
+            "* ? killed *at activity:charge_card#1:before-report the*",
+            "*+1 min 1 s ? attempt *2 of charge_card",
+            "* ? activity *charge_card*",
+            "*attempt 1 failed: start-to-close timeout",
+            "* ? replay *another worker begins with 9 events",
+            "* ? completed",
             "E*assert 2 == 1",
             "E*the key has to be the same in all attempts*",
         ]
     )
+
+
+@pytest.mark.slow
+def test_timelines_can_be_left_out(project: pytest.Pytester) -> None:
+    project.makepyfile(test_shop=_SHOP)
+    result = project.runpytest_subprocess("--timeskip-timeline=no")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.no_fnmatch_line("*- timeline -*")

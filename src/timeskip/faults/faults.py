@@ -14,6 +14,7 @@ from timeskip.faults.crash_points import CrashPoint, CrashPoints
 from timeskip.faults.durations import duration_text
 from timeskip.faults.killers import Killer
 from timeskip.faults.line import FaultLine
+from timeskip.faults.marks import marks_of
 from timeskip.faults.plan_text import check_pattern, parse_plan, plan_text, rule_text
 from timeskip.faults.rules import Rule, Where
 from timeskip.faults.verdicts import (
@@ -36,6 +37,7 @@ from timeskip.faults.verdicts import (
     Verdict,
 )
 from timeskip.server.errors import StatusCode
+from timeskip.timeline import Mark
 
 Result = TypeVar("Result")
 
@@ -331,6 +333,10 @@ class Faults:
     def accounts(self) -> list[str]:
         """What faults have done so far, a sentence for each time."""
         return list(accounts(self._rules))
+
+    def marks_of(self, run_id: str) -> list[Mark]:
+        """What a run's timeline is to tell besides its history: faults, attempts, replays."""
+        return marks_of(run_id, self._rules, self._line.crash_points, self._line.replays)
 
     def verify(self, rules: Iterable[Rule] | None = None) -> None:
         """Raise `FaultNeverActed` if one of the faults that there are did not happen."""

@@ -111,6 +111,8 @@ class FaultLine:
         self.late = LateArrivals(keeper)
         #: Who has power over workers; the first that knows a worker is asked.
         self.killers: list[Killer] = []
+        #: The places at which a workflow was handed out whole, to a worker that had lost it.
+        self.replays: list[CrashPoint] = []
         #: In the order in which they are asked.
         self.rules: list[Rule] = []
         self.crash_points = CrashPoints()
@@ -217,6 +219,7 @@ class FaultLine:
             points.append(task.point("before-start"))
         if request.method in _POLLS:
             self._note_query(request.worker, answer)
+            self._note_replay(answer)
             if request.worker in self._stopped:
                 self._lay_down_query_of(answer)
             self.busy.handed_out(request.worker, answer)
@@ -487,6 +490,24 @@ class FaultLine:
     def _note_query(self, worker: str, answer: Answer) -> None:
         if isinstance(answer, PollWorkflowTaskQueueResponse) and answer.HasField("query"):
             self._askers_of_queries[answer.task_token] = worker
+
+    def _note_replay(self, answer: Answer) -> None:
+        if not isinstance(answer, PollWorkflowTaskQueueResponse) or not answer.history.events:
+            return
+        if answer.previous_started_event_id and answer.history.events[0].event_id == 1:
+            run = answer.workflow_execution
+            self.replays.append(
+                CrashPoint(
+                    id="",
+                    short_id="",
+                    kind="replay",
+                    moment="",
+                    workflow_id=run.workflow_id,
+                    run_id=run.run_id,
+                    event_id=answer.started_event_id,
+                    time=self._keeper.clock.now(),
+                )
+            )
 
     def _workers(self) -> list[str]:
         return [

@@ -1,6 +1,6 @@
 """A history, told as its meaningful moments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -35,6 +35,16 @@ class Moment:
     """How the attempt before this one failed, if this is a later attempt."""
 
 
+@dataclass(frozen=True)
+class Mark:
+    """Something that the history does not tell, such as that a worker was killed."""
+
+    at: datetime
+    line: Line
+    after: int = 0
+    """The id of the last event before it; 0 if only the time is known."""
+
+
 @dataclass
 class _Open:
     """Something that has begun and not ended yet."""
@@ -46,14 +56,17 @@ class _Open:
     earlier_failure: str = ""
 
 
-def moments_of(history: History) -> list[Moment]:
-    """Tells a history, oldest first. An open run ends with what it waits for."""
-    return list(_Telling(history).moments())
+def moments_of(history: History, marks: Sequence[Mark] = ()) -> list[Moment]:
+    """Tells a history and its marks, oldest first. An open run ends with what it waits for."""
+    return list(_Telling(history, marks).moments())
 
 
 class _Telling:
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, marks: Sequence[Mark]) -> None:
         self._events = history.events
+        self._marks: dict[int, list[Mark]] = {}
+        for mark in marks:
+            self._marks.setdefault(mark.after or self._event_before(mark.at), []).append(mark)
         self._open: dict[int, _Open] = {}
 
     def moments(self) -> Iterator[Moment]:
@@ -69,12 +82,24 @@ class _Telling:
                 yield from self._close(at, event.event_type, attributes)
             elif event.event_type in ENDS:
                 yield Moment(at, ENDS[event.event_type](attributes))
+                for after in range(event.event_id, max(self._marks, default=0) + 1):
+                    yield from self._marked(after)
                 return
             elif event.event_type not in UNTOLD:
                 told = instant_line(event.event_type, attributes)
                 if told:
                     yield Moment(at, told)
+            yield from self._marked(event.event_id)
         yield from self._waiting()
+
+    def _marked(self, after: int) -> Iterator[Moment]:
+        for mark in self._marks.get(after, ()):
+            yield Moment(mark.at - _time(self._events[0]), mark.line)
+
+    def _event_before(self, instant: datetime) -> int:
+        """The id of the last event up to an instant, or the first."""
+        ids = [event.event_id for event in self._events if _time(event) <= instant]
+        return ids[-1] if ids else 1
 
     def _begin_attempt(self, at: timedelta, attributes: Any) -> None:
         activity = self._open.get(attributes.scheduled_event_id)

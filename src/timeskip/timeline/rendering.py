@@ -1,6 +1,6 @@
 """A timeline on a terminal."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -10,7 +10,7 @@ from temporalio.api.history.v1 import History
 
 from timeskip.timeline.cycles import Rounds, fold_cycles
 from timeskip.timeline.durations import duration_text
-from timeskip.timeline.moments import Moment, moments_of
+from timeskip.timeline.moments import Mark, Moment, moments_of
 from timeskip.timeline.vocabulary import Mood
 
 _STYLES = {
@@ -19,12 +19,15 @@ _STYLES = {
     Mood.CANCELED: "yellow",
     Mood.FAILURE: "red",
     Mood.WAITING: "magenta",
+    Mood.FAULT: "bold red",
 }
 _PLAIN_WIDTH = 80
 # Timelines printed below each other line up, but for the rare longer word.
 _USUAL_OFFSET_WIDTH = len("+2 d 22 h")
 _USUAL_KIND_WIDTH = len("completed")
-_ASCII = str.maketrans({"┌": "+", "├": "|", "│": "|", "└": "+", "┊": ":", "→": "->", "…": "..."})
+_ASCII = str.maketrans(
+    {"┌": "+", "├": "|", "│": "|", "└": "+", "┊": ":", "→": "->", "…": "...", "✗": "x"}
+)
 
 _Row = tuple[Text, Text, Text, Text]
 
@@ -33,11 +36,12 @@ class Timeline:
     """A history to print with rich: one line for each meaningful moment, as wide as the terminal.
 
     Offsets are times since the run started, told where they change. Loops are folded to their
-    first and last round. `str()` gives plain text of 80 columns.
+    first and last round. `marks` tell what the history does not. `str()` gives plain text of 80
+    columns.
     """
 
-    def __init__(self, history: History) -> None:
-        self._items = list(fold_cycles(moments_of(history)))
+    def __init__(self, history: History, marks: Sequence[Mark] = ()) -> None:
+        self._items = list(fold_cycles(moments_of(history, marks)))
 
     def __str__(self) -> str:
         console = Console(file=StringIO(), width=_PLAIN_WIDTH, color_system=None)
@@ -71,13 +75,18 @@ class Timeline:
             offset = f"+{duration_text(item.at)}"
             yield _row(
                 offset=offset if offset != told else "",
-                rail="┌" if index == 0 else "└" if index == len(self._items) - 1 else "├",
+                rail=self._rail(index, item),
                 kind=Text(item.line.kind, _STYLES[item.line.mood] or "dim"),
                 text=_line_text(item),
             )
             told = offset
             if item.earlier_failure:
                 yield _row(rail="│", text=_failure_text(item.earlier_failure))
+
+    def _rail(self, index: int, moment: Moment) -> str:
+        if moment.line.mood is Mood.FAULT:
+            return "✗"
+        return "┌" if index == 0 else "└" if index == len(self._items) - 1 else "├"
 
 
 def _width(usual: int, column: Iterable[Text]) -> int:
@@ -91,7 +100,7 @@ def _row(*, offset: str = "", rail: str, kind: Text | None = None, text: Text) -
 
 def _line_text(moment: Moment) -> Text:
     line = moment.line
-    if line.mood is Mood.FAILURE:
+    if line.mood in (Mood.FAILURE, Mood.FAULT):
         return _failure_text(f"{line.subject} {line.detail}".lstrip())
     text = Text().append(line.subject, "bold")
     if line.subject and line.detail:

@@ -36,6 +36,7 @@ class Mood(Enum):
     CANCELED = "canceled"
     FAILURE = "failure"
     WAITING = "waiting"
+    FAULT = "fault"
 
 
 @dataclass(frozen=True)
