@@ -103,6 +103,15 @@ def test_task_that_never_started_leaves_nothing() -> None:
     assert normal_form(faulty.goes_on(queue="sticky")) == normal_form(Script().goes_on())
 
 
+def test_number_of_an_event_of_the_parents_is_noise() -> None:
+    child, other = Script(), Script()
+    for number, script in ((7, child), (10, other)):
+        started = script.event("workflow_execution_started")
+        attributes = started.workflow_execution_started_event_attributes
+        attributes.parent_initiated_event_id = number
+    assert normal_form(child.goes_on()) == normal_form(other.goes_on())
+
+
 def test_noise_can_be_kept() -> None:
     faulty = Script()
     faulty.ends("timed_out", faulty.task())

@@ -185,6 +185,23 @@ def test_instants_are_ignored_but_not_whether_there_is_one() -> None:
     assert first_difference(normal, normal_form(History(events=[started("x")]))) is not None
 
 
+def marker(data: str) -> History:
+    event = HistoryEvent()
+    attributes = event.marker_recorded_event_attributes
+    attributes.marker_name = "core_local_activity"
+    attributes.details["data"].payloads.add(data=data.encode())
+    return History(events=[event])
+
+
+def test_instants_in_markers_of_local_activities_are_ignored() -> None:
+    told = '{{"attempt": {}, "complete_time": {}, "original_schedule_time": null}}'
+    early, late = told.format(1, '{"seconds": 1}'), told.format(1, '{"seconds": 2}')
+    assert normal_form(marker(early)) == normal_form(marker(late))
+    never, again = told.format(1, "null"), told.format(2, '{"seconds": 1}')
+    for other in (never, again, "no JSON", "[]"):
+        assert normal_form(marker(early)) != normal_form(marker(other))
+
+
 def one_event(ignored: Ignored) -> HistoryEvent:
     """An event that says nothing but what is to be ignored."""
     event = HistoryEvent()

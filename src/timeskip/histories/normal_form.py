@@ -23,6 +23,7 @@ from timeskip.histories.generated_ids import (
     replace_in_texts,
 )
 from timeskip.histories.json_spelling import spell_alike
+from timeskip.histories.marker_times import clear_marker_times
 from timeskip.histories.set_fields import messages_of, set_fields
 from timeskip.histories.workflow_task_noise import drop_workflow_task_noise
 
@@ -43,7 +44,7 @@ class Ignored(Enum):
     STACK_TRACES = "stack traces of failures: they name files and lines"
     FAULT_NOISE = (
         "workflow tasks that timed out or failed and were tried again, which attempt at a task it was,"
-        " and on which queue"
+        " and on which queue; event numbers that change by that, also where an SDK makes ids of them"
     )
     GENERATED_IDS = "UUIDs in ids and other texts: they are numbered by their first appearance"
     JSON_SPELLING = "white space and the order of keys in JSON payloads"
@@ -108,6 +109,8 @@ def normal_form(
     normal.CopyFrom(history)
     if Ignored.FAULT_NOISE in ignore:
         drop_workflow_task_noise(normal)
+    if Ignored.TIMES in ignore:
+        clear_marker_times(normal)
     if Ignored.JSON_SPELLING in ignore:
         spell_alike(normal)
     names = RunNames() if run_names is None else run_names

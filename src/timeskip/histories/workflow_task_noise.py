@@ -1,7 +1,8 @@
 """What a killed worker or a lost answer leaves in a history although nothing else has come of it.
 
 A workflow task that timed out or failed is tried again, and then goes on as if nothing had been. Such
-tasks are taken out, and of those that stay, which attempt they were and on which queue.
+tasks are taken out, and of those that stay, which attempt they were and on which queue. So is, in a
+child's history, the number of the event by which its parent has started it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ def drop_workflow_task_noise(history: History) -> None:
             scheduled.ClearField("task_queue")
             # Later attempts are given more time.
             scheduled.ClearField("start_to_close_timeout")
+        elif event.HasField("workflow_execution_started_event_attributes"):
+            # The number of an event of the parent's, whose history may have such tasks, too.
+            started = event.workflow_execution_started_event_attributes
+            started.ClearField("parent_initiated_event_id")
 
 
 def _ended_in_vain(
