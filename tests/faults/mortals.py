@@ -1,6 +1,7 @@
-"""Workflows whose worker's process dies at certain places, if it was started in order to die there.
+"""Workflows to whose workers something happens at certain places.
 
-`python -m tests.faults.mortals ADDRESS SCENARIO [dies]` is such a process.
+`python -m tests.faults.mortals ADDRESS SCENARIO [SIGNAL]` is a worker's process. With the name of a
+signal it sends that to itself, once, at the place of the scenario.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from temporalio.client import Client
 from temporalio.common import RetryPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-#: Where this process is to die; nowhere, if it is the test's own.
+#: Where something happens to this process, and what; nowhere, if it is the test's own.
 _place = ""
+_signal = signal.SIGKILL
 
 #: Seconds pass for real on the real server.
 SHORT = timedelta(seconds=2)
@@ -36,15 +38,17 @@ WORKER_OPTIONS: dict[str, Any] = {
 }
 
 
-def may_die(place: str) -> None:
-    """The process ends here, at once and without a word, if it was started in order to."""
+def happens(place: str) -> None:
+    """The process gets its signal, if it was started in order to get it here."""
+    global _place
     if place == _place:
-        os.kill(os.getpid(), signal.SIGKILL)
+        _place = ""
+        os.kill(os.getpid(), _signal)
 
 
 @activity.defn
 async def charge() -> str:
-    may_die("activity")
+    happens("activity")
     return "receipt"
 
 
@@ -55,13 +59,32 @@ async def carry_on() -> list[str]:
     activity.heartbeat("half way")
     # The SDK sends the first heartbeat at once, but not before this code waits for something.
     await asyncio.sleep(0.5)
-    may_die("heartbeat")
+    happens("heartbeat")
     return before
+
+
+@activity.defn
+async def rest() -> str:
+    """Takes four seconds."""
+    happens("rest")
+    await asyncio.sleep(4)
+    return "rested"
+
+
+@workflow.defn
+class Rests:
+    """Something happens while its activity runs."""
+
+    @workflow.run
+    async def run(self) -> str:
+        return await workflow.execute_activity(
+            rest, start_to_close_timeout=timedelta(seconds=20), retry_policy=_RETRIES
+        )
 
 
 @workflow.defn
 class Charges:
-    """Its activity's worker dies between the end of the code and the report."""
+    """Something happens to its activity's worker between the end of the code and the report."""
 
     @workflow.run
     async def run(self) -> str:
@@ -90,7 +113,7 @@ class Begins:
 
     @workflow.run
     async def run(self) -> str:
-        may_die("first task")
+        happens("first task")
         return "begun"
 
 
@@ -101,7 +124,7 @@ class WakesUp:
     @workflow.run
     async def run(self) -> str:
         await asyncio.sleep(2)
-        may_die("second task")
+        happens("second task")
         return "awake"
 
 
@@ -129,7 +152,7 @@ class ShopHandler:
 
     @nexusrpc.handler.sync_operation
     async def buy(self, ctx: nexusrpc.handler.StartOperationContext, what: str) -> str:
-        may_die("sale")
+        happens("sale")
         return f"sold {what}"
 
     @temporalio.nexus.workflow_run_operation
@@ -139,7 +162,7 @@ class ShopHandler:
         handle = await ctx.start_workflow(
             Delivers.run, what, id=f"delivery of {what}", task_timeout=SHORT
         )
-        may_die("delivery")
+        happens("delivery")
         return handle
 
 
@@ -157,49 +180,107 @@ class Buys:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A death: of a process at `place`, and of a simulated worker by `fault`.
+    """Something that happens: to a simulated worker by a fault, and to a process on a real server.
 
-    Without a place the process is killed by the test once it has nothing to do.
+    Attributes:
+        name: Of the workflow, of its task queue and of its endpoint.
+        workflow: What is run.
+        place: Where, on the real server; if it is empty, when the process has nothing to do.
+        fault: A line of a plan.
+        happens: On the real server: the name of a signal for the process, or "reset", which is done to
+            the sticky queue.
     """
 
     name: str
     workflow: Callable[..., Any]
     place: str
     fault: str
+    happens: str = "SIGKILL"
 
 
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
-        Scenario("charged", Charges.run, "activity", "activity:charge#1:before-report"),
-        Scenario("half-way", CarriesOn.run, "heartbeat", "heartbeat:carry_on#1:1:after-report"),
-        Scenario("first", Begins.run, "first task", "workflow-task:first:1:before-report"),
-        Scenario("second", WakesUp.run, "second task", "workflow-task:second:2:before-report"),
-        Scenario("sold", Buys.run, "sale", "nexus-task:shop/buy#1:before-report"),
-        Scenario("ordered", Buys.run, "delivery", "nexus-task:shop/deliver#1:before-report"),
-        Scenario("between", WakesUp.run, "", "workflow-task:between:1:after-report"),
+        Scenario(
+            "charged", Charges.run, "activity", "kill-worker at activity:charge#1:before-report"
+        ),
+        Scenario(
+            "half-way",
+            CarriesOn.run,
+            "heartbeat",
+            "kill-worker at heartbeat:carry_on#1:1:after-report",
+        ),
+        Scenario(
+            "first", Begins.run, "first task", "kill-worker at workflow-task:first:1:before-report"
+        ),
+        Scenario(
+            "second",
+            WakesUp.run,
+            "second task",
+            "kill-worker at workflow-task:second:2:before-report",
+        ),
+        Scenario("sold", Buys.run, "sale", "kill-worker at nexus-task:shop/buy#1:before-report"),
+        Scenario(
+            "ordered",
+            Buys.run,
+            "delivery",
+            "kill-worker at nexus-task:shop/deliver#1:before-report",
+        ),
+        Scenario("between", WakesUp.run, "", "kill-worker at workflow-task:between:1:after-report"),
+        # The attempt's time is over after two seconds, and a second later comes the next.
+        Scenario(
+            "hung",
+            Charges.run,
+            "activity",
+            "stop-worker at activity:charge#1:before-report length=4s",
+            happens="SIGSTOP",
+        ),
+        Scenario(
+            "cut-off",
+            Charges.run,
+            "activity",
+            "partition at activity:charge#1:before-report length=4s",
+            happens="SIGSTOP",
+        ),
+        Scenario(
+            "asked-to-end", Rests.run, "rest", "terminate-worker at time:1s", happens="SIGTERM"
+        ),
+        Scenario(
+            "reset",
+            WakesUp.run,
+            "",
+            "drop-sticky-queue at workflow-task:reset:1:after-report",
+            happens="reset",
+        ),
     )
 }
 
-WORKFLOWS = [Charges, CarriesOn, Begins, WakesUp, Delivers, Buys]
-ACTIVITIES: list[Callable[..., Any]] = [charge, carry_on]
+WORKFLOWS = [Charges, CarriesOn, Begins, Rests, WakesUp, Delivers, Buys]
+ACTIVITIES: list[Callable[..., Any]] = [charge, carry_on, rest]
 
 
-async def serve(address: str, name: str) -> None:
-    """Work for a scenario until somebody ends the process."""
-    client = await Client.connect(address)
-    worker = Worker(
+def build(client: Client, task_queue: str) -> Worker:
+    return Worker(
         client,
-        task_queue=name,
+        task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=ACTIVITIES,
         nexus_service_handlers=[ShopHandler()],
         **WORKER_OPTIONS,
     )
-    await worker.run()
+
+
+async def serve(address: str, task_queue: str) -> None:
+    """Work until somebody ends the process."""
+    worker = build(await Client.connect(address), task_queue)
+    ends = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ends.set)
+    async with worker:
+        await ends.wait()
 
 
 if __name__ == "__main__":
-    if sys.argv[3:] == ["dies"]:
+    if sys.argv[3:]:
         _place = SCENARIOS[sys.argv[2]].place
+        _signal = signal.Signals[sys.argv[3]]
     asyncio.run(serve(sys.argv[1], sys.argv[2]))

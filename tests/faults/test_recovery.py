@@ -1,19 +1,27 @@
-"""After the death of a worker the simulated service does what the real one does.
+"""After what happens to a worker the simulated service does what the real one does.
 
-On the real server the worker is a process that gets a SIGKILL.
+On the real server the worker is a process that gets real signals.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
 
 import pytest
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.api.history.v1 import History
+from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
 from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
 
 from tests.conformance.real_server import start_real_server
 from tests.faults import mortals
@@ -23,6 +31,14 @@ from timeskip.histories import EVERYTHING_IGNORED, Ignored, first_difference, no
 
 _IGNORED = EVERYTHING_IGNORED - {Ignored.FAULT_NOISE}
 _COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+
+#: Real seconds between two looks at the real server, for what it does not tell by itself.
+_LOOK_AGAIN = 0.05
+
+Handle = WorkflowHandle[Any, Any]
+
+
+# -- on the real server ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +59,8 @@ async def _on_real_server() -> dict[str, History]:
 
 
 async def _with_processes(client: Client, scenario: Scenario) -> History:
-    async with _process(client, scenario, "dies") as mortal:
+    options = [scenario.happens] if scenario.place else []
+    async with _process(client, scenario.name, *options) as mortal:
         handle = await client.start_workflow(
             scenario.workflow,
             id=scenario.name,
@@ -52,27 +69,59 @@ async def _with_processes(client: Client, scenario: Scenario) -> History:
         )
         if not scenario.place:
             await _until_idle(handle)
-            mortal.kill()
-        await mortal.wait()
-    async with _process(client, scenario):
-        await handle.result()
-        return History(events=(await handle.fetch_history()).events)
+        if scenario.happens == "reset":
+            await _reset(client, handle)
+        elif scenario.happens == "SIGSTOP":
+            await _until_next_attempt(handle)
+            mortal.send_signal(signal.SIGCONT)
+        else:
+            if not scenario.place:
+                mortal.kill()
+            await mortal.wait()
+        if scenario.happens in ("reset", "SIGSTOP"):
+            return await _history(handle)
+    async with _process(client, scenario.name):
+        return await _history(handle)
 
 
-async def _until_idle(handle: WorkflowHandle[object, object]) -> None:
+async def _history(handle: Handle) -> History:
+    """That of the workflow, once it has ended."""
+    await handle.result()
+    return History(events=(await handle.fetch_history()).events)
+
+
+async def _until_idle(handle: Handle) -> None:
     """Wait until the first workflow task is done."""
     async for event in handle.fetch_history_events(wait_new_event=True):
         if event.event_type == _COMPLETED:
             return
 
 
+async def _until_next_attempt(handle: Handle) -> None:
+    """Wait until the second attempt of its activity was handed out."""
+    while True:
+        for pending in (await handle.describe()).raw_description.pending_activities:
+            is_started = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+            if pending.attempt == 2 and is_started:
+                return
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def _reset(client: Client, handle: Handle) -> None:
+    await client.workflow_service.reset_sticky_task_queue(
+        ResetStickyTaskQueueRequest(
+            namespace=client.namespace, execution=WorkflowExecution(workflow_id=handle.id)
+        )
+    )
+
+
 @contextlib.asynccontextmanager
 async def _process(
-    client: Client, scenario: Scenario, *options: str
+    client: Client, task_queue: str, *options: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     address = client.service_client.config.target_host
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.faults.mortals", address, scenario.name, *options
+        sys.executable, "-m", "tests.faults.mortals", address, task_queue, *options
     )
     try:
         yield process
@@ -82,24 +131,34 @@ async def _process(
         await process.wait()
 
 
-async def _simulated(sim: Simulation, scenario: Scenario) -> History:
-    sim.faults.kill_worker(at=scenario.fault)
-    await sim.create_nexus_endpoint(scenario.name, scenario.name)
-    async with sim.worker(
-        task_queue=scenario.name,
+# -- simulated ------------------------------------------------------------------------------------
+
+
+async def _simulated(
+    sim: Simulation, worker: AbstractAsyncContextManager[object], name: str, workflow: Any
+) -> History:
+    await sim.create_nexus_endpoint(name, name)
+    async with worker:
+        await sim.client.execute_workflow(
+            workflow, id=name, task_queue=name, task_timeout=mortals.SHORT
+        )
+    sim.check_faults()
+    return next(run.history for run in sim.runs if run.workflow_id == name)
+
+
+def _worker(sim: Simulation, task_queue: str) -> AbstractAsyncContextManager[object]:
+    return sim.worker(
+        task_queue=task_queue,
         workflows=mortals.WORKFLOWS,
         activities=mortals.ACTIVITIES,
         nexus_service_handlers=[mortals.ShopHandler()],
         **mortals.WORKER_OPTIONS,
-    ):
-        await sim.client.execute_workflow(
-            scenario.workflow,
-            id=scenario.name,
-            task_queue=scenario.name,
-            task_timeout=mortals.SHORT,
-        )
-    sim.check_faults()
-    return next(run.history for run in sim.runs if run.workflow_id == scenario.name)
+    )
+
+
+def require_the_same(real: History, ours: History) -> None:
+    difference = first_difference(normal_form(real, _IGNORED), normal_form(ours, _IGNORED))
+    assert difference is None, str(difference)
 
 
 @pytest.mark.slow
@@ -108,6 +167,65 @@ async def _simulated(sim: Simulation, scenario: Scenario) -> History:
 async def test_recovery_is_that_of_the_real_server(
     sim: Simulation, real: dict[str, History], name: str
 ) -> None:
-    ours = await _simulated(sim, SCENARIOS[name])
-    difference = first_difference(normal_form(real[name], _IGNORED), normal_form(ours, _IGNORED))
-    assert difference is None, str(difference)
+    scenario = SCENARIOS[name]
+    sim.faults.add_plan(scenario.fault)
+    require_the_same(real[name], await _simulated(sim, _worker(sim, name), name, scenario.workflow))
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_recovery_of_worker_processes_is_that_of_the_real_server(
+    real: dict[str, History], name: str
+) -> None:
+    scenario = SCENARIOS[name]
+    with Simulation(lane="wire") as sim:
+        sim.faults.add_plan(scenario.fault)
+        worker = sim.worker_process("tests.faults.mortals:build", task_queue=name)
+        require_the_same(real[name], await _simulated(sim, worker, name, scenario.workflow))
+
+
+# -- a server that restarts -----------------------------------------------------------------------
+
+_RESTARTED: dict[str, Any] = {"rests": mortals.Rests.run, "wakes-up": mortals.WakesUp.run}
+
+
+async def _restarted(database: Path) -> dict[str, History]:
+    """Their histories on a real server that stores what it knows, and restarts meanwhile."""
+    before = await _server(database)
+    port = int(before.client.service_client.config.target_host.rpartition(":")[2])
+    client = before.client
+    async with contextlib.AsyncExitStack() as processes:
+        handles = {}
+        for name, workflow in _RESTARTED.items():
+            await processes.enter_async_context(_process(client, name))
+            handles[name] = await client.start_workflow(
+                workflow, id=name, task_queue=name, task_timeout=mortals.SHORT
+            )
+        await asyncio.gather(*map(_until_idle, handles.values()))
+        await before.shutdown()
+        async with await _server(database, port) as after:
+            again = {name: after.client.get_workflow_handle(name) for name in handles}
+            return {name: await _history(handle) for name, handle in again.items()}
+
+
+async def _server(database: Path, port: int | None = None) -> WorkflowEnvironment:
+    return await WorkflowEnvironment.start_local(
+        port=port,
+        dev_server_existing_path=shutil.which("temporal"),
+        dev_server_database_filename=str(database),
+        dev_server_log_level="error",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_restart_is_that_of_the_real_server(tmp_path: Path) -> None:
+    real = await _restarted(tmp_path / "database")
+    for lane in ("direct", "wire"):
+        for name, workflow in _RESTARTED.items():
+            with Simulation(lane=lane) as sim:
+                sim.faults.add_plan("restart-server at time:1s")
+                require_the_same(
+                    real[name], await _simulated(sim, _worker(sim, name), name, workflow)
+                )

@@ -170,5 +170,12 @@ class LocalActivityComesBy:
 
 
 @dataclass(frozen=True)
+class DropsNexusTask:
+    """A Nexus task was cancelled, so the worker does not report it."""
+
+    token: bytes
+
+
+@dataclass(frozen=True)
 class Leaves:
     """A worker shuts down; its activities know if they are to be cancelled at once."""

@@ -119,6 +119,7 @@ class _Resident:
         self._time = ResidentTime(channel, clock) if clock is not None else None
         self._activity_time: ActivityTime | None = None
         self._bridges: list[ResidentBridge] = []
+        self._workers: list[Worker] = []
 
     async def live(self) -> None:
         """Make the workers, and run them until they are asked to end."""
@@ -129,7 +130,7 @@ class _Resident:
         factory = _factory(assignment.factory)
         client = await self._connect()
         guard_exit()
-        workers = await _made(factory, client, assignment)
+        workers = self._workers = await _made(factory, client, assignment)
         self._channel.send(_readiness(workers))
         leaving = asyncio.Event()
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -149,7 +150,8 @@ class _Resident:
         install(frozen_time=self._assignment.shows_time)
         if self._time is not None:
             frozen_time.show(self._time)
-            self._activity_time = ActivityTime(self._time, ResidentAttempts(self._channel))
+            attempts = ResidentAttempts(self._channel)
+            self._activity_time = ActivityTime(self._time, attempts, self._nexus_token)
 
     async def _connect(self) -> Client:
         assignment = self._assignment
@@ -179,6 +181,15 @@ class _Resident:
         wrapped = ResidentBridge(bridge, self._questions, self._time, grace)
         self._bridges.append(wrapped)
         return cast("temporalio.bridge.worker.Worker", wrapped)
+
+    def _nexus_token(self, task: asyncio.Task[Any]) -> bytes | None:
+        """The token of the Nexus task that a worker handles in a task."""
+        for worker in self._workers:
+            nexus = worker._nexus_worker
+            for token, handled in list(nexus._running_tasks.items() if nexus else ()):
+                if handled.task is task:
+                    return token
+        return None
 
     def _listen(self) -> None:
         loop = self._questions.loop

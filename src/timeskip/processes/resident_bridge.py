@@ -25,12 +25,14 @@ from temporalio.bridge.proto.activity_task import (
     ActivityTask,
     Cancel,
 )
+from temporalio.bridge.proto.nexus import NexusTaskCompletion
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 
 from timeskip.clock import duration_nanoseconds
 from timeskip.processes.channel import Channel
 from timeskip.processes.messages import (
     Answer,
+    DropsNexusTask,
     FailedWorkflowTask,
     FailsWorkflowTask,
     Leaves,
@@ -142,6 +144,11 @@ class ResidentBridge:
             # As the core does: a cancellation would be final, but another worker can try again.
             completion.result.failed.failure.CopyFrom(_shut_down())
         await self._complete(completion)
+
+    async def complete_nexus_task(self, completion: NexusTaskCompletion) -> None:
+        await self._bridge.complete_nexus_task(completion)
+        if completion.ack_cancel:
+            self._questions.tell(DropsNexusTask(completion.task_token))
 
     def initiate_shutdown(self) -> None:
         self._bridge.initiate_shutdown()

@@ -31,6 +31,7 @@ from timeskip.processes.messages import (
     AttemptFinished,
     AttemptParked,
     AttemptStarted,
+    DropsNexusTask,
     Evict,
     Failed,
     FailedWorkflowTask,
@@ -281,6 +282,8 @@ class RunningWorker:
                 self._on_clock(partial(self._workflow_task_fails, message))
             case LocalActivityComesBy():
                 self._local_activity_comes_by(message)
+            case DropsNexusTask():
+                self._on_clock(partial(self._keeper.lay_down_nexus_task, message.token))
             case Leaves():
                 self._still_to_leave -= 1
                 self._let_time_pass()
