@@ -34,6 +34,13 @@ def test_failed_run_tells_its_failure() -> None:
     assert fails.result is None
 
 
+def test_what_follows_on_the_end_does_not_open_a_run(dinner: History) -> None:
+    recorded = Recorded(events=[each.recorded for each in dinner.events])
+    recorded.events.add(event_id=len(recorded.events) + 1, worker_may_ignore=True)
+    assert History(recorded).status == "completed"
+    assert History(recorded).result == "all well"
+
+
 def test_open_run_has_no_end() -> None:
     assert History.load(named("vigil")).status == "open"
 

@@ -83,21 +83,26 @@ class Expectations:
     @property
     def status(self) -> str:
         """open, completed, failed, timed out, canceled, terminated or continued as new."""
-        return _ENDS.get(self.events[-1].type, "open") if self.events else "open"
+        return _ENDS[self._end.type] if self._end is not None else "open"
 
     @property
     def result(self) -> Any:
         """What the workflow returned, as a plain value; None unless it has completed."""
-        if self.status != "completed":
+        if self._end is None or self.status != "completed":
             return None
-        return next(iter(self.events[-1].attribute("result")), None)
+        return next(iter(self._end.attribute("result")), None)
 
     @property
     def failure(self) -> str | None:
         """The message of the failure that ended the run, if one did."""
-        if self.status != "failed":
+        if self._end is None or self.status != "failed":
             return None
-        return str(self.events[-1].attribute("failure.message"))
+        return str(self._end.attribute("failure.message"))
+
+    @cached_property
+    def _end(self) -> Event | None:
+        """The event that ended the run. What is of a newer server may follow on it."""
+        return next((event for event in reversed(self.events) if event.type in _ENDS), None)
 
     @cached_property
     def _operations(self) -> list[Operation]:
