@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from datetime import datetime, timezone
@@ -93,8 +94,39 @@ class SuspiciousWithOneMore:
         await do(notify, str(datetime.now(timezone.utc)))
 
 
-async def test_what_decides_nothing_is_not_to_blame() -> None:
-    bug = Bug("", SuspiciousWithOneMore, "", "", "", recorded_by=Suspicious)
-    explanation = await bug.explanation()
+@workflow.defn(name="Order", sandboxed=False)
+class Configured:
+    """The environment does decide, but as it did."""
+
+    @workflow.run
+    async def run(self) -> None:
+        debugs = os.environ.get("SHOP_DEBUG")
+        if datetime.now(timezone.utc).year > 2000:
+            await do(charge)
+        if debugs:
+            await do(reserve)
+        await do(notify)
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class ConfiguredWithOneMore:
+    @workflow.run
+    async def run(self) -> None:
+        debugs = os.environ.get("SHOP_DEBUG")
+        if datetime.now(timezone.utc).year > 2000:
+            await do(charge)
+        if debugs:
+            await do(reserve)
+        for each in (ship,):
+            await do(each)
+        await do(notify)
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [(Suspicious, SuspiciousWithOneMore), (Configured, ConfiguredWithOneMore)],
+)
+async def test_what_decides_nothing_is_not_to_blame(then: type, now: type) -> None:
+    explanation = await Bug("", now, "", "", "", recorded_by=then).explanation()
     assert explanation.cause.kind == "changed code"
     assert "activity ship" in explanation.cause.told

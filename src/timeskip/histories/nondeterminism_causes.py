@@ -28,9 +28,15 @@ from timeskip.histories.replay_commands import (
     key_of_event,
 )
 from timeskip.histories.replay_examination import Examination
-from timeskip.histories.replay_naming import called, is_named_at, kind_of
+from timeskip.histories.replay_naming import (
+    called,
+    calls_in,
+    is_named_at,
+    kind_of,
+    name_of_call,
+)
 from timeskip.histories.replay_places import place_in
-from timeskip.histories.replay_source import source_tree
+from timeskip.histories.replay_source import function_at, source_tree
 from timeskip.histories.replay_texts import command_text, event_text
 from timeskip.lanes.direct import local_activity_markers
 
@@ -244,9 +250,28 @@ class Inquiry:
         places = command.places if command is not None else ()
         if not places and recorded is None and not only_conditions:
             return True
-        conditions = [*places, *self._conditions(since), *([recorded] if recorded else [])]
+        ran = self._conditions(since)
+        if recorded is not None:
+            conditions, passed = [*places, recorded, *self._calls_of(recorded)], ran
+        else:
+            conditions, passed = [*places, *ran], []
         only_conditions = only_conditions or self._is_named_in_full()
-        return flow.reaches(() if only_conditions else places, conditions)
+        return flow.reaches(() if only_conditions else places, conditions, passed)
+
+    def _calls_of(self, place: Place) -> Iterator[Place]:
+        """The lines that call the function that a line is in, and those that call theirs."""
+        functions, known = [function_at(place.path, place.line)], set[str]()
+        while functions:
+            name = functions.pop().rpartition(".")[2]
+            if not name or name in known:
+                continue
+            known.add(name)
+            for path in self._paths():
+                for call in calls_in(path):
+                    if name_of_call(call) == name:
+                        function = function_at(path, call.lineno)
+                        yield Place(path, call.lineno, function)
+                        functions.append(function)
 
     def _is_named_in_full(self) -> bool:
         """Whether code asks for one thing by name where it was to ask for another.
@@ -270,8 +295,13 @@ class Inquiry:
         return asked != recorded and _ADDRESS.sub("", asked) == _ADDRESS.sub("", recorded)
 
     def _conditions(self, since: int) -> list[Place]:
-        """The lines that ran between something and the command in question."""
+        """The lines that ran between something and the command in question.
+
+        But for those before a command that was as recorded: what they decided they decided rightly.
+        """
         until = self._command.moment if self._command is not None else float("inf")
+        right = [c.moment for c in self._first.commands if c.event is not None and c.moment < until]
+        since = max([since, *right])
         lines = {
             (code, line): None
             for moment, code, line in self._first.trace.lines

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from timeskip.histories.replay_commands import Place
 from timeskip.histories.replay_source import source_tree
@@ -37,14 +38,26 @@ class Flow:
             if len(self.names) == before:
                 break
 
-    def reaches(self, places: Iterable[Place], conditions: Iterable[Place]) -> bool:
-        """Whether it has to do with some lines, what those are nested in, or what decides before."""
-        for only_conditions, lines in ((False, places), (True, conditions)):
+    def reaches(
+        self,
+        places: Iterable[Place],
+        conditions: Iterable[Place],
+        passed: Iterable[Place] = (),
+    ) -> bool:
+        """Whether it has to do with some lines, what those are nested in, or what decides before.
+
+        `passed`: lines that count only if they are conditions that led out of where they are.
+        """
+        looks: list[tuple[Iterable[Place], Callable[[ast.AST, int], Iterable[ast.AST]]]] = [
+            (places, partial(deciding, only_conditions=False)),
+            (conditions, partial(deciding, only_conditions=True)),
+            (passed, _leading_out),
+        ]
+        for lines, look in looks:
             for each in lines:
                 tree = self._trees.get(each.path)
                 if tree is not None and any(
-                    self._is_doubtful(each.path, node)
-                    for node in deciding(tree, each.line, only_conditions=only_conditions)
+                    self._is_doubtful(each.path, node) for node in look(tree, each.line)
                 ):
                     return True
         return False
@@ -56,7 +69,11 @@ class Flow:
             if self._is_doubtful(path, value):
                 for target in targets:
                     self.names |= _bound_names(target)
-        if isinstance(node, ast.Return) and node.value is not None and function is not None:
+        if (
+            isinstance(node, (ast.Return, ast.Yield))
+            and node.value is not None
+            and function is not None
+        ):
             if self._is_doubtful(path, node.value):
                 self.names.add(function)
         elif isinstance(node, (ast.If, ast.While, ast.For)) and function is not None:
@@ -72,7 +89,7 @@ class Flow:
             for targets, _ in bindings(inner):
                 for target in targets:
                     self.names |= _bound_names(target)
-            if isinstance(inner, ast.Raise) or (
+            if isinstance(inner, (ast.Raise, ast.Yield)) or (
                 isinstance(inner, ast.Return) and inner.value is not None
             ):
                 self.names.add(function)
@@ -131,6 +148,13 @@ def _ways_out(node: ast.stmt, line: int) -> Iterator[ast.AST]:
                 yield before.test
             elif isinstance(before, ast.Try) and _leads_out(before):
                 yield from _expressions(before.body)
+
+
+def _leading_out(tree: ast.AST, line: int) -> Iterator[ast.AST]:
+    """The condition on a line under which its function or loop is left."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and node.lineno == line and _leads_out(node):
+            yield node.test
 
 
 def _leads_out(node: ast.stmt) -> bool:

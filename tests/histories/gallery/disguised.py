@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from temporalio import workflow
 
+from tests.histories.gallery import chance
 from tests.histories.gallery.activities import SOON, Shipping, charge, notify, ship
 from tests.histories.gallery.bug import Bug
 
@@ -116,7 +120,102 @@ class MeasuredAndShipped:
         await workflow.execute_activity(ship, "a", start_to_close_timeout=SOON)
 
 
+@workflow.defn(name="Order", sandboxed=False)
+class CalledByChance:
+    @workflow.run
+    async def run(self) -> None:
+        await shop.do(charge)
+        if shop.delay_before(attempt=0) > shop.patience:
+            await self.tell()
+        await shop.do(ship)
+
+    async def tell(self) -> None:
+        await shop.do(notify)
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Generated:
+    @workflow.run
+    async def run(self) -> None:
+        for step in self.steps():
+            await shop.do(charge, step)
+        await shop.do(ship)
+
+    def steps(self) -> Iterator[str]:
+        count = 2 if os.environ.get("SHOP_REGION") == "us" else 3
+        for number in range(count):
+            yield f"part {number}"
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    before, shop.patience = shop.patience, seconds
+    try:
+        yield
+    finally:
+        shop.patience = before
+
+
+def once(function: Any) -> Any:
+    """A decorator that remembers."""
+    calls: list[None] = []
+
+    @functools.wraps(function)
+    async def wrapper() -> None:
+        calls.append(None)
+        if len(calls) > 1:
+            return
+        await function()
+
+    wrapper.forget = calls.clear  # type: ignore[attr-defined]
+    return wrapper
+
+
+@once
+async def welcome() -> None:
+    await shop.do(notify)
+
+
+@contextmanager
+def nobody_welcomed() -> Iterator[None]:
+    welcome.forget()
+    yield
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Welcoming:
+    @workflow.run
+    async def run(self) -> None:
+        await welcome()
+        await shop.do(charge)
+
+
 BUGS = (
+    Bug(
+        "A helper is called by chance",
+        CalledByChance,
+        cause="random numbers",
+        at="random.uniform(",
+        asked_at="do(ship)",
+        then=lambda: patience(0),
+        now=lambda: patience(10),
+    ),
+    Bug(
+        "A generator gives fewer",
+        Generated,
+        cause="the environment of the process",
+        at='os.environ.get("SHOP_REGION")',
+        asked_at="do(ship)",
+        now=lambda: chance.region("us"),
+    ),
+    Bug(
+        "A decorator remembers",
+        Welcoming,
+        cause="state outside of the workflow",
+        at="len(calls) > 1",
+        asked_at="do(charge)",
+        then=nobody_welcomed,
+    ),
     Bug(
         "A number comes from afar",
         Delayed,

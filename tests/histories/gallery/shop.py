@@ -16,6 +16,7 @@ from temporalio import workflow
 from tests.histories.gallery.activities import SOON
 
 wish = "nothing"
+patience = 1.5
 flags = {"express": False}
 
 
