@@ -205,6 +205,37 @@ async def test_evicted_workflow_is_replayed(sim: Simulation) -> None:
     assert sim.elapsed == timedelta(hours=1)
 
 
+@activity.defn
+async def ponder() -> str:
+    await asyncio.sleep(25)
+    ledger.entries.append("ponder")
+    return "pondered"
+
+
+@workflow.defn
+class Ponders:
+    """Has its worker ponder for longer than a workflow task takes."""
+
+    @workflow.run
+    async def run(self) -> str:
+        return await workflow.execute_local_activity(
+            ponder, start_to_close_timeout=timedelta(minutes=1)
+        )
+
+
+@pytest.mark.asyncio
+async def test_workflow_that_waits_for_a_local_activity_is_evicted() -> None:
+    """Its task times out. On the wire it is the machine's clock that makes more than one task of it."""
+    async with Simulation() as sim:
+        sim.faults.evict_workflow(at="sticky-cache:ponders:2")
+        async with sim.worker(workflows=[Ponders], activities=[ponder]):
+            running = sim.client.execute_workflow(
+                Ponders.run, id="ponders", task_queue=sim.task_queue
+            )
+            assert await running == "pondered"
+        assert sim.elapsed > timedelta(seconds=35)
+
+
 @pytest.mark.asyncio
 async def test_task_of_a_dropped_sticky_queue_goes_to_the_normal_one(sim: Simulation) -> None:
     sim.faults.drop_sticky_queue(at="sticky-cache:stamps:2")

@@ -73,6 +73,14 @@ class Ending:
         )
 
     @cached_property
+    def task_timeouts(self) -> int:
+        """How many workflow tasks timed out."""
+        return sum(
+            event.HasField("workflow_task_timed_out_event_attributes")
+            for event in self.history.events
+        )
+
+    @cached_property
     def without_noise(self) -> History:
         """The history without what a crash leaves in it: other tries of tasks and of activities."""
         normal = normal_form(self.history)
@@ -105,6 +113,11 @@ class Endings(Mapping[str, Ending]):
             self._endings[name] = Ending(
                 name, run.run_id, run.workflow_type, run.status, run.history
             )
+
+    @property
+    def task_timeouts(self) -> int:
+        """How many workflow tasks timed out, in all runs."""
+        return sum(ending.task_timeouts for ending in self.values())
 
     def __getitem__(self, name: str) -> Ending:
         return self._endings[name]

@@ -90,9 +90,15 @@ class Sweep:
                 self._baseline,
                 endings,
                 same_results=self.same_results,
-                same_histories=self.same_histories or (is_repeatable and point.kind in _INSTANT),
+                same_histories=self.same_histories
+                or (is_repeatable and self._took_no_time(point, self._baseline, endings)),
             )
         self._replay(endings, replay)
+
+    @staticmethod
+    def _took_no_time(point: CrashPoint, baseline: Endings, endings: Endings) -> bool:
+        """Not so, either, if a workflow task was with the worker: that waited for a local activity."""
+        return point.kind in _INSTANT and endings.task_timeouts == baseline.task_timeouts
 
     def _replay(self, endings: Endings, replay: Replay | None) -> None:
         shapes = {ending.shape for ending in endings.values()}

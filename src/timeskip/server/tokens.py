@@ -7,6 +7,7 @@ comes too late is recognised as stale.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from timeskip.server.errors import ServiceError, invalid_argument
@@ -98,6 +99,8 @@ def parse_nexus_task(token: bytes) -> NexusTaskToken:
     return NexusTaskToken(*_decode(_NEXUS, token, (str, str)))
 
 
+# Each is read several times, within a short while.
+@lru_cache(maxsize=256)
 def parse_task(token: bytes) -> TaskToken:
     """The token of a workflow task or of an activity, or INVALID_ARGUMENT."""
     return TaskToken(*_decode(_TASK, token, (str, str, str, int, int, int, int)))

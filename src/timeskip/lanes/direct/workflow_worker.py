@@ -369,6 +369,9 @@ class WorkflowWorker:
         if run.task is not None:
             run.task.permit.release()
         tasks = deque(filter(None, [run.waiting.next() or next_task]))
+        if run.task is not None and not (tasks or run.task.has_legacy_query):
+            # It waited for a local activity when it was forgotten: it can only time out.
+            self._requests.abandon_workflow_task(run.run_id)
         if not tasks and self._room_needed:
             _, tasks = self._room_needed.popitem(last=False)
         for task in tasks:
