@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -297,3 +300,35 @@ def test_each_thing_that_is_ignored_can_be_kept(ignored: Ignored) -> None:
     history = History(events=[one_event(ignored)])
     assert normal_form(history) != history
     assert normal_form(history, EVERYTHING_IGNORED - {ignored}) == history
+
+
+def operation(workflow_id: str, callback: str) -> History:
+    """What a caller and a handler of a Nexus operation have in their histories, in one."""
+    told = json.dumps({"t": 1, "ns": "default", "wid": workflow_id}).encode()
+    token = base64.urlsafe_b64encode(told).rstrip(b"=").decode()
+    history = History()
+    caller = history.events.add(event_type=EventType.EVENT_TYPE_NEXUS_OPERATION_STARTED)
+    caller.nexus_operation_started_event_attributes.operation_token = token
+    handler = history.events.add(event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
+    callbacks = handler.workflow_execution_started_event_attributes.completion_callbacks
+    headers = callbacks.add().nexus.header
+    headers["temporal-callback-token"] = callback
+    headers["nexus-operation-token"] = token
+    headers["team"] = "sales"
+    return history
+
+
+def test_ids_in_tokens_of_nexus_operations_are_numbered() -> None:
+    normal = normal_form(operation(f"order-{UUID}", "x"))
+    assert normal == normal_form(operation(f"order-{OTHER_UUID}", "y"))
+    assert normal != normal_form(operation(f"refund-{UUID}", "x"))
+    assert normal_form(normal) == normal
+
+
+def test_tokens_of_nexus_operations_without_such_ids_stay() -> None:
+    history = operation("order-1", "x")
+    normal = normal_form(history)
+    assert normal != normal_form(operation("order-2", "x"))
+    assert normal.events[0] == history.events[0]
+    callback = normal.events[1].workflow_execution_started_event_attributes.completion_callbacks[0]
+    assert set(callback.nexus.header) == {"nexus-operation-token", "team"}

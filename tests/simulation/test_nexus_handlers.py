@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import nexusrpc
@@ -52,6 +54,18 @@ class GreetingsHandler:
         return await ctx.start_workflow(GreetsLater.run, name, id=f"later-{name}")
 
 
+@nexusrpc.handler.service_handler(service=Greetings)
+class HesitantHandler:
+    @nexusrpc.handler.sync_operation
+    def hello(self, _: nexusrpc.handler.StartOperationContext, name: str) -> str:
+        time.sleep(5)
+        return f"Hello, {name}!"
+
+    @nexusrpc.handler.sync_operation
+    def later(self, _: nexusrpc.handler.StartOperationContext, name: str) -> str:
+        raise NotImplementedError
+
+
 @workflow.defn
 class Asks:
     @workflow.run
@@ -90,6 +104,18 @@ async def test_operation_of_a_month_takes_no_real_time(sim: Simulation) -> None:
     ):
         assert await ask(sim, "later", "Ada") == "Hello at last, Ada!"
     assert sim.elapsed == timedelta(days=30)
+
+
+async def test_handler_in_a_thread_sleeps_on_virtual_time(sim: Simulation) -> None:
+    await sim.create_nexus_endpoint(ENDPOINT, sim.task_queue)
+    with ThreadPoolExecutor(1) as threads:
+        async with sim.worker(
+            workflows=[Asks],
+            nexus_service_handlers=[HesitantHandler()],
+            nexus_task_executor=threads,
+        ):
+            assert await ask(sim, "hello", "Ada") == "Hello, Ada!"
+    assert sim.elapsed == timedelta(seconds=5)
 
 
 async def test_workers_of_caller_and_handler(sim: Simulation) -> None:

@@ -18,6 +18,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from temporalio.worker._nexus import _ContextPropagatingExecutor
+
 from timeskip.activity_time.attempt import Attempt, current_attempt
 
 
@@ -96,14 +98,15 @@ def run_for_attempt(
 ) -> asyncio.Future[Any]:
     """What `loop.run_in_executor` does for an attempt; `run_in_executor` is the loop's own."""
     job = Job(attempt)
-    if not isinstance(executor, ThreadPoolExecutor | ThreadForEachCall):
+    pool = _pool_of(executor)
+    if not isinstance(pool, ThreadPoolExecutor | ThreadForEachCall):
         # Another process, as a rule: out of reach, and real work to its end.
         job.awake()
         future = run_in_executor(executor, call, *args)
         future.add_done_callback(lambda _: job.asleep())
     else:
-        queue = _queue_of(executor)
-        run = JobRun(job, queue, executor)
+        queue = _queue_of(pool)
+        run = JobRun(job, queue, pool)
         queue.enter(job)
         try:
             future = run_in_executor(executor, run, call, args)
@@ -140,6 +143,13 @@ class ThreadForEachCall(Executor):
 
 
 OWN_THREADS = ThreadForEachCall()
+
+
+def _pool_of(executor: Executor) -> Executor:
+    # Handlers of Nexus operations run in one that hands on to the worker's own.
+    if isinstance(executor, _ContextPropagatingExecutor):
+        return executor._executor
+    return executor
 
 
 def _queue_of(executor: ThreadPoolExecutor | ThreadForEachCall) -> PoolQueue:

@@ -31,6 +31,11 @@ def is_generated(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def contains_generated(text: str) -> bool:
+    """Whether such an id is in the text."""
+    return _ID.search(text) is not None
+
+
 def name_generated_ids(history: History, kept: frozenset[str]) -> None:
     """Number the UUIDs of all attributes, in place, by their first appearance.
 

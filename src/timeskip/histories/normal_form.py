@@ -24,6 +24,7 @@ from timeskip.histories.generated_ids import (
 )
 from timeskip.histories.json_spelling import spell_alike
 from timeskip.histories.marker_times import clear_marker_times
+from timeskip.histories.nexus_tokens import drop_callback_token, open_operation_token
 from timeskip.histories.set_fields import messages_of, set_fields
 from timeskip.histories.workflow_task_noise import drop_workflow_task_noise
 
@@ -35,7 +36,7 @@ class Ignored(Enum):
     TASK_IDS = "task ids and versions of the server's own bookkeeping"
     RUN_IDS = "run ids: they are numbered by their first appearance"
     NAMESPACE_IDS = "namespace ids"
-    REQUEST_IDS = "request ids"
+    REQUEST_IDS = "request ids, and what the server tells itself in callbacks"
     IDENTITIES = "identities of clients and workers"
     STICKY_QUEUES = "names of sticky task queues"
     HISTORY_SIZES = "sizes of histories in bytes"
@@ -116,7 +117,12 @@ def normal_form(
     names = RunNames() if run_names is None else run_names
     without(normal, ignore)
     run_ids: dict[str, str] = {}
+    callback_tokens, generated = Ignored.REQUEST_IDS in ignore, Ignored.GENERATED_IDS in ignore
     for owner, field, value in set_fields(normal):
+        if callback_tokens:
+            drop_callback_token(owner, field)
+        if generated:
+            open_operation_token(owner, field)
         if _is_run_id(field):
             run_ids[value] = names[value] if Ignored.RUN_IDS in ignore else value
             setattr(owner, field.name, run_ids[value])
