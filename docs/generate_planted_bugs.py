@@ -48,8 +48,16 @@ def section(name: str, played: Played) -> str:
 
 def told(failure: str) -> str:
     """What pytest says of a failure, from the assertion on, without what is another each time."""
-    lines = [line.rstrip() for line in failure.splitlines()]
-    kept = [line for line in lines if not re.match(r"(.*/)?\w+\.py:\d+: |    ", line)]
+    assertion, *sections = re.split(r"^(?=-+ [\w ]+ -+$)", failure, flags=re.MULTILINE)
+    kept = [
+        line for line in assertion.splitlines() if not re.match(r"(.*/)?\w+\.py:\d+: |    ", line)
+    ]
+    kept += [
+        line.rstrip()
+        for section in sections
+        if " Captured " not in section.splitlines()[0]
+        for line in section.splitlines()
+    ]
     return "\n".join(kept).strip()
 
 

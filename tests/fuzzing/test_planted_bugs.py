@@ -57,7 +57,6 @@ def play(names: Sequence[str]) -> dict[str, Played]:
                 "pytest",
                 "-rA",
                 "--tb=short",
-                "--show-capture=no",
                 "-p",
                 "no:cacheprovider",
             ),
