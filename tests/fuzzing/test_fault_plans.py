@@ -117,7 +117,8 @@ def test_delays_are_as_long_as_allowed() -> None:
 
 def test_other_verdicts_are_placed_as_well() -> None:
     line = smallest("latency", others=st.just(Latency(timedelta(seconds=5))))
-    assert line == "latency at server-restart:1 by=5s times=1"
+    assert line.startswith("latency at ")
+    assert line.endswith(" by=5s times=1")
 
 
 def test_numbers_that_make_no_sense_are_refused() -> None:

@@ -91,6 +91,10 @@ class Crossing:
     def restart_server(self) -> None:
         self.line.restart_server()
 
+    def _runs_reported_on(self) -> list[str]:
+        """Until the worker knows that its report has arrived it works on no other task of these."""
+        return [place.run.run_id for place in self.places if place.kind == "workflow-task"]
+
     def _its_worker(self) -> str:
         if not self.worker:
             raise FaultImpossible(f"no worker is at {self.points[0]}, so there is none to harm")
@@ -138,7 +142,7 @@ class RequestCrossing(Crossing):
     def delay(self, by: timedelta) -> None:
         self._lay_down()
         self.line.is_late(self.call)
-        late = [place.run.run_id for place in self.places if place.kind == "workflow-task"]
+        late = self._runs_reported_on()
         self.line.busy.begin(self.worker, late)
 
         def arrive() -> None:
@@ -208,7 +212,14 @@ class AnswerCrossing(Crossing):
     def delay(self, by: timedelta) -> None:
         self._lay_down()
         self.line.is_late(self.call)
-        self.line.late.after(duration_nanoseconds(by), self._arrive, self.worker, self.go_on)
+        late = self._runs_reported_on()
+        self.line.busy.begin(self.worker, late)
+
+        def arrive() -> None:
+            self.line.busy.end(self.worker, late)
+            self._arrive()
+
+        self.line.late.after(duration_nanoseconds(by), arrive, self.worker, self.go_on)
 
     def repeat(self) -> None:
         if self.call.is_task_poll:

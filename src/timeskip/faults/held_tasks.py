@@ -136,6 +136,11 @@ class BusyWorkers:
             for token in self._waiting.pop((worker, run_id), ()):
                 self._held.take_up(token)
 
+    def worker_dies(self, worker: str) -> None:
+        """Whatever it was waiting for. Another one may take its name."""
+        for key in [key for key in self._waiting if key[0] == worker]:
+            del self._waiting[key]
+
     def handed_out(self, worker: str, answer: Answer) -> None:
         """A worker gets a task. Perhaps it has to wait there."""
         if isinstance(answer, PollWorkflowTaskQueueResponse):

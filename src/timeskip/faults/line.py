@@ -279,6 +279,7 @@ class FaultLine:
         killer = self._killer_of(worker)
         self._dead[worker] = _Polls(self._take_back_polls(worker))
         self.late.worker_dies(worker)
+        self.busy.worker_dies(worker)
         self.held.lay_down_all(worker)
         for token in self._queries_with(worker):
             del self._askers_of_queries[token]

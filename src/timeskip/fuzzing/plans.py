@@ -56,6 +56,14 @@ _PASSING = (StatusCode.UNAVAILABLE, StatusCode.RESOURCE_EXHAUSTED)
 #: What is told the service by a call of the worker.
 _SENT = ("workflow-task", "activity", "heartbeat", "update")
 
+_EFFECTIVE = ("activity", "heartbeat", "local-activity")
+
+_MOST_VERDICTS = 12
+_TRIES_AND_WHICH = st.integers(0, _MOST_TRIES * _MOST_VERDICTS - 1)
+
+#: Faults of a kind that there can be at a place.
+_Kind = tuple[str, Sequence[Verdict] | st.SearchStrategy[Verdict]]
+
 #: Shorter and longer than the timeout of a workflow task.
 _DELAYS = (timedelta(seconds=1), timedelta(seconds=15), timedelta(minutes=1))
 
@@ -172,7 +180,8 @@ def _refuse(limits: PlanLimits) -> FaultPlan:
 def _plans(draw: st.DrawFn, places: _Places) -> FaultPlan:
     left = dict(places.limits.most)
     rules: dict[tuple[str, Where], Rule] = {}
-    for fault in draw(st.lists(_faults(places), max_size=sum(left.values()))):
+    most = sum(left.values()) if places.anywhere else 0
+    for fault in draw(st.lists(_faults(places), max_size=most)):
         fitting = fault.rules[: left[fault.kind]]
         left[fault.kind] -= len(fitting)
         rules.update({(rule.verdict.name, rule.at): rule for rule in fitting})
@@ -189,13 +198,20 @@ class _Fault:
 
 @st.composite
 def _faults(draw: st.DrawFn, places: _Places) -> _Fault:
-    """Where comes before what, so that a fault can shrink to a simpler one at the same place."""
-    point = draw(places.anywhere)
-    kind, verdicts = draw(st.sampled_from(places.kinds_at(point)))
-    verdict = draw(verdicts)
+    """Where comes before what, so that a fault can shrink to a simpler one at the same place.
+
+    For the same reason each takes as many choices as any other. There must be no more than four:
+    with the one that there is another fault, five are the most that Hypothesis deletes at once.
+    """
+    point = draw(draw(st.sampled_from(places.anywhere)))
     names = _tries(point.kind, places.surroundings.points.name(point))
-    tries = draw(st.integers(1, len(names)))
-    return _Fault(kind, [Rule(verdict, name) for name in names[:tries]])
+    kind, verdicts = draw(st.sampled_from(places.kinds_at(point)))
+    tries, which = divmod(draw(_TRIES_AND_WHICH), _MOST_VERDICTS)
+    if isinstance(verdicts, st.SearchStrategy):
+        verdict = draw(verdicts)
+    else:
+        verdict = verdicts[which % len(verdicts)]
+    return _Fault(kind, [Rule(verdict, name) for name in names[: tries + 1]])
 
 
 @dataclass(frozen=True)
@@ -206,27 +222,34 @@ class _Places:
     surroundings: Surroundings
 
     @cached_property
-    def anywhere(self) -> st.SearchStrategy[CrashPoint]:
-        """Crash points, the earliest first, then calls, then instants."""
+    def anywhere(self) -> list[st.SearchStrategy[CrashPoint]]:
+        """Crash points, the earliest first, then calls, then instants; each as often as it should be."""
         limits, surroundings = self.limits, self.surroundings
         lines = partial(lines_of, runs=surroundings.runs)
         points = [point for point in surroundings.points if limits.selection.includes(point, lines)]
-        if limits.selection != Selection():
-            return self._one_of(points)
-        first, last = surroundings.start, surroundings.end
-        known = sorted({point.time - first for point in surroundings.points})
+        # What does something outside of the workflow is where bugs are.
+        points += [point for point in points if point.kind in _EFFECTIVE] * 3
+        strategies = [self._one_of(points)] * 6
+        if limits.selection == Selection():
+            strategies += [self._one_of(surroundings.calls), *[self._instants()] * 2]
+        return [strategy for strategy in strategies if not strategy.is_empty]
+
+    def _instants(self) -> st.SearchStrategy[CrashPoint]:
+        """Those at which something happens, those between, and some others."""
+        if not self.kinds_at(_instant(0)):
+            return st.nothing()
+        first, last = self.surroundings.start, self.surroundings.end
+        known = sorted({point.time - first for point in self.surroundings.points})
         between = [(one + other) // 2 for one, other in pairwise(known)]
-        seconds = st.integers(0, (last - first) // _SECOND).map(lambda count: count * _SECOND)
-        instants = (st.sampled_from([*known, *between]) if known else st.nothing()) | seconds
-        return st.one_of(
-            self._one_of(points), self._one_of(surroundings.calls), instants.map(_instant)
-        ).filter(self.kinds_at)
+        others = [(last - first) * part // 16 // _SECOND * _SECOND for part in range(16)]
+        instants = dict.fromkeys([*known, *between, *others])
+        return st.sampled_from([_instant(instant) for instant in instants])
 
     def _one_of(self, points: Iterable[CrashPoint]) -> st.SearchStrategy[CrashPoint]:
         points = [point for point in points if self.kinds_at(point)]
         return st.sampled_from(points) if points else st.nothing()
 
-    def kinds_at(self, point: CrashPoint) -> list[tuple[str, st.SearchStrategy[Verdict]]]:
+    def kinds_at(self, point: CrashPoint) -> list[_Kind]:
         """The kinds of faults that there are at a place, the simplest first and most often."""
         # Strategies take a while to make, and of these there are few.
         kind = (point.kind, point.moment)
@@ -235,12 +258,12 @@ class _Places:
         return self._kinds[kind]
 
     @cached_property
-    def _kinds(self) -> dict[tuple[str, str], list[tuple[str, st.SearchStrategy[Verdict]]]]:
+    def _kinds(self) -> dict[tuple[str, str], list[_Kind]]:
         return {}
 
-    def _kinds_at(self, point: CrashPoint) -> list[tuple[str, st.SearchStrategy[Verdict]]]:
-        kinds: list[tuple[str, st.SearchStrategy[Verdict]]] = [
-            (kind, st.sampled_from(verdicts))
+    def _kinds_at(self, point: CrashPoint) -> list[_Kind]:
+        kinds: list[_Kind] = [
+            (kind, verdicts)
             for kind, verdicts in self._verdicts(point).items()
             if self.limits.most[kind]
         ]
