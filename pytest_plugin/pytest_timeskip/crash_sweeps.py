@@ -25,6 +25,7 @@ With `--timeskip-faults` or `--timeskip-list-crash-points` the test runs once, a
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -236,13 +237,14 @@ class _CrashSweeps:
         items = [_copy(item, name) for name in names]
         if not items:
             _tear_down(item, nextitem)
-        for each, following in zip(items, [*items, nextitem][1:], strict=True):
-            if item.session.shouldfail or item.session.shouldstop:
-                return
-            each.stash[_SWEEP] = sweep
-            _expect_failure(each)
-            with _in_place_of(item, each):
-                item.ihook.pytest_runtest_protocol(item=each, nextitem=following)
+        with _garbage_of_before_kept():
+            for each, following in zip(items, [*items, nextitem][1:], strict=True):
+                if item.session.shouldfail or item.session.shouldstop:
+                    return
+                each.stash[_SWEEP] = sweep
+                _expect_failure(each)
+                with _in_place_of(item, each):
+                    item.ihook.pytest_runtest_protocol(item=each, nextitem=following)
 
     def _has_baseline(self, item: pytest.Function) -> bool:
         """Whether a test that was asked for by its id can go on; its baseline has run then."""
@@ -374,6 +376,23 @@ def _in_place_of(item: pytest.Item, other: pytest.Item) -> Iterator[None]:
         yield
     finally:
         items[place] = item
+
+
+@contextmanager
+def _garbage_of_before_kept() -> Iterator[None]:
+    """Within the block, garbage is looked for only in what is new.
+
+    A sweep makes much garbage, and would have all that a session has imported and collected looked
+    through for it, several times.
+    """
+    if gc.get_freeze_count():  # somebody else has seen to it
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 # Its name until pytest 9.1.

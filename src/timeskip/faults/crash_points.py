@@ -64,6 +64,9 @@ CRASH_KINDS = (
 )
 KINDS = (*CRASH_KINDS, "rpc", "time")
 
+#: What follows on a pattern in the names that it includes.
+_ENDS = ("", ":", "#", "@")
+
 #: How many names are suggested instead of one that does not exist.
 _SUGGESTIONS = 5
 
@@ -178,6 +181,9 @@ def first_match(
 
 @cache
 def _matcher(pattern: str) -> Callable[[str], bool]:
+    if "*" not in pattern:
+        end = len(pattern)
+        return lambda name: name.startswith(pattern) and name[end : end + 1] in _ENDS
     expression = ".*".join(map(re.escape, pattern.split("*")))
     found = re.compile(rf"{expression}(?:[:#@].*)?", re.DOTALL).fullmatch
     return lambda name: found(name) is not None
