@@ -117,11 +117,12 @@ class Situation:
         for query in cluster.started_queries.values():
             lines.append(f"  a query of workflow {query.run.workflow_id!r} is with its worker")
         known = {attempt.token for attempt in self.activities.running()}
+        known |= self.keeper.parked
         for token, activity in cluster.started_activities.items():
-            if token not in known and token not in self.keeper.parked:
+            if token not in known and self.keeper.is_worked_on(token, activity.identity):
                 lines.append(f"  {_started(activity)}")
         for token, task in cluster.started_nexus_tasks.items():
-            if token not in known and token not in self.keeper.parked:
+            if token not in known and self.keeper.is_worked_on(token, task.identity):
                 lines.append(f"  {_handled(task)}")
         lines += [
             f"  the event loop of the worker on {task_queue!r} does not run, so it cannot go on:\n"

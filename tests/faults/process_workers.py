@@ -76,6 +76,15 @@ async def count(world: str, until: int) -> list[int]:
 
 
 @activity.defn
+async def wait_for_nap(world: str) -> str:
+    """Calls the service, and waits for the answer for an hour."""
+    info = activity.info()
+    return await activity.client().execute_workflow(
+        Naps.run, id="waited-for", task_queue=info.task_queue
+    )
+
+
+@activity.defn
 async def crash(world: str) -> int:
     """The first time, the process ends."""
     if activity.info().attempt == 1:
@@ -128,7 +137,15 @@ class Fails:
 
 
 WORKFLOWS = [Does, Fails, Naps]
-ACTIVITIES: list[Callable[..., Any]] = [charge, nap, nap_in_thread, nap_on_loop, count, crash]
+ACTIVITIES: list[Callable[..., Any]] = [
+    charge,
+    count,
+    crash,
+    nap,
+    nap_in_thread,
+    nap_on_loop,
+    wait_for_nap,
+]
 
 
 def build(client: Client, task_queue: str, **options: Any) -> Worker:

@@ -190,6 +190,16 @@ async def test_sleeping_activities_are_killed_and_sleep_again_in_virtual_time(
 
 @pytest.mark.slow
 @pytest.mark.asyncio
+async def test_activity_that_calls_the_service_takes_the_time_of_the_answer(
+    sim: Simulation, world: World
+) -> None:
+    async with sim.worker_process(_BUILD):
+        assert await do(sim, "wait_for_nap", world.path) == "awake"
+    assert sim.elapsed == _HOUR
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
 async def test_failed_workflow_task_is_told_and_tried_again(sim: Simulation, world: World) -> None:
     async with sim.worker_process(_BUILD):
         handle = await sim.client.start_workflow(
@@ -221,6 +231,18 @@ async def test_answer_of_a_stopped_process_comes_after_its_timeout(
     # The second attempt has gone to the process's open poll, and waited there.
     assert world.entries == ["charged", "charged"]
     assert sim.elapsed == 3 * _HOUR
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_answer_of_a_process_that_is_cut_off_comes_late(
+    sim: Simulation, world: World
+) -> None:
+    sim.faults.partition(at="activity:charge#1:before-report", for_=_HOUR)
+    async with sim.worker_process(_BUILD) as process:
+        assert await do(sim, "charge", world.path) == process.pid
+    assert world.entries == ["charged"]
+    assert sim.elapsed == _HOUR
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ class HeldTasks:
         if task is not None:
             self._keeper.abandon(task)
         elif token in cluster.started_activities or token in cluster.started_nexus_tasks:
-            self._keeper.parked.add(token)
+            self._keeper.laid_down.add(token)
         else:
             self._lay_down_query(token)
         self._keeper.notice()
@@ -63,7 +63,7 @@ class HeldTasks:
         task = self._workflow_task(token)
         if task is not None:
             task.abandoned = False
-        self._keeper.parked.discard(token)
+        self._keeper.laid_down.discard(token)
         query = self._query(token)
         if query is not None and query.due is not None:
             query.due.cancel()
@@ -97,10 +97,10 @@ class HeldTasks:
                 self._keeper.abandon(task)
         for token, activity in cluster.started_activities.items():
             if activity.identity == identity:
-                self._keeper.parked.add(token)
+                self._keeper.laid_down.add(token)
         for token, nexus_task in cluster.started_nexus_tasks.items():
             if nexus_task.identity == identity:
-                self._keeper.parked.add(token)
+                self._keeper.laid_down.add(token)
         self._keeper.notice()
 
     def _workflow_task(self, token: bytes) -> WorkflowTask | None:

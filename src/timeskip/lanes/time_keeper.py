@@ -130,6 +130,8 @@ class TimeKeeper:
         self.loops = Loops(loop, self._move)
         self.waits: dict[Wait, None] = {}
         self.parked: set[bytes] = set()
+        #: The tokens of tasks that faults keep from getting on, whatever their workers say of them.
+        self.laid_down: set[bytes] = set()
         #: Whether time may jump for whoever waits, unless clients hold locks on it.
         self.may_skip = not isinstance(clock, ManualClock)
         self._skips = self.may_skip
@@ -408,12 +410,16 @@ class TimeKeeper:
             if run.workflow_task is None or run.workflow_task.identity not in standing:
                 return False
         for token, activity in cluster.started_activities.items():
-            if token not in self.parked and activity.identity not in standing:
+            if token not in self.parked and self.is_worked_on(token, activity.identity):
                 return False
         for token, nexus_task in cluster.started_nexus_tasks.items():
-            if token not in self.parked and nexus_task.identity not in standing:
+            if token not in self.parked and self.is_worked_on(token, nexus_task.identity):
                 return False
         return self._is_wanted() and not self._gives_grace()
+
+    def is_worked_on(self, token: bytes, identity: str) -> bool:
+        """Whether the worker that has a task, and does not wait for time, can get on with it."""
+        return token not in self.laid_down and identity not in self.standing_workers
 
     def _is_wanted(self) -> bool:
         return (

@@ -54,10 +54,13 @@ class HeartbeatAnswered:
 
 @dataclass(frozen=True)
 class Answer:
-    """To `FailsWorkflowTask` and `LocalActivityComesBy`; `failure` is a serialized `Failure`."""
+    """To `FailsWorkflowTask`, `LocalActivityComesBy` and `BeginsCall`.
+
+    `told` is a serialized `Failure`, or the number of a hold.
+    """
 
     question: int
-    failure: bytes = b""
+    told: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,21 @@ class LocalActivityComesBy:
     question: int
     task: bytes
     begins: bool
+
+
+@dataclass(frozen=True)
+class BeginsCall:
+    """Code in the process is about to call the service; to be answered."""
+
+    question: int
+    rpc: str
+
+
+@dataclass(frozen=True)
+class EndsCall:
+    """It has its answer."""
+
+    question: int
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from typing import Any, cast
 import temporalio.bridge.worker
 from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
-from temporalio.service import ConnectConfig, GrpcCompression, RetryConfig, ServiceClient
+from temporalio.service import ConnectConfig, GrpcCompression, RetryConfig
 from temporalio.worker import Worker, WorkerConfig
 
 from timeskip import frozen_time
@@ -48,6 +48,7 @@ from timeskip.processes.messages import (
     WorkerFacts,
 )
 from timeskip.processes.resident_bridge import Questions, ResidentBridge
+from timeskip.processes.resident_client import ResidentServiceClient
 from timeskip.processes.resident_time import ResidentAttempts, ResidentTime
 from timeskip.processes.shared_clock import SharedClockReader
 from timeskip.sdk_exit import guard_exit
@@ -155,15 +156,15 @@ class _Resident:
 
     async def _connect(self) -> Client:
         assignment = self._assignment
-        service_client = await ServiceClient.connect(
-            ConnectConfig(
-                target_host=assignment.address,
-                identity=assignment.identity,
-                rpc_metadata={PASS_KEY: assignment.pass_key},
-                grpc_compression=GrpcCompression.NONE,
-                retry_config=_RETRIES,
-            )
+        config = ConnectConfig(
+            target_host=assignment.address,
+            identity=assignment.identity,
+            rpc_metadata={PASS_KEY: assignment.pass_key},
+            grpc_compression=GrpcCompression.NONE,
+            retry_config=_RETRIES,
         )
+        service_client = ResidentServiceClient(config, self._questions)
+        await service_client._connected_client()
         counts_grace = self._time is not None
         plugins: list[Any] = [_ResidentWorkers(self._wrapped, counts_grace=counts_grace)]
         if self._activity_time is not None:

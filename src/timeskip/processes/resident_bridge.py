@@ -57,7 +57,7 @@ class Questions:
         return number
 
     async def ask(self, number: int, question: object) -> bytes:
-        """The failure with which a question is answered; empty if there is none."""
+        """What a question is answered with; see `Answer`."""
         self._channel.send(question)
         return await self._open[number]
 
@@ -71,7 +71,9 @@ class Questions:
             self.loop.call_soon_threadsafe(self._settle, answer)
 
     def _settle(self, answer: Answer) -> None:
-        self._open.pop(answer.question).set_result(answer.failure)
+        future = self._open.pop(answer.question)
+        if not future.done():  # whoever asked may have been cancelled
+            future.set_result(answer.told)
 
 
 class ResidentBridge:

@@ -31,7 +31,9 @@ from timeskip.processes.messages import (
     AttemptFinished,
     AttemptParked,
     AttemptStarted,
+    BeginsCall,
     DropsNexusTask,
+    EndsCall,
     Evict,
     Failed,
     FailedWorkflowTask,
@@ -52,7 +54,7 @@ from timeskip.server.workflow_tasks import WorkflowTask
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
 
-#: Reasons for which a process holds the time; others are numbers of timers.
+#: Reasons for which a process holds the time; others are numbers of timers, and pairs for calls.
 _STARTS = "starts"
 _LEAVES = "leaves"
 
@@ -158,6 +160,7 @@ class RunningWorker:
         with self._lock:
             if self._late is None:
                 self._late = []
+            self._let_calls_wait()
         self._keeper.standing_workers.add(self.identity)
         self._keeper.notice()
 
@@ -282,6 +285,10 @@ class RunningWorker:
                 self._on_clock(partial(self._workflow_task_fails, message))
             case LocalActivityComesBy():
                 self._local_activity_comes_by(message)
+            case BeginsCall():
+                self._begin_call(message)
+            case EndsCall():
+                self._release(("call", message.question))
             case DropsNexusTask():
                 self._on_clock(partial(self._keeper.lay_down_nexus_task, message.token))
             case Leaves():
@@ -297,6 +304,7 @@ class RunningWorker:
         blocks = message.parked and message.blocks_loop
         (self._blocking.add if blocks else self._blocking.discard)(number)
         if self._blocking:
+            self._let_calls_wait()
             self._keeper.standing_workers.add(self.identity)
         elif blocked:
             self._let_hold_time()
@@ -313,10 +321,17 @@ class RunningWorker:
         if self._is_dead or not (self._blocking or self._late is not None):
             self._keeper.standing_workers.discard(self.identity)
 
+    def _let_calls_wait(self) -> None:
+        """Nobody takes their answers for now."""
+        for reason in [reason for reason in self._holds if isinstance(reason, tuple)]:
+            self._release(reason)
+
     def _let_time_pass(self) -> None:
         """Time has to pass while activities wait for nothing else, and nobody else can get on."""
         parked = bool(self._attempts) and len(self._parked) == len(self._attempts)
         for reason, hold in self._holds.items():
+            if isinstance(reason, tuple):
+                continue  # the service knows when a call waits
             leaves = reason == _LEAVES and not self._still_to_leave
             if self._blocking or (leaves and parked):
                 hold.park()
@@ -345,6 +360,11 @@ class RunningWorker:
         task = self._failing.pop(message.question, None)
         if task is not None:
             self._keeper.abandon(task)
+
+    def _begin_call(self, message: BeginsCall) -> None:
+        reason = ("call", message.question)
+        self._hold(reason, f"{message.rpc} of a worker process is being answered")
+        self.process.send(Answer(message.question, str(self._holds[reason].id).encode()))
 
     def _local_activity_comes_by(self, message: LocalActivityComesBy) -> None:
         def settle(failure: Failure | None) -> None:

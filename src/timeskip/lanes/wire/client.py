@@ -21,7 +21,7 @@ from temporalio.service import (
 from timeskip.activity_time import current_attempt, held_elsewhere
 from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.time_keeper import TimeKeeper
-from timeskip.lanes.wire.routing import HOLD_METADATA
+from timeskip.lanes.wire.hold_metadata import HOLD_METADATA
 
 
 class HoldingServiceClient(_BridgeServiceClient):

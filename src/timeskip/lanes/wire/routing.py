@@ -23,6 +23,7 @@ from timeskip.lanes.repeating import TRIES, may_pass
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.wire import health
 from timeskip.lanes.wire.grpc_server import Rpc
+from timeskip.lanes.wire.hold_metadata import HOLD_METADATA
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.rpcs import WORKFLOW_SERVICE
@@ -36,9 +37,6 @@ TASK_POLL_SECONDS = 60.0
 
 #: Left for the answer to travel before the caller's own deadline.
 _DEADLINE_MARGIN = 0.5
-
-#: Names the hold of a client in this process (see `timeskip.lanes.wire.client`).
-HOLD_METADATA = "timeskip-hold"
 
 #: What clients say that they understand.
 _FEATURES_METADATA = "supported-features"
