@@ -12,11 +12,12 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest, QueryWorkflowResponse
 
-from timeskip.clock import ManualClock, datetime_of
+from timeskip.clock import ManualClock, Nanoseconds, datetime_of
 from timeskip.errors import SimulationStalled, SimulationStuck
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.awaits import lines_of_thread
-from timeskip.lanes.quiescence import may_have_news
+from timeskip.lanes.interruption import interrupt, places_of, test_on
+from timeskip.lanes.news import may_have_news
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer, Call
 from timeskip.server.rpcs import WORKFLOW_SERVICE
@@ -46,16 +47,30 @@ class Diagnostician:
     """Ends the waits of a test that would never end by themselves, and says why."""
 
     def __init__(
-        self, keeper: TimeKeeper, alarms: Alarms, situation: Situation, stall_timeout: timedelta
+        self,
+        keeper: TimeKeeper,
+        alarms: Alarms,
+        situation: Situation,
+        stall_timeout: timedelta,
+        *,
+        serves_others: bool,
     ) -> None:
+        """`serves_others`: something may happen because of another process."""
         self._keeper = keeper
         self._alarms = alarms
         self._situation = situation
         self._stall_timeout = stall_timeout
+        self._serves_others = serves_others
         self._stuck_since: float | None = None
         self._events_seen = -1
         self._has_told_of_stall = False
         self._examination: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Be told of what may go wrong."""
+        self._keeper.on_stuck = self.stuck
+        self._keeper.on_idle = self.idle
+        self._keeper.is_stopping = self._situation.workers.is_stopping
 
     # -- stuck --------------------------------------------------------------------------------
 
@@ -72,10 +87,30 @@ class Diagnostician:
         self._stuck_since = None
         self._examination = self._keeper.loop.create_task(self._examine())
 
+    def idle(self, due: Nanoseconds | None) -> bool:
+        """Tests wait, but not for time, and only the simulation could wake them.
+
+        Ends their waits if something has gone wrong of which they have not heard, or if nothing can
+        happen any more. Returns whether nothing is to happen any more.
+        """
+        error = self._alarms.take_pending()
+        if error is None and (due is not None or self._serves_others):
+            return False
+        for idle in self._keeper.loops.idle:
+            test = test_on(idle.loop)
+            if test is not None:
+                interrupt(test, error or SimulationStuck(self._idle_text(places_of(test))))
+        return True
+
     def _may_be_saved(self) -> bool:
         if self._waits_for_advance():  # another task of the test may do it
             return True
-        return any(may_have_news(loop, _PATIENCE) for loop in self._keeper.loops.open())
+        if any(may_have_news(loop, _PATIENCE) for loop in self._keeper.loops.open()):
+            return True
+        cluster = self._keeper.service.cluster
+        calls = [*cluster.time_waits, *cluster.open_queries(), *cluster.sleeping_calls]
+        # Its caller gives up by then.
+        return any(call.timeout is not None and call.timeout <= _PATIENCE for call in calls)
 
     def _waits_for_advance(self) -> bool:
         is_manual = isinstance(self._keeper.clock, ManualClock)
@@ -92,6 +127,16 @@ class Diagnostician:
         self._alarms.raise_everywhere(SimulationStuck(self._stuck_text(stack_traces)))
 
     def _stuck_text(self, stack_traces: dict[str, str]) -> str:
+        waits = _joined(self._situation.waits())
+        return self._text(f"the test waits for {waits}, which can no longer happen.", stack_traces)
+
+    def _idle_text(self, places: list[str]) -> str:
+        lines = "\n".join(f"  {place}" for place in places)
+        return self._text(
+            f"the test waits at\n{lines}\nand nothing can happen any more that would end this.", {}
+        )
+
+    def _text(self, what: str, stack_traces: dict[str, str]) -> str:
         situation = self._situation
         if self._waits_for_advance():
             due = self._keeper.service.next_due()
@@ -108,7 +153,7 @@ class Diagnostician:
             )
         runs = situation.runs(stack_traces)
         parts = [
-            f"the test waits for {_joined(situation.waits())}, which can no longer happen.",
+            what,
             why,
             _section("Open workflows:", runs),
             _SIGNALS if situation.some_await_only_news() else "",
@@ -148,9 +193,8 @@ class Diagnostician:
             return (
                 f"for {seconds} of real time the test has asked again and again, and "
                 "nothing has happened in any workflow.\n\n"
-                f"Virtual time stands at {situation.now()}, because nobody waits for it: "
-                "`asyncio.sleep` in a test\nis real. Wait for a result, or with "
-                "`await sim.sleep(...)` or `await sim.run_until(...)`."
+                f"Virtual time stands at {situation.now()}, because nobody waits for it. "
+                "Wait for a result, or with\n`await sim.sleep(...)` or `await sim.run_until(...)`."
             )
         waits = _joined(situation.waits()) if stall != "stopping" else "a worker to stop"
         if stall == "circling":

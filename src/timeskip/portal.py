@@ -7,6 +7,9 @@ import threading
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from timeskip.lanes.interruption import tasks_of_threads
+from timeskip.lanes.news import awaited
+
 Result = TypeVar("Result")
 
 
@@ -24,7 +27,12 @@ class Portal:
         """The result of `awaitable`. Blocks; not for the portal's own loop."""
 
         async def until_done() -> Result:
-            return await awaitable
+            task = asyncio.current_task()
+            assert task is not None
+            tasks_of_threads.add(task)
+            # The caller goes on by itself as soon as this has ended.
+            with awaited(self.loop):
+                return await awaitable
 
         future = asyncio.run_coroutine_threadsafe(until_done(), self.loop)
         try:

@@ -37,6 +37,7 @@ from timeskip.lanes.direct.cached_run import (
 from timeskip.lanes.direct.flags import Flags
 from timeskip.lanes.direct.slots import Permit
 from timeskip.lanes.direct.task_outcomes import Outcome, WorkflowTask
+from timeskip.lanes.direct.versioning import VersionOfTask, WorkerVersion
 from timeskip.lanes.direct.workflow_machines import RunIdentity
 
 _Evict = RemoveFromCache.EvictionReason
@@ -88,6 +89,7 @@ class ReplayBridge:
                     task_queue=started.task_queue.name,
                 ),
                 Flags("", ""),
+                VersionOfTask(WorkerVersion("")),
                 now=lambda: 0,
             ),
             local_activities=None,

@@ -16,6 +16,7 @@ from timeskip.lanes.direct import local_activity_markers
 from timeskip.lanes.direct.cached_run import failure_of
 from timeskip.lanes.direct.flags import Flags
 from timeskip.lanes.direct.machines.machine import FatalError, Machine, NondeterminismError
+from timeskip.lanes.direct.versioning import VersionOfTask
 from timeskip.lanes.direct.workflow_machines import RunIdentity, WorkflowMachines
 
 
@@ -35,8 +36,14 @@ class Mismatch:
 class ObservedMachines(WorkflowMachines):
     """Machines that know where in the workflow's code each of their commands was issued."""
 
-    def __init__(self, run: RunIdentity, flags: Flags, now: Callable[[], Nanoseconds]) -> None:
-        super().__init__(run, flags, now)
+    def __init__(
+        self,
+        run: RunIdentity,
+        flags: Flags,
+        version: VersionOfTask,
+        now: Callable[[], Nanoseconds],
+    ) -> None:
+        super().__init__(run, flags, version, now)
         self.mismatch: Mismatch | None = None
         self._expected: list[IssuedCommand] = []
         self._asking: IssuedCommand | None = None

@@ -8,6 +8,7 @@ matter of the seed alone where all else is on that loop too; and no time is lost
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 import time
@@ -25,6 +26,9 @@ from temporalio.worker._workflow import _DeadlockError
 _TICK = 0.1
 _LOOKS = 20
 
+#: Nobody sends it, and it does nothing to a process that does not ask for it. Not on Windows.
+_NUDGE = getattr(signal, "SIGURG", None)
+
 _TASKS_NEST = sys.version_info < (3, 14)
 
 #: Modules whose frames show that a debugger has stopped the workflow.
@@ -34,9 +38,10 @@ _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle")
 class _Activation:
     """Some code of a workflow that is running."""
 
-    __slots__ = ("deadlock", "finished", "interrupting", "workflow")
+    __slots__ = ("deadlock", "finished", "interrupting", "thread_id", "workflow")
 
     def __init__(self, workflow: Any) -> None:
+        self.thread_id = threading.get_ident()
         #: What the SDK keeps of a run.
         self.workflow = workflow
         #: What is wrong, once it was interrupted.
@@ -119,6 +124,7 @@ class ActivationExecutor(Executor):
             done.set_result(answer)
 
     def _start_watch(self) -> None:
+        _let_nudges_through()
         with self._starting:
             if self._watch is None:
                 self._watch = threading.Thread(
@@ -147,7 +153,24 @@ def _interrupt(activation: _Activation) -> None:
     if not activation.finished:
         activation.deadlock = error
         activation.workflow.attempt_deadlock_interruption()
+        _nudge(activation.thread_id)
     activation.interrupting = False
+
+
+def _let_nudges_through() -> None:
+    """Have the first thread look up from a lock that it waits for when it is nudged."""
+    if (
+        _NUDGE is not None
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(_NUDGE) is signal.SIG_DFL
+    ):
+        signal.signal(_NUDGE, lambda number, frame: None)
+
+
+def _nudge(thread_id: int) -> None:
+    """Wake the first thread if it waits for a lock, so that it finds the exception raised in it."""
+    if _NUDGE is not None and thread_id == threading.main_thread().ident:
+        signal.pthread_kill(thread_id, _NUDGE)
 
 
 def _finish(activation: _Activation) -> None:

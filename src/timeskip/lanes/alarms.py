@@ -166,9 +166,14 @@ class Alarms:
 
     def check(self) -> None:
         """Raise what went off while nobody was waiting."""
-        error, self._pending = self._pending, None
+        error = self.take_pending()
         if error is not None:
             raise error
+
+    def take_pending(self) -> Exception | None:
+        """What went off while nobody was waiting, and counts as raised from now on."""
+        error, self._pending = self._pending, None
+        return error
 
     def before_call(self, waits: bool) -> None:
         """Raise what went off, if the test waits for something, or has asked for too long."""

@@ -6,7 +6,9 @@ import asyncio
 import inspect
 import linecache
 import os
+import site
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import CodeType, FrameType
@@ -23,6 +25,19 @@ _NOT_THEIRS = tuple(
         Path(__file__).parents[1],
     )
 )
+#: Where Python's library and installed packages are.
+_LIBRARIES = tuple(
+    {
+        str(Path(path)) + os.sep
+        for path in (
+            *site.getsitepackages(),
+            site.getusersitepackages(),
+            sysconfig.get_path("purelib"),
+            sysconfig.get_path("platlib"),
+            sysconfig.get_path("stdlib"),
+        )
+    }
+)
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle")
 _LIBRARY = str(Path(os.__file__).parent) + os.sep
 
@@ -35,6 +50,16 @@ def is_users(path: str) -> bool:
 def is_library(path: str) -> bool:
     """Whether the file belongs to Python's library, or to no module at all."""
     return path.startswith((_LIBRARY, "<"))
+
+
+def is_installed(path: str) -> bool:
+    """Whether the file belongs to Python's library or to an installed package."""
+    return path.startswith(_LIBRARIES)
+
+
+def is_of_test(path: str) -> bool:
+    """Whether the file belongs to a test, or to what it tests."""
+    return is_users(path) and not is_installed(path)
 
 
 def awaits_of_workflow(tasks: Iterable[asyncio.Task[Any]]) -> list[list[str]]:
@@ -54,14 +79,19 @@ def awaits_of_workflow(tasks: Iterable[asyncio.Task[Any]]) -> list[list[str]]:
 
 def awaits_of_task(task: asyncio.Task[Any]) -> list[str]:
     """The lines of the user's code that a task stands in, from the outermost await inwards."""
-    lines = []
+    return [told(code, line) for code, line in chain_of(task) if is_users(code.co_filename)]
+
+
+def chain_of(task: asyncio.Task[Any]) -> list[tuple[CodeType, int]]:
+    """The functions that a task stands in, each with its line, from the outermost await inwards."""
+    chain = []
     awaitable: Any = task.get_coro()
     while awaitable is not None:
         frame = getattr(awaitable, "cr_frame", None) or getattr(awaitable, "gi_frame", None)
-        if frame is not None and is_users(frame.f_code.co_filename):
-            lines.append(_told(frame.f_code, frame.f_lineno))
+        if frame is not None:
+            chain.append((frame.f_code, frame.f_lineno))
         awaitable = getattr(awaitable, "cr_await", None) or getattr(awaitable, "gi_yieldfrom", None)
-    return lines
+    return chain
 
 
 def lines_of_thread(thread_id: int) -> list[str]:
@@ -71,7 +101,7 @@ def lines_of_thread(thread_id: int) -> list[str]:
     while frame is not None:
         path = frame.f_code.co_filename
         if is_users(path) and not is_library(path):
-            lines.append(_told(frame.f_code, frame.f_lineno))
+            lines.append(told(frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return lines[::-1]
 
@@ -96,7 +126,8 @@ def name_of_callable(action: Callable[..., object]) -> str:
     return f"{code.co_name} at {_shown(code.co_filename)}:{code.co_firstlineno}"
 
 
-def _told(code: CodeType, line: int) -> str:
+def told(code: CodeType, line: int) -> str:
+    """What a message calls a place in the code."""
     source = linecache.getline(code.co_filename, line).strip()
     return f"{_shown(code.co_filename)}:{line} in {code.co_name}: {source}"
 

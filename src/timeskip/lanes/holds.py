@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import weakref
 from collections.abc import Callable
+from typing import ClassVar
 
 
 class Hold:
@@ -88,7 +90,10 @@ class Hold:
 class Holds:
     """All holds of one simulation. Safe to use from any thread."""
 
+    _of_all: ClassVar[weakref.WeakSet[Holds]] = weakref.WeakSet()
+
     def __init__(self, changed: Callable[[], None]) -> None:
+        self._of_all.add(self)
         self.lock = threading.Lock()
         self.count = 0
         self.firm = 0
@@ -116,6 +121,10 @@ class Holds:
         """Those that somebody's code has taken."""
         with self.lock:
             return [hold for hold in self.open.values() if hold.owner is owner]
+
+    def others_are_open(self) -> bool:
+        """Whether somebody waits for another simulation of this process, or uses it just now."""
+        return any(holds.open for holds in list(self._of_all) if holds is not self)
 
     def by_id(self, id: int) -> Hold | None:
         return self.open.get(id)

@@ -14,6 +14,9 @@ import weakref
 from collections.abc import Callable, Sized
 from functools import partial
 
+from timeskip.lanes.idle_tests import Idleness
+from timeskip.lanes.news import idleness_of
+
 #: A loop that is never quiet must not stop time for ever.
 _PATIENCE = 100
 
@@ -35,6 +38,8 @@ class Loops:
         self._lock = threading.Lock()
         self._question = 0
         self._unanswered: set[asyncio.AbstractEventLoop] = set()
+        self._looks_for_tests = False
+        self._idle: list[Idleness] = []
         self._look: asyncio.TimerHandle | None = None
 
     def move_to(self, home: asyncio.AbstractEventLoop) -> None:
@@ -55,11 +60,12 @@ class Loops:
         """Those that are not closed."""
         return [loop for loop in list(self._known) if not loop.is_closed()]
 
-    def act_when_quiet(self) -> None:
+    def act_when_quiet(self, *, look_for_tests: bool = False) -> None:
         """Have the action done, once, as soon as no loop has anything to do. For `home` only.
 
-        Asking again before that changes nothing.
+        Asking again before that changes nothing. `look_for_tests`: `idle` is to tell of them.
         """
+        self._looks_for_tests = self._looks_for_tests or look_for_tests
         loops = self.open()
         # A loop that stands still has nothing to say; but if all do, the next to run may have.
         asked = [loop for loop in loops if loop.is_running()] or loops
@@ -71,6 +77,7 @@ class Loops:
                 return
             self._question += 1
             self._unanswered = set(asked)
+            self._idle = []
         for loop in asked:
             answer = partial(self._answer, loop, self._question)
             if loop is self._home:
@@ -81,6 +88,11 @@ class Loops:
                 loop.call_soon_threadsafe(_when_quiet, loop, answer)
         if self._look is None and self._unanswered != {self._home}:
             self._look = self._home.call_later(_LOOK_AGAIN, self._look_for_stopped)
+
+    @property
+    def idle(self) -> list[Idleness]:
+        """Of the quiet loops, those on which a test waits, if they were to be looked for."""
+        return self._idle
 
     def _look_for_stopped(self) -> None:
         """A loop that has stopped since it was asked never answers: ask the others anew."""
@@ -100,9 +112,12 @@ class Loops:
         with self._lock:
             if question != self._question:
                 return
+            if self._looks_for_tests:
+                self._idle += idleness_of(loop)
             self._unanswered.discard(loop)
             if self._unanswered:
                 return
+            self._looks_for_tests = False
         if loop is self._home:
             self._act()
             return
@@ -137,46 +152,3 @@ def _look_at(
         action()
     else:
         loop.call_soon(_look_at, loop, ready, action, turns - 1)
-
-
-def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:
-    """Whether something else than a simulation may wake a quiet loop within so many real seconds.
-
-    A timer, a socket or pipe, a thread of `asyncio.to_thread`. A loop that does not tell has none.
-    """
-    # In this order: a thread is busy until it has woken the loop.
-    return (
-        _has_busy_threads(loop)
-        or bool(getattr(loop, "_ready", ()))
-        or _next_timer(loop) < within
-        or _watches_files(loop)
-    )
-
-
-def _next_timer(loop: asyncio.AbstractEventLoop) -> float:
-    """Real seconds until the loop's next timer, but for those of simulations."""
-    timers = [
-        handle.when()
-        for handle in getattr(loop, "_scheduled", ())
-        if not handle.cancelled() and not _is_simulations(handle)
-    ]
-    return min(timers, default=float("inf")) - loop.time()
-
-
-def _is_simulations(handle: asyncio.Handle) -> bool:
-    callback = getattr(handle, "_callback", None)
-    return str(getattr(callback, "__module__", "")).startswith("timeskip.")
-
-
-def _watches_files(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether there are sockets or pipes other than the loop's own."""
-    selector = getattr(loop, "_selector", None)
-    files = selector.get_map() if selector is not None else None
-    return files is not None and len(files) > 1
-
-
-def _has_busy_threads(loop: asyncio.AbstractEventLoop) -> bool:
-    executor = getattr(loop, "_default_executor", None)
-    threads = len(getattr(executor, "_threads", ()))
-    idle = getattr(getattr(executor, "_idle_semaphore", None), "_value", threads)
-    return bool(threads > idle)

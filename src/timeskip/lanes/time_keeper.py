@@ -8,7 +8,8 @@ Time moves only if nothing else can happen. In the order in which they are check
    a worker runs is parked in a virtual sleep;
 3. no task waits that a polling worker could take. A task in a queue that nobody polls does not stop
    time, but a worker that has just started, or is about to poll again, gets a short *real* grace;
-4. somebody waits for time: a long poll, `sim.sleep`, `sim.run_until`, a worker that stops;
+4. somebody waits for time: a long poll, `sim.sleep`, `sim.run_until`, a worker that stops; or the
+   test waits for something else, and it is its turn (`timeskip.lanes.idle_tests`);
 5. the event loops of the tests have nothing to do (`timeskip.lanes.quiescence`).
 
 Then time jumps to the earliest due time, whatever is due happens, and the rule is applied again.
@@ -30,7 +31,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.message import Message
 
@@ -44,12 +45,16 @@ from timeskip.clock import (
     VirtualClock,
 )
 from timeskip.lanes.holds import Hold, Holds
+from timeskip.lanes.idle_tests import IdleTests
 from timeskip.lanes.quiescence import Loops
 from timeskip.server.calls import Answer, Call
 from timeskip.server.matching import Task, TaskQueue
 from timeskip.server.run import Run
 from timeskip.server.service import Service
 from timeskip.server.workflow_tasks import WorkflowTask
+
+#: Real seconds between two looks whether a test has turned from another simulation to this one.
+_LOOK_AGAIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,12 @@ class TimeKeeper:
         self.stopping_workers = 0
         #: Due times at which workers that are gone, or cut off, reach the service again.
         self.returns_of_workers = 0
+        #: Whether a worker of this process has been told to stop and has not stopped yet.
+        self.is_stopping: Callable[[], bool] | None = None
         self.on_stuck: Callable[[], None] | None = None
+        #: Told when tests wait for something else than time that only the simulation can bring
+        #: about, and of what is due next. Whether that must not happen any more.
+        self.on_idle: Callable[[Nanoseconds | None], bool] | None = None
         #: Told of each call that is not answered at once, but for polls.
         self.on_opened: Callable[[Call], None] | None = None
         #: Told of each workflow task that its worker will let time out.
@@ -174,6 +184,7 @@ class TimeKeeper:
         self._considering = False
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._idle_tests = IdleTests()
         #: How many tasks time has jumped over, by the name and the kind of their queue.
         self.passed_over: Counter[tuple[str, int]] = Counter()
         self._waiting: dict[Task, _Waiting] = {}
@@ -315,7 +326,7 @@ class TimeKeeper:
             if self.blocked_loops:
                 self._move()
             else:
-                self.loops.act_when_quiet()
+                self.loops.act_when_quiet(look_for_tests=not self._is_wanted())
 
     def _move(self) -> None:
         """Let time pass for as long as nothing else can happen."""
@@ -325,13 +336,41 @@ class TimeKeeper:
                 for wait in stepped:
                     self._wake(wait)
                 return
-            due = self._target()
+            is_wanted = self.blocked_loops or self._is_wanted()
+            due = self._target() if is_wanted else self._due_for_idle_tests()
             if due is None:
                 if self.on_stuck is not None and self.is_waited_for():
                     self.on_stuck()
                 return
             self._note_passed_over()
             self._jump_to(due)
+
+    def _due_for_idle_tests(self) -> Nanoseconds | None:
+        """Where to jump although nobody waits for time, if the next due time has come for tests."""
+        due = self.service.next_due()
+        idle = self.loops.idle
+        if idle and self.holds.others_are_open():
+            # The test waits there.
+            self._timer = self.loop.call_later(_LOOK_AGAIN, self.notice)
+            return None
+        if self.is_stopping is not None and self.is_stopping():
+            # The SDK's core wakes the test when it is done.
+            idle = [replace(each, may_have_news=True) for each in idle]
+        only_this_can_wake = bool(idle) and all(
+            each.next_timer is None and not each.may_have_news for each in idle
+        )
+        if only_this_can_wake and self.on_idle is not None and self.on_idle(due):
+            return None
+        seconds = self._idle_tests.seconds_before(due, self.clock.now(), idle)
+        if seconds == 0.0:
+            return due
+        if seconds is not None:
+            self._timer = self.loop.call_later(seconds, self._idle_tests_waited, seconds)
+        return None
+
+    def _idle_tests_waited(self, seconds: float) -> None:
+        self._idle_tests.waited(seconds)
+        self.notice()
 
     def _note_passed_over(self) -> None:
         """Time is about to move although tasks wait."""
@@ -415,7 +454,7 @@ class TimeKeeper:
         for token, nexus_task in cluster.started_nexus_tasks.items():
             if token not in self.parked and self.is_worked_on(token, nexus_task.identity):
                 return False
-        return self._is_wanted() and not self._gives_grace()
+        return (self._is_wanted() or self._skips) and not self._gives_grace()
 
     def is_worked_on(self, token: bytes, identity: str) -> bool:
         """Whether the worker that has a task, and does not wait for time, can get on with it."""

@@ -454,6 +454,8 @@ class CachedRun:
         answer.commands = machines.commands()
         answer.messages = machines.take_messages()
         answer.sdk_metadata = machines.flags.for_completion()
+        # A query before any news is told so.
+        machines.version.use_own()
         if self._local_activities is not None:
             answer.further_local_attempts = self._local_activities.further_attempts(self.run_id)
         self._between_tasks = True

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from temporalio.api.common.v1 import WorkerVersionCapabilities, WorkerVersionStamp
 from temporalio.api.deployment.v1 import WorkerDeploymentOptions
 from temporalio.api.enums.v1 import WorkerVersioningMode
+from temporalio.api.history.v1 import WorkflowTaskCompletedEventAttributes
+from temporalio.bridge.proto.common import WorkerDeploymentVersion
 from temporalio.bridge.worker import (
     WorkerVersioningStrategy,
     WorkerVersioningStrategyLegacyBuildIdBased,
@@ -57,3 +59,38 @@ class WorkerVersion:
     def stamp(self) -> WorkerVersionStamp:
         """The version as answers to tasks tell of it."""
         return WorkerVersionStamp(build_id=self.build_id, use_versioning=self.is_routed_by_build_id)
+
+    @property
+    def deployment_version(self) -> WorkerDeploymentVersion:
+        """The version as workflows are told of it."""
+        name = self.deployment.deployment_name if self.deployment is not None else ""
+        return WorkerDeploymentVersion(deployment_name=name, build_id=self.build_id)
+
+
+class VersionOfTask:
+    """The version of the worker that completes, or has completed, the workflow task at hand."""
+
+    def __init__(self, own: WorkerVersion) -> None:
+        self._own = own.deployment_version
+        self._current = WorkerDeploymentVersion()
+
+    def recorded(self, completed: WorkflowTaskCompletedEventAttributes) -> None:
+        """Take over what a completed workflow task of the history says."""
+        name, build_id = completed.worker_deployment_name, completed.worker_version.build_id
+        if completed.worker_deployment_version:
+            name, _, build_id = completed.worker_deployment_version.partition(".")
+        if completed.HasField("deployment_version"):
+            version = completed.deployment_version
+            name, build_id = version.deployment_name, version.build_id
+        if name or build_id:
+            self._current = WorkerDeploymentVersion(deployment_name=name, build_id=build_id)
+
+    def use_own(self) -> None:
+        """From now on it is this worker's."""
+        self._current = self._own
+
+    @property
+    def told(self) -> WorkerDeploymentVersion | None:
+        """What the workflow is told; None if nobody has named a version."""
+        known = self._current.deployment_name or self._current.build_id
+        return self._current if known else None

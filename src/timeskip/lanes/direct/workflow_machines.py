@@ -58,6 +58,7 @@ from timeskip.lanes.direct.sequences import (
     end_of_sequence,
 )
 from timeskip.lanes.direct.update_requests import UpdateRequest
+from timeskip.lanes.direct.versioning import VersionOfTask
 from timeskip.server.instants import show
 
 AnyMachine = TypeVar("AnyMachine", bound=Machine)
@@ -105,9 +106,16 @@ class RunIdentity:
 class WorkflowMachines:
     """The state machines of one run, and where in its history it stands."""
 
-    def __init__(self, run: RunIdentity, flags: Flags, now: Callable[[], Nanoseconds]) -> None:
+    def __init__(
+        self,
+        run: RunIdentity,
+        flags: Flags,
+        version: VersionOfTask,
+        now: Callable[[], Nanoseconds],
+    ) -> None:
         self.run = run
         self.flags = flags
+        self.version = version
         self.now = now
         self.local_activities = LocalActivityRequests()
         self.replaying = False
@@ -197,7 +205,7 @@ class WorkflowMachines:
         self.on_last_portion = end >= len(self._events)
         if portion:
             self.local_activities.task_applied()
-            self._learn_flags(portion, end)
+            self._learn_from_tasks(portion, end)
             if portion[-1].event_type == event_types.TASK_STARTED:
                 self._portion_ends_at = portion[-1].event_id
         else:
@@ -213,14 +221,18 @@ class WorkflowMachines:
         only_queries = all(job.HasField("query_workflow") for job in jobs)
         if not only_queries:
             self.local_activities.activation_dispatched()
+        is_replaying = self.replaying or only_queries
+        if not is_replaying:
+            self.version.use_own()
         activation = WorkflowActivation(
             run_id=self.run.run_id,
-            is_replaying=self.replaying or only_queries,
+            is_replaying=is_replaying,
             history_length=self.last_event_id,
             jobs=sorted(jobs, key=_job_order) if len(jobs) > 1 else jobs,
             available_internal_flags=self.flags.lang,
             history_size_bytes=self._history_size,
             continue_as_new_suggested=self._suggests_continue_as_new,
+            deployment_version_for_current_task=self.version.told,
             last_sdk_version=self.flags.last_sdk_version,
             suggest_continue_as_new_reasons=self._suggestion_reasons,  # type: ignore[arg-type]
             target_worker_deployment_version_changed=self._deployment_changed,
@@ -258,16 +270,21 @@ class WorkflowMachines:
         for event_id in [known for known in self._by_event if known > self.last_event_id]:
             del self._by_event[event_id]
 
-    def _learn_flags(self, portion: Sequence[HistoryEvent], end: int) -> None:
-        """Take over the flags of the tasks in the portion, and of the one that completes next."""
+    def _learn_from_tasks(self, portion: Sequence[HistoryEvent], end: int) -> None:
+        """Take over flags and version of the tasks in the portion, and of that completed next."""
         for event in portion:
             if event.event_type == event_types.TASK_COMPLETED:
-                self.flags.recorded(event.workflow_task_completed_event_attributes)
+                self._learn_from_task(event)
         for index in range(end, len(self._events)):
             event = self._events[index]
             if event.event_type == event_types.TASK_COMPLETED:
-                self.flags.recorded(event.workflow_task_completed_event_attributes)
+                self._learn_from_task(event)
                 return
+
+    def _learn_from_task(self, completed: HistoryEvent) -> None:
+        attributes = completed.workflow_task_completed_event_attributes
+        self.flags.recorded(attributes)
+        self.version.recorded(attributes)
 
     def _apply(self, portion: Sequence[HistoryEvent]) -> None:
         skip = False

@@ -43,6 +43,7 @@ from timeskip.lanes.direct.task_outcomes import (
     application_failure,
 )
 from timeskip.lanes.direct.task_reports import Report, TaskReports
+from timeskip.lanes.direct.versioning import VersionOfTask
 from timeskip.lanes.direct.workflow_machines import RunIdentity, WorkflowMachines
 from timeskip.lanes.holds import Hold
 from timeskip.server.errors import ServiceError
@@ -247,6 +248,7 @@ class WorkflowWorker:
                     task_queue=identity.task_queue,
                 ),
                 Flags(identity.sdk_name, identity.sdk_version),
+                VersionOfTask(identity.version),
                 self._requests.now,
             ),
             self._local_activities,

@@ -1,0 +1,163 @@
+"""What may wake an event loop that has nothing to do: timers, files, threads, other code's futures."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures.thread
+import os
+import queue
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import temporalio.bridge
+
+from timeskip.lanes.awaits import chain_of, is_installed, is_of_test
+from timeskip.lanes.idle_tests import Idleness
+
+#: Loops of other threads than the first, while a test waits for what runs there.
+_awaited: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = weakref.WeakKeyDictionary()
+
+#: Functions that wait for a timer of the loop, for its tasks, or for what one of these does. They
+#: are known by their file.
+_ASYNCIO = Path(asyncio.__file__).parent
+_INSIDE = frozenset(
+    str(_ASYNCIO / name)
+    for name in ("locks.py", "queues.py", "tasks.py", "taskgroups.py", "timeouts.py")
+)
+#: Waits for the network with asyncio's events, and for threads that are seen otherwise.
+_ANYIO = str(Path("anyio", "_backends", "_asyncio.py"))
+_OURS = str(Path(__file__).parents[1]) + os.sep
+#: Where the SDK waits for its core, and where it waits for itself.
+_BRIDGE = str(Path(temporalio.bridge.__file__ or "").parent) + os.sep
+_SDK = str(Path(temporalio.bridge.__file__ or "").parents[1]) + os.sep
+#: What the threads of executors do; those of anyio take their jobs from a `queue.Queue`.
+_POOL = concurrent.futures.thread._worker.__code__
+
+#: What the SDK's worker awaits while its core has nothing for it.
+_POLLS = frozenset({"poll_workflow_activation", "poll_activity_task", "poll_nexus_task"})
+
+
+@contextmanager
+def awaited(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """A test waits for what runs on the loop of another thread."""
+    _awaited[loop] = _awaited.get(loop, 0) + 1
+    try:
+        yield
+    finally:
+        _awaited[loop] -= 1
+
+
+def idleness_of(loop: asyncio.AbstractEventLoop) -> list[Idleness]:
+    """How a test waits on this loop, which is that of the calling thread.
+
+    Empty if the loop has something to do after all, or if the test may be doing something else
+    meanwhile, on a thread of its own.
+    """
+    is_first = threading.current_thread() is threading.main_thread()
+    if getattr(loop, "_ready", ()) or not (is_first or _awaited.get(loop)):
+        return []
+    tells = hasattr(loop, "_scheduled")
+    idleness = Idleness(
+        loop=loop,
+        now=loop.time(),
+        next_timer=_next_timer(loop),
+        may_have_news=not tells
+        or _has_busy_threads(loop)
+        or _watches_files(loop)
+        or any(_waits_for_others(task) for task in asyncio.all_tasks(loop))
+        or _other_threads_work(),
+    )
+    return [idleness]
+
+
+def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:
+    """Whether something else than a simulation may wake a quiet loop within so many real seconds.
+
+    A timer, a socket or pipe, a thread of `asyncio.to_thread`. A loop that does not tell has none.
+    """
+    # In this order: a thread is busy until it has woken the loop.
+    if _has_busy_threads(loop) or getattr(loop, "_ready", False) or _watches_files(loop):
+        return True
+    timer = _next_timer(loop)
+    return timer is not None and timer.when() - loop.time() < within
+
+
+def _next_timer(loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle | None:
+    """The loop's next timer, but for those of simulations."""
+    timers: list[asyncio.TimerHandle] = [
+        handle
+        for handle in getattr(loop, "_scheduled", ())
+        if not handle.cancelled() and not _is_simulations(handle)
+    ]
+    return min(timers, key=asyncio.TimerHandle.when, default=None)
+
+
+def _is_simulations(handle: asyncio.Handle) -> bool:
+    callback = getattr(handle, "_callback", None)
+    return str(getattr(callback, "__module__", "")).startswith("timeskip.")
+
+
+def _watches_files(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether there are sockets or pipes other than the loop's own."""
+    selector = getattr(loop, "_selector", None)
+    files = selector.get_map() if selector is not None else None
+    return files is not None and len(files) > 1
+
+
+def _has_busy_threads(loop: asyncio.AbstractEventLoop) -> bool:
+    executor = getattr(loop, "_default_executor", None)
+    threads = len(getattr(executor, "_threads", ()))
+    idle = getattr(getattr(executor, "_idle_semaphore", None), "_value", threads)
+    return bool(threads > idle)
+
+
+def _other_threads_work() -> bool:
+    """Whether a thread runs the test's code, or a job of a pool.
+
+    All others, such as those of pytest-xdist or of exporters of traces, know nothing of the test.
+    """
+    frames = sys._current_frames()
+    return any(
+        thread is not threading.main_thread()
+        and not thread.name.startswith("timeskip")
+        and _works(frames.get(thread.ident or 0))
+        for thread in threading.enumerate()
+    )
+
+
+def _works(frame: FrameType | None) -> bool:
+    called: FrameType | None = None
+    while frame is not None:
+        if is_of_test(frame.f_code.co_filename):
+            return True
+        if frame.f_code is _POOL or frame.f_code.co_filename.endswith(_ANYIO):
+            return called is not None and called.f_code.co_filename != queue.__file__
+        called, frame = frame, frame.f_back
+    return False
+
+
+def _waits_for_others(task: asyncio.Task[Any]) -> bool:
+    """Whether a library's future may end the task's wait, such as a response from the network."""
+    codes = [code for code, _ in chain_of(task)]
+    if not codes:
+        return False
+    if codes[-1].co_name in _POLLS and len(codes) > 1 and codes[-2].co_filename.startswith(_OURS):
+        # A simulation's own worker. A replay asks its core by itself.
+        return False
+    return _is_others(codes[-1].co_filename)
+
+
+@cache
+def _is_others(path: str) -> bool:
+    if path.endswith(_ANYIO):
+        return False
+    if path.startswith(_BRIDGE):
+        return True
+    return is_installed(path) and path not in _INSIDE and not path.startswith((_OURS, _SDK))
