@@ -309,21 +309,18 @@ class Simulation(WorkflowEnvironment):
     ) -> WorkerProcess:
         """A worker in a process of its own, to be used with `async with`, or with `with`.
 
-        The new process imports `factory`, such as "package.module:build_worker", and calls it with a
-        client of the service, with `arguments`, and, if it has a parameter `task_queue`, with that.
-        It returns a `temporalio.worker.Worker` that is not running yet, or a list of them, or is a
-        coroutine function that does. The test goes on once it is ready to work.
+        The new process imports `factory` and calls it with a client of the service, with `arguments`,
+        which are pickled, and, if it has a parameter `task_queue`, with that. It returns a
+        `temporalio.worker.Worker` that is not running yet, or several, or is `async`.
 
-        A fault kills it with a real SIGKILL where it would kill a worker of this process, and another
-        takes its place. At the end of the context the process is asked to shut down. None outlasts
-        the test. What it prints is the test's output.
+        A fault kills the process with a real SIGKILL, and another takes its place. At the end of the
+        context it is asked to shut down. None outlasts the test; see `docs/faults.md`.
 
         Args:
-            factory: Where to find what makes the worker.
-            task_queue: For the factory; `sim.task_queue` unless given.
+            factory: What makes the worker, such as "package.module:build_worker".
+            task_queue: `sim.task_queue` unless given.
             identity: What the worker calls itself, and its successors too.
             may_crash: Whether it may end by itself, and is replaced then; otherwise the test fails.
-            arguments: For the factory. They are pickled.
 
         Raises:
             WorkerRefused: In the direct lane, which has no gRPC; or what is given cannot be handed over.
