@@ -98,8 +98,7 @@ class Simulation(WorkflowEnvironment):
         max_activity_attempts: After so many failures of one activity in a row the test is told.
         stall_timeout: For how much real time the test waits for something that goes on without
             result, such as an activity that blocks. Stops in a debugger do not count.
-        auto_replay: Whether every run is replayed at the end of the context (see `check_replays`),
-            unless that ends with an error anyway.
+        auto_replay: Whether every run is replayed at the end of a context that ends without an error.
         data_converter, interceptors, plugins: Those of `client`, as for `Client.connect`.
     """
 

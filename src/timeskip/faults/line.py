@@ -342,6 +342,8 @@ class FaultLine:
     def partition(self, worker: str, length: Nanoseconds) -> None:
         """Nothing gets through between a worker and the service for a while."""
         self._partitions[worker] = self._keeper.clock.now() + length
+        # Even if nothing is on its way, from then on the worker takes tasks again.
+        self.late.after(length, _nothing, worker, _nothing)
         for poll in self._take_back_polls(worker):
             again = partial(self._keeper.service.handle, poll)
             self.hold_back(poll, length, again, worker)
