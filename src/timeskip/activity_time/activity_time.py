@@ -21,6 +21,7 @@ from timeskip.activity_time.attempt import Attempt
 from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
 from timeskip.activity_time.execution import ActivityExecution, Execution
 from timeskip.activity_time.interceptor import ActivityTimeInterceptor
+from timeskip.activity_time.process_heartbeats import WatchedSharedState
 from timeskip.activity_time.thread_sleep import free_loop
 from timeskip.activity_time.threads import bury_threads, threads_of
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
@@ -64,6 +65,9 @@ class ActivityTime(SimplePlugin):
             ActivityTimeInterceptor(self._begin, self._begin_handler, self._end),
             *(config.get("interceptors") or []),
         ]
+        manager = config.get("shared_state_manager")
+        if manager is not None:
+            config["shared_state_manager"] = WatchedSharedState(manager)
         # Heartbeats are thinned by `heartbeats`, which knows when the server has heard one.
         config["max_heartbeat_throttle_interval"] = timedelta(0)
         config["default_heartbeat_throttle_interval"] = timedelta(0)
