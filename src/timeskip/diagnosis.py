@@ -52,22 +52,20 @@ class Diagnostician:
         alarms: Alarms,
         situation: Situation,
         stall_timeout: timedelta,
-        *,
-        serves_others: bool,
     ) -> None:
-        """`serves_others`: something may happen because of another process."""
         self._keeper = keeper
         self._alarms = alarms
         self._situation = situation
         self._stall_timeout = stall_timeout
-        self._serves_others = serves_others
+        self._serves_others = False
         self._stuck_since: float | None = None
         self._events_seen = -1
         self._has_told_of_stall = False
         self._examination: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
-        """Be told of what may go wrong."""
+    def begin(self, *, serves_others: bool) -> None:
+        """Be told of what may go wrong. `serves_others`: another process may make things happen."""
+        self._serves_others = serves_others
         self._keeper.on_stuck = self.stuck
         self._keeper.on_idle = self.idle
         self._keeper.is_stopping = self._situation.workers.is_stopping

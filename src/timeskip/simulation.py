@@ -171,14 +171,8 @@ class Simulation(WorkflowEnvironment):
         frozen_time.show(self._time)
         keeper.on_heartbeat = self._heartbeat_answered
         self._situation = Situation(keeper, self._workers, self._activity_time)
-        diagnostician = Diagnostician(
-            keeper,
-            self._alarms,
-            self._situation,
-            self._stall_timeout,
-            serves_others=self.lane == "wire",
-        )
-        diagnostician.begin()
+        diagnostician = Diagnostician(keeper, self._alarms, self._situation, self._stall_timeout)
+        diagnostician.begin(serves_others=self.lane == "wire")
         keeper.on_opened = self._alarms.call_opened
         self._alarms.why_nondeterministic = self._replays.why_nondeterministic
         keeper.on_abandoned = self._alarms.workflow_task_abandoned

@@ -56,6 +56,30 @@ class Greeting:
 
 
 @workflow.defn
+class Built:
+    """Tells which build of its code it runs in, at each of its tasks and when asked."""
+
+    def __init__(self) -> None:
+        self._ends = False
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        builds = [workflow.info().get_current_build_id()]
+        await workflow.sleep(1)
+        builds.append(workflow.info().get_current_build_id())
+        await workflow.wait_condition(lambda: self._ends)
+        return [*builds, workflow.info().get_current_build_id()]
+
+    @workflow.signal
+    def end(self) -> None:
+        self._ends = True
+
+    @workflow.query
+    def build(self) -> str:
+        return workflow.info().get_current_build_id()
+
+
+@workflow.defn
 class Order:
     """Charges, waits a moment, charges again."""
 

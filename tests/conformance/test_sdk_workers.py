@@ -95,6 +95,21 @@ async def test_sdk_a_workflow_returns(world: World) -> None:
         world.observe("description", await world.describe(run_of(handle)))
 
 
+@scenario("event:WorkflowTaskCompleted", clock="virtual", differs=VIRTUAL)
+async def test_sdk_a_workflow_knows_the_build_of_its_code(world: World) -> None:
+    async with world.worker(
+        workflows=[orders.Built], build_id="first", max_cached_workflows=0
+    ) as worker:
+        handle = await start(world, orders.Built.run)
+        world.observe("asked in the first build", await handle.query(orders.Built.build))
+        await worker.shutdown()
+    async with world.worker(workflows=[orders.Built], build_id="second", max_cached_workflows=0):
+        world.observe("asked in the second build", await handle.query(orders.Built.build))
+        await handle.signal(orders.Built.end)
+        await observe_outcome(world, handle)
+        world.observe("asked at the end", await handle.query(orders.Built.build))
+
+
 @scenario("event:TimerFired", "event:ActivityTaskCompleted", clock="virtual", differs=VIRTUAL)
 async def test_sdk_activities_and_a_timer(world: World) -> None:
     async with world.worker(workflows=WORKFLOWS, activities=ACTIVITIES):

@@ -53,19 +53,28 @@ class Where:
         return [before, threading.current_thread().name, variable.get()]
 
 
+@workflow.defn(sandboxed=False)
+class Lock:
+    """Waits for a lock that is never released."""
+
+    @workflow.run
+    async def run(self) -> None:
+        threading.Event().wait()
+
+
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activation_executor, "_TICK", 0.005)
 
 
 @pytest.mark.usefixtures("short_patience")
-@pytest.mark.parametrize("subject", [Circle, Doze])
+@pytest.mark.parametrize("subject", [Circle, Doze, Lock])
 @lanes
 def test_workflow_that_does_not_yield_fails_its_task(lane: LaneName, subject: type) -> None:
     async def deadlock() -> None:
         async with (
             Simulation(lane=lane) as sim,
-            sim.worker(workflows=[Circle, Doze], workflow_runner=UnsandboxedWorkflowRunner()),
+            sim.worker(workflows=[Circle, Doze, Lock], workflow_runner=UnsandboxedWorkflowRunner()),
         ):
             await sim.client.execute_workflow(
                 subject.__name__,

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from temporalio import activity, workflow
 from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from timeskip import Simulation, SimulationStuck, WorkflowTaskFailed
 
@@ -200,6 +201,18 @@ async def test_failed_workflow_task_ends_the_wait_for_an_event(sim: Simulation) 
         await sim.client.start_workflow(Broken.run, id="broken-1", task_queue=sim.task_queue)
         with pytest.raises(WorkflowTaskFailed, match="not yet written"):
             await news.wait()
+
+
+@pytest.mark.both_lanes
+async def test_call_with_a_timeout_of_its_own_is_not_stuck_before(sim: Simulation) -> None:
+    async with sim.worker(workflows=[Parked]):
+        handle = await sim.client.start_workflow(
+            Parked.run, id="parked-1", task_queue=sim.task_queue
+        )
+        await sim.sleep(1)
+    with pytest.raises(RPCError) as timeout:
+        await handle.query("nobody's", rpc_timeout=timedelta(seconds=0.3))
+    assert timeout.value.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
 
 @pytest.mark.timeskip(lane="wire")
