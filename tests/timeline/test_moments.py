@@ -1,10 +1,11 @@
 from datetime import timedelta
 
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History, HistoryEvent
 
 from tests.timeline.recorded import recorded
-from timeskip.timeline import Line, Mood, moments_of
+from timeskip.timeline import Line, Mood, Timeline, moments_of
 
 
 def lines(history: History) -> list[Line]:
@@ -103,3 +104,18 @@ def test_event_without_a_word_of_its_own_is_told_by_its_type() -> None:
 
 def test_empty_history_has_no_moments() -> None:
     assert moments_of(History()) == []
+
+
+def test_nexus_operation_is_told_with_what_it_returned() -> None:
+    history = History()
+    asked = history.events.add(
+        event_id=1, event_type=EventType.EVENT_TYPE_NEXUS_OPERATION_SCHEDULED
+    ).nexus_operation_scheduled_event_attributes
+    asked.service, asked.operation = "bakery", "bake"
+    asked.input.CopyFrom(Payload(metadata={"encoding": b"json/plain"}, data=b'"bread"'))
+    answered = history.events.add(
+        event_id=2, event_type=EventType.EVENT_TYPE_NEXUS_OPERATION_COMPLETED
+    ).nexus_operation_completed_event_attributes
+    answered.scheduled_event_id = 1
+    answered.result.CopyFrom(Payload(metadata={"encoding": b"json/plain"}, data=b"3"))
+    assert "bakery.bake → 3" in str(Timeline(history))

@@ -62,13 +62,19 @@ _WORKERS = _POLLS | {
     "RecordActivityTaskHeartbeat",
     "RecordWorkerHeartbeat",
     "ShutdownWorker",
+    "UpdateNexusEndpoint",
 }
 
-#: What changes nothing, so that a restart before it is none before the next.
+#: What changes nothing, so that a restart before it is none before the next; and how a test sets up
+#: its endpoints, which SDKs do not try again.
 _QUIET = _POLLS | {
+    "CreateNexusEndpoint",
+    "DeleteNexusEndpoint",
     "DescribeNamespace",
+    "GetNexusEndpoint",
     "GetSystemInfo",
     "GetWorkflowExecutionHistory",
+    "ListNexusEndpoints",
     "RecordWorkerHeartbeat",
     "ShutdownWorker",
 }

@@ -18,6 +18,8 @@ from timeskip.histories.run_records import RunRecord
 _HOUSEKEEPING = tuple(
     f"rpc:{method}#"
     for method in (
+        "CreateNexusEndpoint",
+        "DeleteNexusEndpoint",
         "DescribeNamespace",
         "GetSystemInfo",
         "GetWorkflowExecutionHistory",

@@ -128,6 +128,12 @@ def _completed(attributes: Any) -> Ending:
     return _returned(attributes.result)
 
 
+def _answered(attributes: Any) -> Ending:
+    # A handler takes and returns one value, not several.
+    result = values_text([attributes.result]) if attributes.HasField("result") else ""
+    return Ending(f"→ {result}" if result else "")
+
+
 def _failed(attributes: Any) -> Ending:
     return Ending(f"failed: {failure_text(attributes.failure)}", Mood.FAILURE)
 
@@ -176,7 +182,7 @@ OPENINGS: dict[EventType.ValueType, Callable[[Any], Line]] = {
         lambda a: Line("update", _call(a.accepted_request.input))
     ),
     EventType.EVENT_TYPE_NEXUS_OPERATION_SCHEDULED: (
-        lambda a: Line("nexus", f"{a.service}.{a.operation}")
+        lambda a: Line("nexus", f"{a.service}.{a.operation}", values_text([a.input]))
     ),
 }
 
@@ -222,7 +228,7 @@ CLOSINGS: dict[EventType.ValueType, Closing] = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED: Closing(
         "accepted_event_id", _updated
     ),
-    EventType.EVENT_TYPE_NEXUS_OPERATION_COMPLETED: Closing("scheduled_event_id", _completed),
+    EventType.EVENT_TYPE_NEXUS_OPERATION_COMPLETED: Closing("scheduled_event_id", _answered),
     EventType.EVENT_TYPE_NEXUS_OPERATION_FAILED: Closing("scheduled_event_id", _failed),
     EventType.EVENT_TYPE_NEXUS_OPERATION_TIMED_OUT: Closing("scheduled_event_id", _failed),
     EventType.EVENT_TYPE_NEXUS_OPERATION_CANCELED: Closing(
