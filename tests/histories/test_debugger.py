@@ -70,7 +70,7 @@ def test_debugger_steps_through_a_sandboxed_workflow(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     for line in ("('first', 0, 0)", "('then', 0)", "('second', 1, 2)", "reached 2", "1 passed"):
