@@ -16,10 +16,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import Context
 from functools import partial
+from types import FrameType
 from typing import Any, cast
 
 from temporalio.worker import Worker
-from temporalio.worker._workflow import _DeadlockError
+from temporalio.worker._workflow import _DeadlockError, _InterruptDeadlockError
 
 #: Seconds between two looks at what is running, and how many looks one activation may outlast: as
 #: many seconds as the SDK allows.
@@ -33,6 +34,10 @@ _TASKS_NEST = sys.version_info < (3, 14)
 
 #: Modules whose frames show that a debugger has stopped the workflow.
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle")
+
+
+#: What the first thread is to interrupt when it looks up.
+_to_interrupt: list[_Activation] = []
 
 
 class _Activation:
@@ -152,25 +157,35 @@ def _interrupt(activation: _Activation) -> None:
     activation.interrupting = True
     if not activation.finished:
         activation.deadlock = error
-        activation.workflow.attempt_deadlock_interruption()
-        _nudge(activation.thread_id)
+        if not _nudge(activation):
+            activation.workflow.attempt_deadlock_interruption()
     activation.interrupting = False
 
 
 def _let_nudges_through() -> None:
-    """Have the first thread look up from a lock that it waits for when it is nudged."""
+    """Have the first thread look up, even from a lock that it waits for, when it is nudged."""
     if (
         _NUDGE is not None
         and threading.current_thread() is threading.main_thread()
         and signal.getsignal(_NUDGE) is signal.SIG_DFL
     ):
-        signal.signal(_NUDGE, lambda number, frame: None)
+        signal.signal(_NUDGE, _nudged)
 
 
-def _nudge(thread_id: int) -> None:
-    """Wake the first thread if it waits for a lock, so that it finds the exception raised in it."""
-    if _NUDGE is not None and thread_id == threading.main_thread().ident:
-        signal.pthread_kill(thread_id, _NUDGE)
+def _nudge(activation: _Activation) -> bool:
+    """Interrupt an activation that the first thread runs; False if it is not one, or cannot be."""
+    first = threading.main_thread().ident
+    if _NUDGE is None or activation.thread_id != first or signal.getsignal(_NUDGE) is not _nudged:
+        return False
+    _to_interrupt.append(activation)
+    signal.pthread_kill(first, _NUDGE)
+    return True
+
+
+def _nudged(number: int, frame: FrameType | None) -> None:
+    while _to_interrupt:
+        if not _to_interrupt.pop().finished:
+            raise _InterruptDeadlockError
 
 
 def _finish(activation: _Activation) -> None:
