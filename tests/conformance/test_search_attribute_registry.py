@@ -120,9 +120,8 @@ async def test_an_added_search_attribute_is_used(world: World) -> None:
     await remove(world, name, "Colour")
     await world.observe_error("no more", service.count_workflow_executions(_count(red)))
     all_runs = await service.list_workflow_executions(ListWorkflowExecutionsRequest(namespace=name))
+    # Added anew it may or may not find the run: the real server picks a column at random.
     world.observe("without", [info.execution.workflow_id for info in all_runs.executions])
-    await add(world, name, {"Colour": KEYWORD})
-    world.observe("anew", await service.count_workflow_executions(_count(red)))
 
 
 def _count(fields: Mapping[str, Any]) -> CountWorkflowExecutionsRequest:

@@ -183,6 +183,7 @@ async def test_order(sim, charges, amount, plan):
     )
 
 
+@pytest.mark.slow
 def test_workflow_has_to_end_as_without_faults(project: pytest.Pytester) -> None:
     project.makepyfile(
         test_shop=_SHOP
@@ -221,6 +222,7 @@ async def test_with_other_results(sim, plan):
     )
 
 
+@pytest.mark.slow
 def test_what_makes_no_sense_is_told(project: pytest.Pytester) -> None:
     project.makepyfile(
         test_nested=_SHOP

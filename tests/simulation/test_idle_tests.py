@@ -12,6 +12,7 @@ from temporalio import activity, workflow
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+import timeskip.lanes.news
 from timeskip import Simulation, SimulationStuck, WorkflowTaskFailed
 
 #: For guards that never matter if all is well.
@@ -61,9 +62,11 @@ class Broken:
 
 
 @pytest.fixture(autouse=True)
-def _no_news() -> None:
+def _no_news(monkeypatch: pytest.MonkeyPatch) -> None:
     global news
     news = asyncio.Event()
+    # Those of other tests, which may still hang about in this process.
+    monkeypatch.setattr(timeskip.lanes.news, "_other_threads_work", lambda: False)
 
 
 async def shipment(sim: Simulation, days: int = 30) -> WorkflowHandle[Shipment, str]:
