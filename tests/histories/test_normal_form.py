@@ -125,6 +125,8 @@ def test_normal_form_shows_every_change_that_is_not_to_be_ignored(
 @settings(max_examples=50)
 @given(histories())
 def test_ignoring_more_never_shows_more(history: History) -> None:
+    # Ids that look as if they were numbered already are numbered among the others.
+    assume("<id " not in str(history))
     for kept in Ignored:
         ignored_more = normal_form(normal_form(history, EVERYTHING_IGNORED - {kept}))
         assert ignored_more == normal_form(history)
