@@ -47,11 +47,7 @@ class Diagnostician:
     """Ends the waits of a test that would never end by themselves, and says why."""
 
     def __init__(
-        self,
-        keeper: TimeKeeper,
-        alarms: Alarms,
-        situation: Situation,
-        stall_timeout: timedelta,
+        self, keeper: TimeKeeper, alarms: Alarms, situation: Situation, stall_timeout: timedelta
     ) -> None:
         self._keeper = keeper
         self._alarms = alarms

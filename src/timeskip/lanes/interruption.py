@@ -50,10 +50,10 @@ def interrupt(test: asyncio.Task[Any], error: Exception) -> None:
 
 def _raise(test: asyncio.Task[Any], error: Exception) -> None:
     waiter = _waiter(test)
-    while not isinstance(waiter, asyncio.Future) or isinstance(waiter, asyncio.Task):
-        if waiter is None:
-            return  # it goes on by itself
+    while isinstance(waiter, asyncio.Task):
         waiter = _waiter(waiter)
+    if waiter is None:
+        return  # it goes on by itself
     children = getattr(waiter, "_children", ())  # of `asyncio.gather`
     pending = [child for child in children if not child.done()]
     if pending and isinstance(pending[0], asyncio.Task):
