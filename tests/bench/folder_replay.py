@@ -28,6 +28,7 @@ from timeskip.histories.corpus import Verdict, history_files, replay_files
 from timeskip.histories.corpus_processes import replay_in_processes
 from timeskip.histories.history import History
 from timeskip.histories.workflow_source import WorkflowSource
+from timeskip.sdk_exit import guard_exit
 
 #: 50 events: those of the run's beginning and end, and four rounds.
 _ROUNDS = 4
@@ -77,6 +78,9 @@ def _measured(way: str, folder: Path) -> float:
 
 
 def _with_the_sdk(folder: Path) -> None:
+    # Without it, the process may die when all is done.
+    guard_exit()
+
     async def histories() -> AsyncIterator[WorkflowHistory]:
         for file in history_files(folder):
             yield WorkflowHistory.from_json(file.stem, file.read_text())

@@ -29,7 +29,7 @@ LAYERS = (
     (
         "timeskip.activity_time",
         "timeskip.sdk_exit",
-        "timeskip.coverage",
+        "timeskip.sdk_shortcuts",
         "timeskip.errors",
         "timeskip.faults",
         "timeskip.fuzzing",

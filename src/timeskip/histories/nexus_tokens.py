@@ -7,7 +7,6 @@ caller's run and a request.
 from __future__ import annotations
 
 import base64
-import binascii
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -38,6 +37,6 @@ def open_operation_token(owner: Message, field: FieldDescriptor) -> None:
 def _opened(token: str) -> str:
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # base64 of no text, or no base64
         return token
     return text if text.startswith("{") and contains_generated(text) else token

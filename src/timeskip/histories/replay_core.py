@@ -25,10 +25,10 @@ from temporalio.runtime import Runtime, TelemetryConfig
 
 from timeskip.histories.replay_breakpoints import pass_breakpoints
 from timeskip.histories.replay_loop import WokenLoop
-from timeskip.histories.replay_payloads import leave_payloads_alone
 from timeskip.histories.replay_settings import ReplaySettings, Spares, as_thread_pool
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.sdk_exit import guard_exit
+from timeskip.sdk_shortcuts import take_shortcuts
 
 Result = TypeVar("Result")
 
@@ -50,6 +50,7 @@ class ReplayThread:
     """An event loop on a thread of its own, with the `Replayer`s that are ready."""
 
     def __init__(self) -> None:
+        take_shortcuts()
         self.executor = ActivationExecutor()
         self._loop = WokenLoop()
         self._thread = threading.Thread(target=self._live, name="timeskip-replay", daemon=True)
@@ -170,7 +171,6 @@ class _ReadyReplayer:
             self._task.exception()  # it was told when it happened
 
     async def _serve(self, replayer: Any) -> None:
-        leave_payloads_alone(self.settings.data_converter)
         async with replayer.workflow_replay_iterator(self._fed()) as results:
             async for result in results:
                 if self._verdict is not None:

@@ -29,6 +29,7 @@ from temporalio.worker._workflow_instance import _WorkflowInstanceImpl
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip.lanes.test_tools import passing_test_tools
+from timeskip.sdk_shortcuts import QuickSandbox
 
 #: Told of each workflow that a replay makes, before its code runs.
 OnCreated = Callable[[WorkflowInstance], None]
@@ -261,8 +262,9 @@ class WatchedSandbox(SandboxedWorkflowRunner):
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         spare: Any = None if self.tries else self.spares.pop(det.defn.cls, None)
+        instance: WorkflowInstance
         if spare is None:
-            instance = super().create_instance(det)
+            instance = QuickSandbox(det, self.runner_class, self.restrictions)
         else:
             spare.instance_details = det
             spare._create_instance()

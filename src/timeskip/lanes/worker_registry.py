@@ -47,6 +47,7 @@ from timeskip.histories.replay_settings import ReplaySettings, watched
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.lanes.test_tools import passing_test_tools
 from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.sdk_shortcuts import take_shortcuts
 from timeskip.server.matching import TaskQueue
 from timeskip.server.workflow_tasks import WorkflowTask
 
@@ -123,6 +124,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         return await next(config)
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        take_shortcuts()
         config["patch_activation_callback"] = self.patches.activation(
             config.get("patch_activation_callback")
         )

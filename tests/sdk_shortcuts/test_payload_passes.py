@@ -1,4 +1,4 @@
-"""Which payloads replays leave alone, and which they pass through the converter."""
+"""Which payloads are left alone, and which are passed through the converter."""
 
 from __future__ import annotations
 

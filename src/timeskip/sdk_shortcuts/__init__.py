@@ -1,0 +1,18 @@
+"""Spares the SDK what it does again and again for each workflow run or task, with the same result.
+
+It has to, for workers that live for months. In a test it is most of what a run costs.
+"""
+
+from timeskip.sdk_shortcuts.payload_passes import leave_payloads_alone
+from timeskip.sdk_shortcuts.sandbox import QuickSandbox
+from timeskip.sdk_shortcuts.sandbox_modules import remember_modules
+from timeskip.sdk_shortcuts.update_methods import recognise_update_methods_fast
+
+__all__ = ["QuickSandbox", "take_shortcuts"]
+
+
+def take_shortcuts() -> None:
+    """From now on, in this process. Calling this twice is the same as calling it once."""
+    leave_payloads_alone()
+    remember_modules()
+    recognise_update_methods_fast()

@@ -1,0 +1,153 @@
+"""Modules that the sandbox imports again: as new as ever, though their code is remembered."""
+
+from __future__ import annotations
+
+import cProfile
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from timeskip import Simulation
+
+pytestmark = pytest.mark.asyncio
+
+_MODULE = """
+import importlib.resources
+import pathlib
+
+from temporalio import workflow
+
+WORD = {word!r}
+SEEN = []
+LOADED_BY = type(__loader__).__name__
+SOURCE = __loader__.get_source(__name__)
+
+
+@workflow.defn
+class Telling:
+    @workflow.run
+    async def run(self) -> list[str]:
+        SEEN.append(WORD)
+        return SEEN
+
+    @workflow.update
+    async def change(self, word: str) -> str:
+        return word
+
+    @change.validator
+    def check(self, word: str) -> None:
+        if not word:
+            raise ValueError("no word")
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A module of workflows that can be written again, imported outside of the sandbox."""
+    _write(tmp_path, "first")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("told_by_sandbox")
+    del sys.modules["told_by_sandbox"]
+
+
+def _write(folder: Path, word: str) -> None:
+    file = folder / "told_by_sandbox.py"
+    file.write_text(_MODULE.format(word=word), encoding="utf-8")
+    # Written in the same instant, it is another file all the same.
+    written = file.stat().st_mtime_ns + len(word) * 1_000_000_000
+    os.utime(file, ns=(written, written))
+
+
+async def _told(module: Any, runs: int = 1) -> list[list[str]]:
+    async with Simulation() as sim, sim.worker(workflows=[module.Telling]):
+        return [
+            await sim.client.execute_workflow(
+                module.Telling.run, id=f"telling-{run}", task_queue=sim.task_queue
+            )
+            for run in range(runs)
+        ]
+
+
+async def test_every_run_has_a_module_of_its_own(module: Any) -> None:
+    assert await _told(module, runs=4) == [["first"]] * 4
+    assert module.SEEN == []
+
+
+async def test_a_module_that_was_written_again_is_read_again(module: Any, tmp_path: Path) -> None:
+    await _told(module, runs=2)
+    _write(tmp_path, "second")
+    assert await _told(module, runs=2) == [["second"]] * 2
+
+
+async def test_a_module_of_the_same_name_elsewhere_is_another(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _told(module, runs=2)
+    (tmp_path / "elsewhere").mkdir()
+    _write(tmp_path / "elsewhere", "other!")
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    del sys.modules["told_by_sandbox"]
+    other = importlib.import_module("told_by_sandbox")
+    assert await _told(other, runs=2) == [["other!"]] * 2
+
+
+async def test_a_profiler_is_left_in_its_place(module: Any) -> None:
+    profiler = cProfile.Profile()
+    profiler.enable()
+    try:
+        assert await _told(module, runs=3) == [["first"]] * 3
+    finally:
+        profiler.disable()
+    assert any("told_by_sandbox" in str(each.code) for each in profiler.getstats())
+
+
+async def test_what_a_module_sees_of_its_loader_is_the_same_each_time(module: Any) -> None:
+    seen = []
+
+    class Keeping(SandboxedWorkflowRunner):
+        """Looks at the modules of each sandbox."""
+
+        def create_instance(self, det: Any) -> Any:
+            instance: Any = super().create_instance(det)
+            seen.append(instance.importer.new_modules["told_by_sandbox"])
+            return instance
+
+    async with Simulation() as sim:
+        worker = sim.worker(workflows=[module.Telling], workflow_runner=Keeping())
+        async with worker:
+            for run in range(2):
+                await sim.client.execute_workflow(
+                    module.Telling.run, id=f"telling-{run}", task_queue=sim.task_queue
+                )
+    source = inspect.getsource(module)
+    assert len({id(each) for each in seen}) == len(seen) > 2
+    for each in seen:
+        assert source == each.SOURCE
+        assert each.__spec__.origin == each.__file__ == module.__file__
+
+
+async def test_a_module_that_cannot_be_imported_says_so_each_time(
+    module: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "told_by_sandbox.py"
+    broken = file.read_text(encoding="utf-8") + "\nraise LookupError('broken on purpose')\n"
+    file.write_text(broken, encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="Failed validating workflow Telling") as refused:
+            await _told(module)
+        assert "broken on purpose" in str(refused.value.__cause__)
+
+
+async def test_update_methods_are_still_known_by_all_that_makes_one(module: Any) -> None:
+    async with Simulation() as sim, sim.worker(workflows=[module.Telling]):
+        handle = await sim.client.start_workflow(
+            module.Telling.run, id="telling", task_queue=sim.task_queue
+        )
+        assert await handle.execute_update(module.Telling.change, "new") == "new"
