@@ -23,7 +23,7 @@ from temporalio.testing import WorkflowEnvironment
 import timeskip.histories
 from timeskip import activity_time, frozen_time
 from timeskip.activity_time import ActivityTime
-from timeskip.assertion_failures import AssertionFailures
+from timeskip.clients import Clients
 from timeskip.clock import (
     DEFAULT_START,
     ClockName,
@@ -185,12 +185,16 @@ class Simulation(WorkflowEnvironment):
             is_stopping=self._workers.is_stopping,
         )
         self._stall_watch.start()
+        self._clients = Clients(
+            self._server,
+            self._namespace,
+            explain=self._alarms.explain,
+            before_call=self._before_call,
+            worker_plugins=(self._workers, self._activity_time),
+        )
         try:
-            self._client = self._connect(
-                namespace=self._namespace,
-                data_converter=self._data_converter,
-                interceptors=self._interceptors,
-                plugins=self._plugins,
+            self._client = self._clients.make(
+                self._data_converter, self._interceptors, self._plugins
             )
         except BaseException:  # a plugin of the user's
             self.stop()
@@ -219,7 +223,7 @@ class Simulation(WorkflowEnvironment):
             self.stop()
 
     def __enter__(self) -> Simulation:
-        return self.start()
+        return self._started()
 
     def __exit__(
         self,
@@ -233,7 +237,7 @@ class Simulation(WorkflowEnvironment):
             self.stop()
 
     async def __aenter__(self) -> Simulation:
-        return self.start()
+        return self._started()
 
     async def __aexit__(
         self,
@@ -255,11 +259,12 @@ class Simulation(WorkflowEnvironment):
         return self._client
 
     async def connect_client(self, **kwargs: Any) -> Client:
-        """Another client of the service, with options as of `temporalio.client.Client`.
+        """Another client of the service, with options as of `temporalio.client.Client.connect`.
 
         Unless given, the namespace is that of `client`.
         """
-        return self._connect(**{"namespace": self._namespace, **kwargs})
+        self._open()
+        return await self._clients.connect(**kwargs)
 
     def worker(
         self,
@@ -560,6 +565,10 @@ class Simulation(WorkflowEnvironment):
 
     # -- inside -------------------------------------------------------------------------------
 
+    def _started(self) -> Simulation:
+        """For a context, which may as well be that of a simulation that is running already."""
+        return self.start() if self._server is None else self
+
     @property
     def _keeper(self) -> Any:
         return self._open().keeper
@@ -590,21 +599,6 @@ class Simulation(WorkflowEnvironment):
 
     async def _enter(self) -> None:
         self._open().enter()
-
-    def _connect(
-        self,
-        *,
-        interceptors: Sequence[temporalio.client.Interceptor] = (),
-        plugins: Sequence[temporalio.client.Plugin] = (),
-        **options: Any,
-    ) -> Client:
-        server = self._open()
-        return Client(
-            server.connect(self._alarms.explain, self._before_call),
-            interceptors=[*interceptors, *server.client_interceptors, AssertionFailures()],
-            plugins=[*plugins, self._workers, self._activity_time],
-            **options,
-        )
 
     def _raise_everywhere(self, error: Exception) -> None:
         """Raise an error that nobody waits for where the test waits. For any thread."""
@@ -667,6 +661,7 @@ class Simulation(WorkflowEnvironment):
 
     def _stop_service(self) -> None:
         if self._server is not None:
+            self._clients.close()
             self._stall_watch.stop()
             if self._processes is not None:
                 self._server.call(self._processes.kill_all)

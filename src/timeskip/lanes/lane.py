@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from temporalio.client import Interceptor
-from temporalio.service import RPCError, ServiceClient
+from temporalio.service import ConnectConfig, RPCError
 from temporalio.worker import WorkerConfig
 
 from timeskip.lanes.entrance import Entrance
+from timeskip.lanes.guests import SimulatedServiceClient
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.service import Service
 
@@ -25,6 +26,11 @@ class Lane(Protocol):
     """What clients need besides."""
     entrance: Entrance | None
     """How other processes reach the service, once it is served; None if they cannot."""
+
+    @property
+    def address(self) -> str:
+        """What clients of this process call its host and port."""
+        ...
 
     def start(self) -> None:
         """Begin to serve."""
@@ -50,11 +56,20 @@ class Lane(Protocol):
         self,
         explain: Callable[[RPCError], Exception | None],
         before_call: Callable[[bool], None],
-    ) -> ServiceClient:
+    ) -> SimulatedServiceClient:
         """A client of the service that tells the clock what it does.
 
         `explain` turns a gRPC error that stands for an exception of the simulation into that one;
         `before_call` is called before every call, is told whether it waits for time, and may
         raise.
         """
+        ...
+
+    async def connect_as(
+        self,
+        config: ConnectConfig,
+        explain: Callable[[RPCError], Exception | None],
+        before_call: Callable[[bool], None],
+    ) -> SimulatedServiceClient:
+        """The same with options of the user's."""
         ...

@@ -26,13 +26,13 @@ from temporalio.service import (
     RPCError,
     RPCStatusCode,
     ServiceResponse,
-    _BridgeServiceClient,
 )
 
 from timeskip.activity_time import current_attempt, held_elsewhere
 from timeskip.lanes.direct import health
 from timeskip.lanes.direct.eager_starts import EagerStarts, Reservation
 from timeskip.lanes.direct.made_up_ids import replace_request_id
+from timeskip.lanes.guests import SimulatedServiceClient
 from timeskip.lanes.holds import Hold, enclosing_hold
 from timeskip.lanes.repeating import TRIES, may_pass
 from timeskip.lanes.status import status_of
@@ -84,7 +84,7 @@ class DirectClient:
         self.eager_starts = EagerStarts()
 
 
-class DirectServiceClient(_BridgeServiceClient):
+class DirectServiceClient(SimulatedServiceClient):
     """Answers every call in this process, on the loop that makes it if that is the simulation's."""
 
     def __init__(
@@ -99,6 +99,10 @@ class DirectServiceClient(_BridgeServiceClient):
         self._explain = explain
         self._before_call = before_call
         self._direct = DirectClient(lane, config.identity)
+        if not config.lazy:
+            self._connect()
+
+    def _connect(self) -> None:
         self._bridge_client = cast("temporalio.bridge.client.Client", self._direct)
 
     async def _rpc_call(
@@ -115,6 +119,7 @@ class DirectServiceClient(_BridgeServiceClient):
         self._before_call(
             isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event
         )
+        self._connect()
         keeper = self._lane.keeper
         # A copy, because the service keeps what it is given and the caller may use it again.
         request = type(req)()

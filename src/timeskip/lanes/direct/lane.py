@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from temporalio.client import Interceptor
-from temporalio.service import ConnectConfig, RPCError, ServiceClient
+from temporalio.service import ConnectConfig, RPCError
 from temporalio.worker import WorkerConfig
 
 from timeskip.activity_time import held_elsewhere
@@ -24,6 +26,7 @@ from timeskip.lanes.direct.custom_slots import DirectTuner
 from timeskip.lanes.direct.loop import no_loop
 from timeskip.lanes.direct.made_up_ids import MadeUpIds
 from timeskip.lanes.entrance import Entrance
+from timeskip.lanes.guests import IN_PROCESS, SimulatedServiceClient
 from timeskip.lanes.holds import Hold
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.server.choices import choices_of
@@ -46,6 +49,9 @@ _GRACE = _Grace(polled_before=0.0, expected=0.0)
 
 #: Who clients and workers say that they are: the same in every process, for the sake of histories.
 _IDENTITY = "timeskip"
+
+#: Tells the lanes of this process apart.
+_NUMBERS = itertools.count(1)
 
 #: Real seconds between two looks whether another loop than one's own still runs.
 _LOOK_AGAIN = 0.1
@@ -76,6 +82,7 @@ class DirectLane:
         self.client_interceptors: Sequence[Interceptor] = (
             MadeUpIds(self.service.cluster.ids.uuid),
         )
+        self.address = f"lane-{next(_NUMBERS)}{IN_PROCESS}:7233"
 
     def start(self) -> None:
         """Nothing runs yet; from now on workers with a direct client get the simulated core."""
@@ -208,9 +215,20 @@ class DirectLane:
         self,
         explain: Callable[[RPCError], Exception | None],
         before_call: Callable[[bool], None],
-    ) -> ServiceClient:
+    ) -> SimulatedServiceClient:
         """A client that calls the service in process."""
-        config = ConnectConfig(target_host="direct", identity=_IDENTITY)
+        config = ConnectConfig(target_host=self.address, identity=_IDENTITY)
+        return DirectServiceClient(config, self, explain, before_call)
+
+    async def connect_as(
+        self,
+        config: ConnectConfig,
+        explain: Callable[[RPCError], Exception | None],
+        before_call: Callable[[bool], None],
+    ) -> SimulatedServiceClient:
+        """The same with options of the user's, of which those of the transport mean nothing here."""
+        if config.identity == ConnectConfig(target_host=config.target_host).identity:
+            config = replace(config, identity=_IDENTITY)
         return DirectServiceClient(config, self, explain, before_call)
 
 

@@ -15,16 +15,16 @@ from temporalio.service import (
     ConnectConfig,
     RPCError,
     ServiceResponse,
-    _BridgeServiceClient,
 )
 
 from timeskip.activity_time import current_attempt, held_elsewhere
+from timeskip.lanes.guests import SimulatedServiceClient
 from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.wire.hold_metadata import HOLD_METADATA
 
 
-class HoldingServiceClient(_BridgeServiceClient):
+class HoldingServiceClient(SimulatedServiceClient):
     """Sends every call under a hold, and turns the simulation's own errors back into exceptions."""
 
     def __init__(

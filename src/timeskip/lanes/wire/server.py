@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar, cast
 
 from temporalio.client import Interceptor
@@ -19,13 +20,13 @@ from temporalio.service import (
     GrpcCompression,
     RetryConfig,
     RPCError,
-    ServiceClient,
 )
 from temporalio.worker import WorkerConfig
 
 from timeskip.clock import Clock, RealClock, VirtualClock
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.lanes.entrance import Entrance
+from timeskip.lanes.guests import SimulatedServiceClient
 from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.lanes.wire.client import HoldingServiceClient
 from timeskip.lanes.wire.completion_loop import CompletionLoop
@@ -128,7 +129,7 @@ class WireServer:
         self,
         explain: Callable[[RPCError], Exception | None],
         before_call: Callable[[bool], None],
-    ) -> ServiceClient:
+    ) -> SimulatedServiceClient:
         """A client that reaches the server by gRPC."""
         config = ConnectConfig(
             target_host=self.address,
@@ -138,6 +139,21 @@ class WireServer:
         client = HoldingServiceClient(config, self.keeper, explain, before_call)
         # On the server's own loop, so that simulations can be made without a running one.
         asyncio.run_coroutine_threadsafe(client._connected_client(), self._loop).result()
+        guard_exit()
+        return client
+
+    async def connect_as(
+        self,
+        config: ConnectConfig,
+        explain: Callable[[RPCError], Exception | None],
+        before_call: Callable[[bool], None],
+    ) -> SimulatedServiceClient:
+        """The same with options of the user's."""
+        if config.retry_config is None:
+            config = replace(config, retry_config=_RETRIES)
+        client = HoldingServiceClient(config, self.keeper, explain, before_call)
+        if not config.lazy:
+            await client._connected_client()
         guard_exit()
         return client
 
