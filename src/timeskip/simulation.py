@@ -554,7 +554,13 @@ class Simulation(WorkflowEnvironment):
         All coroutines of one simulation run on one event loop of its own.
         """
         self._open()
-        return self.portal.run(coroutine)
+
+        async def wait() -> Result:
+            # When time was last looked at, nobody may have waited.
+            self._server.keeper.notice()
+            return await coroutine
+
+        return self.portal.run(wait())
 
     @property
     def portal(self) -> Portal:

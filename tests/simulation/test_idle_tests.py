@@ -194,6 +194,8 @@ async def test_events_of_which_none_can_be_set_any_more(sim: Simulation) -> None
 def test_synchronous_test_is_told_as_well(sim: Simulation) -> None:
     with sim.worker(workflows=[Parked]):
         sim.run(sim.client.start_workflow(Parked.run, id="parked-1", task_queue=sim.task_queue))
+        # The simulation comes to rest before the test waits.
+        threading.Event().wait(0.2)
         with pytest.raises(SimulationStuck, match="in test_synchronous_test_is_told_as_well"):
             sim.run(news.wait())
 

@@ -320,3 +320,36 @@ async def test_test_uses_sockets_and_programs_of_its_own(sim: Simulation) -> Non
         output, _ = await process.communicate()
         await handle.signal(Inbox.post, output.decode().strip())
         assert [text for text, _ in await result] == ["ADA"]
+
+
+async def test_program_outlives_its_output(sim: Simulation) -> None:
+    async with sim.worker(workflows=[Inbox]):
+        handle = await sim.client.start_workflow(
+            Inbox.run, "Ada", id="inbox", task_queue=sim.task_queue
+        )
+        result = asyncio.create_task(handle.result())
+        code = "import os, time; os.write(1, b'Ada'); os.close(1); time.sleep(0.3)"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await process.communicate()
+        await handle.signal(Inbox.post, output.decode())
+        assert [text for text, _ in await result] == ["Ada"]
+
+
+async def test_thread_of_the_test_signals_what_the_test_waits_for(sim: Simulation) -> None:
+    async with sim.worker(workflows=[Inbox]):
+        handle = await sim.client.start_workflow(
+            Inbox.run, "Ada", id="inbox", task_queue=sim.task_queue
+        )
+        loop = asyncio.get_running_loop()
+
+        def post() -> None:
+            subprocess.run([sys.executable, "-c", "import time; time.sleep(0.3)"], check=True)
+            signal = handle.signal(Inbox.post, "Ada")
+            asyncio.run_coroutine_threadsafe(signal, loop).result()
+
+        thread = threading.Thread(target=post)
+        thread.start()
+        assert [text for text, _ in await handle.result()] == ["Ada"]
+        thread.join()

@@ -27,6 +27,8 @@ _awaited: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = weakref.We
 #: Functions that wait for a timer of the loop, for its tasks, or for what one of these does. They
 #: are known by their file.
 _ASYNCIO = Path(asyncio.__file__).parent
+#: Where a thread of asyncio's waits for a program to end.
+_PROGRAMS = str(_ASYNCIO / "unix_events.py")
 _INSIDE = frozenset(
     str(_ASYNCIO / name)
     for name in ("locks.py", "queues.py", "tasks.py", "taskgroups.py", "timeouts.py")
@@ -80,10 +82,13 @@ def idleness_of(loop: asyncio.AbstractEventLoop) -> list[Idleness]:
 def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:
     """Whether something else than a simulation may wake a quiet loop within so many real seconds.
 
-    A timer, a socket or pipe, a thread of `asyncio.to_thread`. A loop that does not tell has none.
+    A timer, a socket or pipe, a thread, a program that is about to end. A loop that does not tell
+    has no timer and no file.
     """
     # In this order: a thread is busy until it has woken the loop.
-    if _has_busy_threads(loop) or getattr(loop, "_ready", False) or _watches_files(loop):
+    if _has_busy_threads(loop) or _other_threads_work():
+        return True
+    if getattr(loop, "_ready", False) or _watches_files(loop):
         return True
     timer = _next_timer(loop)
     return timer is not None and timer.when() - loop.time() < within
@@ -119,7 +124,7 @@ def _has_busy_threads(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def _other_threads_work() -> bool:
-    """Whether a thread runs the test's code, or a job of a pool.
+    """Whether a thread runs the test's code, or a job of a pool, or waits for a program of the test's.
 
     All others, such as those of pytest-xdist or of exporters of traces, know nothing of the test.
     """
@@ -135,7 +140,7 @@ def _other_threads_work() -> bool:
 def _works(frame: FrameType | None) -> bool:
     called: FrameType | None = None
     while frame is not None:
-        if is_of_test(frame.f_code.co_filename):
+        if is_of_test(frame.f_code.co_filename) or frame.f_code.co_filename == _PROGRAMS:
             return True
         if frame.f_code is _POOL or frame.f_code.co_filename.endswith(_ANYIO):
             return called is not None and called.f_code.co_filename != queue.__file__
