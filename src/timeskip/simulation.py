@@ -553,11 +553,11 @@ class Simulation(WorkflowEnvironment):
 
         All coroutines of one simulation run on one event loop of its own.
         """
-        self._open()
+        keeper = self._open().keeper
 
         async def wait() -> Result:
             # When time was last looked at, nobody may have waited.
-            self._server.keeper.notice()
+            keeper.notice()
             return await coroutine
 
         return self.portal.run(wait())
