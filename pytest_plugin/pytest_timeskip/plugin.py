@@ -15,12 +15,14 @@ from pytest_timeskip import (
     comparisons,
     conftest_hooks,
     crash_sweeps,
+    environments,
     fault_plans,
     fuzzed_tests,
     golden_histories,
     ledgers,
     replays,
     timelines,
+    unheard,
 )
 from pytest_timeskip.golden_histories import golden_history
 from pytest_timeskip.ledgers import ledger
@@ -49,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="Seed of the `sim` fixture's simulations; a failing test prints the one it used.",
     )
+    environments.add_options(parser, group)
     fault_plans.add_options(group)
     crash_sweeps.add_options(group)
     golden_histories.add_options(parser, group)
@@ -84,6 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "start_time=..., search_attributes=[...], max_activity_attempts=10.",
     )
     timeskip.install(frozen_time=config.getini("timeskip_frozen_time"))
+    environments.configure(config, partial(_settings, config))
     fault_plans.configure(config)
     crash_sweeps.configure(config)
     config.pluginmanager.register(fuzzed_tests.FuzzedTests())
@@ -154,17 +158,19 @@ def sim(request: pytest.FixtureRequest) -> Iterator[timeskip.Simulation]:
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    config = request.config
-    options: dict[str, Any] = {
+    options = {**_settings(request.config), "auto_replay": replays.are_wanted(request.config)}
+    for marker in reversed(list(request.node.iter_markers("timeskip"))):
+        options.update(marker.kwargs)
+    return options
+
+
+def _settings(config: pytest.Config) -> dict[str, Any]:
+    return {
         "lane": config.getoption("--timeskip-lane") or config.getini("timeskip_lane"),
         "seed": _seed(config),
         "stall_timeout": timedelta(seconds=_number(config, "timeskip_stall_timeout", float)),
         "max_activity_attempts": _number(config, "timeskip_max_activity_attempts", int),
-        "auto_replay": replays.are_wanted(config),
     }
-    for marker in reversed(list(request.node.iter_markers("timeskip"))):
-        options.update(marker.kwargs)
-    return options
 
 
 def _seed(config: pytest.Config) -> int:
@@ -197,6 +203,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     yield
     simulation = item.stash.get(_SIMULATION, None)
+    unheard.raise_what_happened(besides=simulation)
     # What fails a method of a `unittest.TestCase` is kept, and not raised here.
     if simulation is None or getattr(item, "_excinfo", None):
         return
@@ -205,6 +212,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     replay = partial(replays.check, simulation) if item.stash[_IS_REPLAYED] else None
     if not fuzzed_tests.check(item, simulation, replay):
         crash_sweeps.check(item, simulation, replay)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    yield
+    unheard.warn_of_what_happened(item)
 
 
 @pytest.hookimpl(wrapper=True)

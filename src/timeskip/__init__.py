@@ -4,6 +4,7 @@ from temporalio.workflow import unsafe
 
 # A workflow in a module that imports timeskip too: the SDK's sandbox would import all of this anew.
 with unsafe.imports_passed_through():
+    from timeskip.environments import environments_replaced
     from timeskip.errors import (
         ActivityNotRegistered,
         DirectLaneUnavailable,
@@ -29,6 +30,7 @@ with unsafe.imports_passed_through():
     from timeskip.histories.run_records import RunRecord
     from timeskip.installation import install, uninstall
     from timeskip.ledger import Ledger, LedgerCount, LedgerEntry
+    from timeskip.running import running_simulations
     from timeskip.server.limits import Limits
     from timeskip.simulation import Simulation
     from timeskip.stall import debugger_entered, debugger_left
@@ -62,6 +64,8 @@ __all__ = [
     "WorkflowTaskFailed",
     "debugger_entered",
     "debugger_left",
+    "environments_replaced",
     "install",
+    "running_simulations",
     "uninstall",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import temporalio.client
 import temporalio.worker
+from google.protobuf.message import Message
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
@@ -29,7 +30,7 @@ class Clients:
         namespace: str,
         *,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[bool], None],
+        before_call: Callable[[Message], None],
         worker_plugins: Sequence[temporalio.worker.Plugin],
     ) -> None:
         self._server = server

@@ -87,13 +87,16 @@ class Diagnostician:
         Ends their waits if something has gone wrong of which they have not heard, or if nothing can
         happen any more. Returns whether nothing is to happen any more.
         """
-        error = self._alarms.take_pending()
-        if error is None and (due is not None or self._serves_others):
+        may_go_on = due is not None or self._serves_others
+        if may_go_on and not self._alarms.is_anything_unheard:
             return False
-        for idle in self._keeper.loops.idle:
-            test = test_on(idle.loop)
-            if test is not None:
-                interrupt(test, error or SimulationStuck(self._idle_text(places_of(test))))
+        tests = [test for idle in self._keeper.loops.idle if (test := test_on(idle.loop))]
+        # Where a test has just ended there is nobody to hear of it.
+        error = self._alarms.take_pending() if tests else None
+        if error is None and may_go_on:
+            return False
+        for test in tests:
+            interrupt(test, error or SimulationStuck(self._idle_text(places_of(test))))
         return True
 
     def _may_be_saved(self) -> bool:

@@ -21,7 +21,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 import timeskip.histories
-from timeskip import activity_time, frozen_time
+from timeskip import activity_time, frozen_time, running
 from timeskip.activity_time import ActivityTime
 from timeskip.clients import Clients
 from timeskip.clock import (
@@ -99,6 +99,8 @@ class Simulation(WorkflowEnvironment):
         stall_timeout: For how much real time the test waits for something that goes on without
             result, such as an activity that blocks. Stops in a debugger do not count.
         auto_replay: Whether every run is replayed at the end of a context that ends without an error.
+        retries_workflow_tasks: Whether workflow tasks that fail are tried again, as on a real server,
+            instead of failing the test; for some time so with `expect_workflow_task_failures`.
         data_converter, interceptors, plugins: Those of `client`, as for `Client.connect`.
     """
 
@@ -116,6 +118,7 @@ class Simulation(WorkflowEnvironment):
         max_activity_attempts: int = 1000,
         stall_timeout: timedelta = timedelta(seconds=60),
         auto_replay: bool = True,
+        retries_workflow_tasks: bool = False,
         data_converter: temporalio.converter.DataConverter = (
             temporalio.converter.DataConverter.default
         ),
@@ -133,6 +136,7 @@ class Simulation(WorkflowEnvironment):
         self._max_activity_attempts = max_activity_attempts
         self._stall_timeout = stall_timeout
         self._auto_replay = auto_replay
+        self._retries_workflow_tasks = retries_workflow_tasks
         self._data_converter = data_converter
         self._interceptors = interceptors
         self._plugins = plugins
@@ -161,6 +165,7 @@ class Simulation(WorkflowEnvironment):
         keeper = self._server.keeper
         keeper.workers_are_ours = True
         self._alarms = Alarms(keeper, self._max_activity_attempts)
+        self._alarms.expecting = int(self._retries_workflow_tasks)
         cluster.observers.append(self._alarms)
         self._workers = WorkerRegistry(keeper, self._server.configure_worker)
         self._replays = Replays(self._server, self._workers.ledger)
@@ -199,6 +204,7 @@ class Simulation(WorkflowEnvironment):
         except BaseException:  # a plugin of the user's
             self.stop()
             raise
+        running.begun(self)
         return self
 
     def stop(self) -> None:
@@ -614,9 +620,9 @@ class Simulation(WorkflowEnvironment):
         if error is None and self._auto_replay and self._server is not None:
             self.check_replays()
 
-    def _before_call(self, waits: bool) -> None:
+    def _before_call(self, request: Message) -> None:
         self._open()
-        self._alarms.before_call(waits)
+        self._alarms.before_call(request)
 
     async def _step(self, waiting: str) -> None:
         """Wait until time has moved, and all that follows from that has happened."""
@@ -668,6 +674,7 @@ class Simulation(WorkflowEnvironment):
     def _stop_service(self) -> None:
         if self._server is not None:
             self._clients.close()
+            running.ended(self)
             self._stall_watch.stop()
             if self._processes is not None:
                 self._server.call(self._processes.kill_all)

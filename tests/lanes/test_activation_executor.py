@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.worker import UnsandboxedWorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from timeskip import Simulation, WorkflowTaskFailed
 from timeskip.lanes import activation_executor
@@ -87,6 +87,28 @@ def test_workflow_that_does_not_yield_fails_its_task(lane: LaneName, subject: ty
         asyncio.run(deadlock())
     # It says where the workflow was at that time.
     assert "test_activation_executor.py" in str(caught.value)
+
+
+@pytest.mark.usefixtures("short_patience")
+@lanes
+def test_patience_with_workflows_is_what_their_worker_has(lane: LaneName) -> None:
+    async def doze(seconds: int | None) -> None:
+        async with Simulation(lane=lane) as sim:
+            worker = Worker(
+                sim.client,
+                task_queue="doze",
+                workflows=[Doze],
+                workflow_runner=UnsandboxedWorkflowRunner(),
+                debug_mode=seconds is None,
+            )
+            async with worker:
+                assert worker._workflow_worker is not None
+                worker._workflow_worker._deadlock_timeout_seconds = seconds
+                await sim.client.execute_workflow(Doze.run, 0.3, id="doze", task_queue="doze")
+
+    asyncio.run(doze(None))
+    with pytest.raises(WorkflowTaskFailed, match=r"didn't yield within 1 second\(s\)"):
+        asyncio.run(doze(1))
 
 
 async def where(sim: Simulation, **options: Any) -> list[str]:

@@ -117,3 +117,10 @@ async def test_context_of_a_running_simulation_ends_it(lane: LaneName) -> None:
         await sim.client.start_workflow("Any", id="here", task_queue="any")
     with pytest.raises(SimulationClosed):
         sim.client  # noqa: B018
+
+
+async def test_worker_changes_to_another_client_of_the_simulation(sim: Simulation) -> None:
+    client = await sim.connect_client(identity="another")
+    async with Worker(sim.client, task_queue="rest", workflows=[Rest], activities=[nap]) as worker:
+        worker.client = client
+        assert await client.execute_workflow(Rest.run, id="rest", task_queue="rest") == "rested"

@@ -18,14 +18,21 @@ from contextvars import Context
 from functools import partial
 from types import FrameType
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from temporalio.worker import Worker
-from temporalio.worker._workflow import _DeadlockError, _InterruptDeadlockError
+from temporalio.worker._workflow import (
+    _DeadlockError,
+    _InterruptDeadlockError,
+    _WorkflowWorker,
+)
 
-#: Seconds between two looks at what is running, and how many looks one activation may outlast: as
-#: many seconds as the SDK allows.
+#: Seconds between two looks at what is running, and how many looks make a second.
 _TICK = 0.1
-_LOOKS = 20
+_LOOKS = 10
+
+#: Seconds that one activation may take, as the SDK has it, if its worker is not known.
+_LONGEST = 2
 
 #: Nobody sends it, and it does nothing to a process that does not ask for it. Not on Windows.
 _NUDGE = getattr(signal, "SIGURG", None)
@@ -61,6 +68,8 @@ class ActivationExecutor(Executor):
     def __init__(self) -> None:
         #: What runs, one on each loop at most.
         self._running: dict[_Activation, None] = {}
+        #: Seconds that an activation may take, or None: as long as it likes.
+        self._longest: WeakKeyDictionary[_WorkflowWorker, int | None] = WeakKeyDictionary()
         self._ended = threading.Event()
         self._starting = threading.Lock()
         self._watch: threading.Thread | None = None
@@ -72,9 +81,11 @@ class ActivationExecutor(Executor):
         What runs on the loop has ended when the worker begins to wait for it.
         """
         workflows = worker._workflow_worker
-        if workflows is not None and isinstance(
-            workflows._workflow_task_executor, ActivationExecutor
-        ):
+        if workflows is None:
+            return
+        executor: Executor = workflows._workflow_task_executor
+        if isinstance(executor, ActivationExecutor):
+            executor._longest[workflows] = workflows._deadlock_timeout_seconds
             workflows._deadlock_timeout_seconds = None
 
     def submit(
@@ -142,15 +153,22 @@ class ActivationExecutor(Executor):
         while not self._ended.wait(_TICK):
             looks = {running: looks.get(running, -1) + 1 for running in list(self._running)}
             for running, count in looks.items():
-                if count and count % _LOOKS == 0:
-                    _interrupt(running)
+                longest = self._longest_of(running) if count else None
+                if longest is not None and count % max(longest * _LOOKS, 1) == 0:
+                    _interrupt(running, longest)
+
+    def _longest_of(self, activation: _Activation) -> int | None:
+        """How many seconds it may take: as many as its worker said at first, or has said since."""
+        for worker, longest in list(self._longest.items()):
+            if activation.workflow in list(worker._running_workflows.values()):
+                since: int | None = worker._deadlock_timeout_seconds
+                return longest if since is None else since
+        return _LONGEST
 
 
-def _interrupt(activation: _Activation) -> None:
-    """Raise an exception in code that does not end, if it still runs."""
-    error = _DeadlockError.from_deadlocked_workflow(
-        activation.workflow.instance, round(_TICK * _LOOKS)
-    )
+def _interrupt(activation: _Activation, seconds: int) -> None:
+    """Raise an exception in code that does not end within so many seconds, if it still runs."""
+    error = _DeadlockError.from_deadlocked_workflow(activation.workflow.instance, seconds)
     if _is_in_debugger(error):
         return
     _leave_out_the_test(error)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.service import RPCError
 
 from timeskip.errors import (
@@ -58,6 +60,8 @@ class Alarms:
         self._given_up: dict[str, TimeskipError] = {}
         self._raised: list[Exception] = []
         self._pending: Exception | None = None
+        #: The run that this is about, if it is one.
+        self._about: Run | None = None
         #: Greater than 0 while the test says that it expects failing workflow tasks.
         self.expecting = 0
         #: How many faults, of those that do not go on for ever, may have cost an attempt.
@@ -147,14 +151,14 @@ class Alarms:
         if not run.stands_still:
             run.stands_still = True
             self._given_up[run.run_id] = error
-            self.raise_everywhere(error)
+            self.raise_everywhere(error, run)
 
     # -- what the test is told ----------------------------------------------------------------
 
-    def raise_everywhere(self, error: Exception) -> None:
+    def raise_everywhere(self, error: Exception, about: Run | None = None) -> None:
         """End all waits with `error`, as soon as the service has finished what it is doing."""
         if self._pending is None:
-            self._pending = error
+            self._pending, self._about = error, about
         # No time passes before the test has heard of it.
         hold = self._keeper.holds.take("the test is told what is wrong")
 
@@ -170,15 +174,30 @@ class Alarms:
         if error is not None:
             raise error
 
+    @property
+    def is_anything_unheard(self) -> bool:
+        """Whether something went off while nobody was waiting."""
+        return self._pending is not None
+
     def take_pending(self) -> Exception | None:
         """What went off while nobody was waiting, and counts as raised from now on."""
         error, self._pending = self._pending, None
-        return error
+        about, self._about = self._about, None
+        # The test has ended the run since, and so what was the matter with it.
+        return error if about is None or about.is_open else None
 
-    def before_call(self, waits: bool) -> None:
-        """Raise what went off, if the test waits for something, or has asked for too long."""
-        if waits or isinstance(self._pending, SimulationStalled):
+    def before_call(self, request: Message) -> None:
+        """Raise what went off, if the test waits for something, or has asked for too long.
+
+        Who reads the history of the run that it is about sees for himself what happened there.
+        """
+        if isinstance(self._pending, SimulationStalled):
             self.check()
+        elif isinstance(request, GetWorkflowExecutionHistoryRequest):
+            if request.wait_new_event:
+                self.check()
+            elif self._about and self._about.workflow_id == request.execution.workflow_id:
+                self.take_pending()
 
     def explain(self, rpc_error: RPCError) -> Exception | None:
         """The exception that a gRPC error of ours stands for."""
@@ -198,7 +217,7 @@ class Alarms:
         if only is None:
             calls += cluster.sleeping_calls
         if self._pending is error and (calls or self._keeper.waits):
-            self._pending = None
+            self._pending = self._about = None
         self._raised.append(error)
         info = ErrorInfo(
             domain=ERROR_DOMAIN,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from google.protobuf.message import Message
 from temporalio.client import Interceptor
 from temporalio.service import ConnectConfig, RPCError
 from temporalio.worker import WorkerConfig
@@ -55,13 +56,12 @@ class Lane(Protocol):
     def connect(
         self,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[bool], None],
+        before_call: Callable[[Message], None],
     ) -> SimulatedServiceClient:
         """A client of the service that tells the clock what it does.
 
         `explain` turns a gRPC error that stands for an exception of the simulation into that one;
-        `before_call` is called before every call, is told whether it waits for time, and may
-        raise.
+        `before_call` is called with the request of every call before it is sent, and may raise.
         """
         ...
 
@@ -69,7 +69,7 @@ class Lane(Protocol):
         self,
         config: ConnectConfig,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[bool], None],
+        before_call: Callable[[Message], None],
     ) -> SimulatedServiceClient:
         """The same with options of the user's."""
         ...

@@ -15,12 +15,12 @@ from google.protobuf.message import Message
 from temporalio.api.operatorservice.v1 import service_pb2 as operator_service
 from temporalio.api.testservice.v1 import service_pb2 as test_service
 from temporalio.api.workflowservice.v1 import (
-    GetWorkflowExecutionHistoryRequest,
     StartWorkflowExecutionRequest,
     StartWorkflowExecutionResponse,
 )
 from temporalio.api.workflowservice.v1 import service_pb2 as workflow_service
 from temporalio.bridge.proto.health.v1 import HealthCheckRequest
+from temporalio.runtime import Runtime
 from temporalio.service import (
     ConnectConfig,
     RPCError,
@@ -92,7 +92,7 @@ class DirectServiceClient(SimulatedServiceClient):
         config: ConnectConfig,
         lane: DirectLane,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[bool], None],
+        before_call: Callable[[Message], None],
     ) -> None:
         super().__init__(config)
         self._lane = lane
@@ -105,6 +105,15 @@ class DirectServiceClient(SimulatedServiceClient):
     def _connect(self) -> None:
         self._bridge_client = cast("temporalio.bridge.client.Client", self._direct)
 
+    @property
+    def _runtime(self) -> Runtime:
+        """What workers hold against that of a client that they are to use from then on."""
+        return self.config.runtime or Runtime.default()
+
+    @_runtime.setter
+    def _runtime(self, runtime: Runtime | None) -> None:
+        """The SDK notes that it is not connected yet."""
+
     async def _rpc_call(
         self,
         rpc: str,
@@ -116,9 +125,7 @@ class DirectServiceClient(SimulatedServiceClient):
         metadata: Mapping[str, str | bytes],
         timeout: timedelta | None,
     ) -> ServiceResponse:
-        self._before_call(
-            isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event
-        )
+        self._before_call(req)
         self._connect()
         keeper = self._lane.keeper
         # A copy, because the service keeps what it is given and the caller may use it again.

@@ -13,6 +13,7 @@ from contextvars import Context
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
+from google.protobuf.message import Message
 from temporalio.client import Interceptor
 from temporalio.service import ConnectConfig, RPCError
 from temporalio.worker import WorkerConfig
@@ -214,7 +215,7 @@ class DirectLane:
     def connect(
         self,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[bool], None],
+        before_call: Callable[[Message], None],
     ) -> SimulatedServiceClient:
         """A client that calls the service in process."""
         config = ConnectConfig(target_host=self.address, identity=_IDENTITY)
@@ -224,7 +225,7 @@ class DirectLane:
         self,
         config: ConnectConfig,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[bool], None],
+        before_call: Callable[[Message], None],
     ) -> SimulatedServiceClient:
         """The same with options of the user's, of which those of the transport mean nothing here."""
         if config.identity == ConnectConfig(target_host=config.target_host).identity:

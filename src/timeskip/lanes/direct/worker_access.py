@@ -15,6 +15,7 @@ from temporalio.bridge.proto.nexus import NexusTask, NexusTaskCompletion
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 
+from timeskip.errors import WorkerRefused
 from timeskip.lanes.direct.bridge import DirectBridge
 
 if TYPE_CHECKING:
@@ -67,7 +68,12 @@ class WorkerAccess:
         self._lane.tell_home(self._bridge.give_up_local_activities)
 
     def replace_client(self, client: object) -> None:
-        """Every client of this simulation reaches the same service."""
+        """Nothing changes: every client of this simulation reaches the same service."""
+        if getattr(client, "lane", None) is not self._lane:
+            raise WorkerRefused(
+                "a worker of the direct lane cannot change to a client of another service; make "
+                'another worker with that client, or take lane="wire"'
+            )
 
     def initiate_shutdown(self) -> None:
         self._lane.tell_home(self._bridge.initiate_shutdown)

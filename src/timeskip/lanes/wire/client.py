@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from google.protobuf.message import Message
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.service import (
     ConnectConfig,
     RPCError,
@@ -32,7 +31,7 @@ class HoldingServiceClient(SimulatedServiceClient):
         config: ConnectConfig,
         keeper: TimeKeeper,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[bool], None],
+        before_call: Callable[[Message], None],
     ) -> None:
         super().__init__(config)
         self._keeper = keeper
@@ -50,9 +49,7 @@ class HoldingServiceClient(SimulatedServiceClient):
         metadata: Mapping[str, str | bytes],
         timeout: timedelta | None,
     ) -> ServiceResponse:
-        self._before_call(
-            isinstance(req, GetWorkflowExecutionHistoryRequest) and req.wait_new_event
-        )
+        self._before_call(req)
         self._keeper.loops.watch_running_loop()
         hold = self._keeper.holds.take(
             f"{rpc} is being answered", enclosing_hold.get(), current_attempt.get()

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from google.protobuf.message import Message
 from temporalio.client import Interceptor
 from temporalio.service import (
     ConnectConfig,
@@ -128,7 +129,7 @@ class WireServer:
     def connect(
         self,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[bool], None],
+        before_call: Callable[[Message], None],
     ) -> SimulatedServiceClient:
         """A client that reaches the server by gRPC."""
         config = ConnectConfig(
@@ -146,7 +147,7 @@ class WireServer:
         self,
         config: ConnectConfig,
         explain: Callable[[RPCError], Exception | None],
-        before_call: Callable[[bool], None],
+        before_call: Callable[[Message], None],
     ) -> SimulatedServiceClient:
         """The same with options of the user's."""
         if config.retry_config is None:

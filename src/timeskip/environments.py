@@ -1,0 +1,92 @@
+"""Simulations in place of the servers that test suites start for themselves.
+
+Most suites start theirs in a fixture, or in each test, by `WorkflowEnvironment.start_time_skipping()` or
+`start_local()`. While these are replaced such a suite runs on simulations as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+from temporalio.common import SearchAttributeKey
+from temporalio.testing import WorkflowEnvironment
+
+from timeskip.simulation import Simulation
+
+
+@contextlib.contextmanager
+def environments_replaced(**options: Any) -> Iterator[None]:
+    """Within the block the test environments of the SDK are simulations, made with `options`.
+
+    These are `WorkflowEnvironment.start_time_skipping()` and `start_local()`. What is said there of the
+    client, the namespace and search attributes holds; what else is said to the servers' programs means
+    nothing here. Unless `options` say otherwise time begins with the machine's, and workflow tasks that
+    fail are tried again as on a server. Nothing is replayed when an environment ends.
+    """
+    replaced = {
+        "start_time_skipping": partial(_start, Simulation, options),
+        "start_local": partial(_start, _LocalServer, options),
+    }
+    theirs = {name: vars(WorkflowEnvironment)[name] for name in replaced}
+    for name, start in replaced.items():
+        setattr(WorkflowEnvironment, name, staticmethod(start))
+    try:
+        yield
+    finally:
+        for name, start in theirs.items():
+            setattr(WorkflowEnvironment, name, start)
+
+
+class _LocalServer(Simulation):
+    """Takes the place of a server that skips no time, of which suites expect more than of the other."""
+
+    @property
+    def supports_time_skipping_v1(self) -> bool:
+        return False
+
+
+#: What a simulation understands of what is said to servers.
+_UNDERSTOOD = ("namespace", "data_converter", "interceptors", "plugins")
+
+_KEYS: dict[str, Callable[[str], SearchAttributeKey[Any]]] = {
+    "Text": SearchAttributeKey.for_text,
+    "Keyword": SearchAttributeKey.for_keyword,
+    "Int": SearchAttributeKey.for_int,
+    "Double": SearchAttributeKey.for_float,
+    "Bool": SearchAttributeKey.for_bool,
+    "Datetime": SearchAttributeKey.for_datetime,
+    "KeywordList": SearchAttributeKey.for_keyword_list,
+}
+
+
+async def _start(
+    kind: type[Simulation], options: dict[str, Any], /, **asked: Any
+) -> WorkflowEnvironment:
+    return kind(
+        **{
+            "start_time": datetime.now(timezone.utc),
+            "retries_workflow_tasks": True,
+            **options,
+            **{name: asked[name] for name in _UNDERSTOOD if name in asked},
+            "search_attributes": [
+                *options.get("search_attributes", ()),
+                *asked.get("search_attributes", ()),
+                *_search_attributes(asked.get("dev_server_extra_args", ())),
+            ],
+            "auto_replay": False,
+        }
+    ).start()
+
+
+def _search_attributes(arguments: Sequence[str]) -> Iterator[SearchAttributeKey[Any]]:
+    """Those of `--search-attribute Name=Type`, as the dev server takes them."""
+    values = iter(arguments)
+    for argument in values:
+        option, _, value = argument.partition("=")
+        if option == "--search-attribute":
+            name, _, kind = (value or next(values)).partition("=")
+            yield _KEYS[kind](name)
