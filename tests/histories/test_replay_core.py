@@ -11,8 +11,9 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import UnsandboxedWorkflowRunner
 
 from timeskip import Simulation
-from timeskip.histories import replay_core
-from timeskip.histories.replay_core import ReplayThread
+from timeskip.errors import ReplayFailed
+from timeskip.histories import replay, replay_core
+from timeskip.histories.replay_core import ReplayThread, replay_thread
 from timeskip.histories.replay_settings import ReplaySettings
 
 
@@ -45,3 +46,62 @@ async def test_replayer_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPat
     settings = ReplaySettings((Nap,), workflow_runner=UnsandboxedWorkflowRunner())
     assert thread.run(thread.verdicts(settings, [await nap()])) == [None]
     thread.close()
+
+
+@pytest.mark.asyncio
+async def test_tests_share_a_replayer() -> None:
+    made = []
+    for _ in range(2):
+        async with Simulation() as sim:
+            async with sim.worker(workflows=[Nap]):
+                await sim.client.execute_workflow(Nap.run, id="nap", task_queue=sim.task_queue)
+            sim.check_replays()
+        made.append(replay_thread()._ready[-1])
+    assert made[0] is made[1]
+
+
+@workflow.defn
+class Troubled:
+    """Fails in one of the ways in which replays fail: that is left to the SDK."""
+
+    @workflow.run
+    async def run(self) -> None:
+        if not workflow.unsafe.is_replaying():
+            return
+        if way == "deadlock":
+            while True:
+                pass
+        raise ValueError("only in a replay")
+
+
+way = "error"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        ("error", "ValueError: only in a replay"),
+        pytest.param("deadlock", "Potential deadlock detected", marks=pytest.mark.slow),
+    ],
+)
+async def test_replay_that_fails_is_told_by_the_sdk(
+    failure: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.way", failure)
+    runner = UnsandboxedWorkflowRunner()
+    async with Simulation(auto_replay=False) as sim:
+        async with sim.worker(workflows=[Troubled], workflow_runner=runner):
+            handle = await sim.client.start_workflow(
+                Troubled.run, id="troubled", task_queue=sim.task_queue
+            )
+            await handle.result()
+        history = await handle.fetch_history()
+    with pytest.raises(ReplayFailed, match=told):
+        replay(history, workflows=[Troubled], workflow_runner=runner)
+
+
+@pytest.mark.asyncio
+async def test_workflow_without_a_class_is_told_by_the_sdk() -> None:
+    with pytest.raises(ReplayFailed, match="Nap is not registered"):
+        replay(await nap(), workflows=[Troubled])

@@ -58,3 +58,44 @@ def test_loop_reads_sockets_and_is_woken_meanwhile(loop: WokenLoop) -> None:
 
     assert loop.run_until_complete(read()) == (b"1", 7, b"2")
     assert loop.run_until_complete(answer_of_a_thread()) == 7
+
+
+def done_by_a_thread(loop: WokenLoop, future: asyncio.Future[object], result: object) -> None:
+    """As the SDK's core does it: the future comes first, and the result last."""
+
+    def settle(future: asyncio.Future[object], settled: object, result: object) -> None:
+        if isinstance(result, BaseException):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+    arguments = (settle, future, None, result)
+    thread = threading.Thread(target=loop.call_soon_threadsafe, args=arguments)
+    thread.start()
+    thread.join()
+
+
+def test_what_nobody_awaits_waits_for_what_somebody_does(loop: WokenLoop) -> None:
+    errors: list[BaseException] = []
+
+    async def wait() -> tuple[bool, bool]:
+        with loop.unawaited(errors.append):
+            future: asyncio.Future[object] = loop.create_future()
+        done_by_a_thread(loop, future, None)
+        with pytest.raises(asyncio.TimeoutError):
+            # Asleep, and woken by time alone.
+            await asyncio.wait_for(asyncio.shield(loop.create_future()), 0.001)
+        return future.done(), (await answer_of_a_thread()) == 7
+
+    assert loop.run_until_complete(wait()) == (True, True)
+
+
+def test_failure_of_what_nobody_awaits_is_told(loop: WokenLoop) -> None:
+    async def wait() -> BaseException:
+        told: asyncio.Future[BaseException] = loop.create_future()
+        with loop.unawaited(told.set_result):
+            future: asyncio.Future[object] = loop.create_future()
+        done_by_a_thread(loop, future, ValueError("not taken"))
+        return await told
+
+    assert str(loop.run_until_complete(wait())) == "not taken"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any, cast
 
 import temporalio.bridge.worker
@@ -26,6 +25,7 @@ from temporalio.bridge.proto.workflow_commands import QueryResult
 from temporalio.bridge.proto.workflow_completion import Success, WorkflowActivationCompletion
 
 from timeskip.clock import VirtualClock
+from timeskip.histories.replay_bridges import use_bridge
 from timeskip.histories.replay_machines import ObservedMachines
 from timeskip.lanes.direct.cached_run import (
     AnswerByItself,
@@ -202,18 +202,6 @@ def _answer_of(completion: WorkflowActivationCompletion) -> QueryResult:
     return completion.successful.commands[0].respond_to_query
 
 
-# -- in the core's place --------------------------------------------------------------------------
-
-_bridge_here: ContextVar[ReplayBridge | None] = ContextVar("timeskip_replay_bridge", default=None)
-_of_core = temporalio.bridge.worker.Worker.for_replay
-
-
-def _for_replay(runtime: Any, config: Any) -> tuple[Any, Any]:
-    bridge = _bridge_here.get()
-    return _of_core(runtime, config) if bridge is None else (bridge, bridge)
-
-
 def replayed_by(bridge: ReplayBridge) -> None:
     """Have a `Replayer` that is used in this context take the bridge for the core."""
-    temporalio.bridge.worker.Worker.for_replay = staticmethod(_for_replay)  # type: ignore[method-assign]
-    _bridge_here.set(bridge)
+    use_bridge(lambda runtime, config: (bridge, bridge))

@@ -12,11 +12,15 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextvars import Context
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import EventType
@@ -24,7 +28,9 @@ from temporalio.client import WorkflowHistory
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from timeskip.histories.replay_breakpoints import pass_breakpoints
+from timeskip.histories.replay_bridges import use_bridge
 from timeskip.histories.replay_loop import WokenLoop
+from timeskip.histories.replay_prompt_bridge import prompt_bridge
 from timeskip.histories.replay_settings import ReplaySettings, Spares, as_thread_pool
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.sdk_exit import guard_exit
@@ -37,6 +43,9 @@ thread_surroundings: list[Callable[[], contextlib.AbstractContextManager[None]]]
 
 #: Worker configurations whose `Replayer` stays ready.
 _MOST_KEPT = 8
+
+#: Of the fields that Linux tells of a thread after its name, the one with its processor.
+_PROCESSOR = 36
 
 #: Real seconds that a `Replayer` may take to end.
 _FAREWELL_SECONDS = 2.0
@@ -52,19 +61,25 @@ class ReplayThread:
     def __init__(self) -> None:
         take_shortcuts()
         self.executor = ActivationExecutor()
-        self._loop = WokenLoop()
+        self.loop = WokenLoop()
         self._thread = threading.Thread(target=self._live, name="timeskip-replay", daemon=True)
+        self._is_ready = threading.Event()
         self._thread.start()
-        # Without the core's own log: it tells each failure, in Rust's notation.
-        self.runtime = Runtime(telemetry=TelemetryConfig(logging=None, metrics=None))
+        self._is_ready.wait()
         self._ready: list[_ReadyReplayer] = []
         self._closing: set[asyncio.Task[None]] = set()
 
     def _live(self) -> None:
+        try:
+            _stay_on_one_processor()
+            # Without the core's own log: it tells each failure, in Rust's notation.
+            self.runtime = Runtime(telemetry=TelemetryConfig(logging=None, metrics=None))
+        finally:
+            self._is_ready.set()
         with contextlib.ExitStack() as surroundings:
             for surrounding in thread_surroundings:
                 surroundings.enter_context(surrounding())
-            self._loop.run_forever()
+            self.loop.run_forever()
 
     def run(
         self, coroutine: Coroutine[Any, Any, Result], *, timeout: float | None = None
@@ -73,10 +88,10 @@ class ReplayThread:
         future: Future[Result] = Future()
 
         def start() -> None:
-            task = self._loop.create_task(coroutine)
+            task = self.loop.create_task(coroutine)
             task.add_done_callback(lambda done: _hand_over(done, future))
 
-        self._loop.call_soon_threadsafe(start, context=Context())
+        self.loop.call_soon_threadsafe(start, context=Context())
         return future.result(timeout)
 
     async def verdicts(
@@ -105,7 +120,7 @@ class ReplayThread:
         self._ready = [one for one in self._ready if one is not found and not one.has_ended]
         self._ready.append(found)
         while len(self._ready) > _MOST_KEPT:
-            closing = self._loop.create_task(self._ready.pop(0).close())
+            closing = self.loop.create_task(self._ready.pop(0).close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
         return found
@@ -113,16 +128,30 @@ class ReplayThread:
     def close(self) -> None:
         """End it all."""
         self.run(self._close_replayers())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
         self.executor.shutdown()
 
     async def _close_replayers(self) -> None:
         closing = [one.close() for one in self._ready]
         self._ready.clear()
         await asyncio.gather(*closing, *self._closing)
-        await self._loop.shutdown_asyncgens()
+        await self.loop.shutdown_asyncgens()
+
+
+def _stay_on_one_processor() -> None:
+    """Keep this thread, and those that the core will start for it, on the processor it is on.
+
+    They take turns: one wakes the next, five times for each activation. From one processor to another
+    that takes longer than what they do in between. Of several processes that replay at once two might
+    choose the same one, and they have all of them to do at any rate.
+    """
+    if sys.platform != "linux" or multiprocessing.parent_process() is not None:
+        return
+    with contextlib.suppress(OSError):  # of a system that hides what it has
+        fields = Path("/proc/thread-self/stat").read_text().rpartition(")")[2].split()
+        os.sched_setaffinity(0, {int(fields[_PROCESSOR])})
 
 
 class _ReadyReplayer:
@@ -130,6 +159,7 @@ class _ReadyReplayer:
 
     def __init__(self, settings: ReplaySettings, thread: ReplayThread) -> None:
         self.settings = settings
+        self._loop = thread.loop
         self.spares: Spares = {}
         #: For whoever has histories replayed, until all of them are.
         self.lock = asyncio.Lock()
@@ -151,6 +181,10 @@ class _ReadyReplayer:
         self._histories.put_nowait(history)
         return await self._verdict
 
+    def _has_failed(self, error: BaseException) -> None:
+        if self._verdict is not None and not self._verdict.done():
+            self._verdict.set_exception(error)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Whoever waits for a verdict will not get one."""
         if self._verdict is not None and not self._verdict.done():
@@ -171,6 +205,7 @@ class _ReadyReplayer:
             self._task.exception()  # it was told when it happened
 
     async def _serve(self, replayer: Any) -> None:
+        use_bridge(partial(prompt_bridge, self._loop, self._has_failed))
         async with replayer.workflow_replay_iterator(self._fed()) as results:
             async for result in results:
                 if self._verdict is not None:

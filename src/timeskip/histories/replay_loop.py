@@ -6,25 +6,100 @@ import asyncio
 import contextlib
 import selectors
 import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextvars import Context
 from typing import Any
 
 
 class WokenLoop(asyncio.SelectorEventLoop):
     """Waits for a lock instead of sockets for as long as it has no socket to wait for.
 
-    The core answers some ten times for each workflow task. Each time it would write to a socket, and
-    the loop would ask for what there is to be read, and read it.
+    The core answers some times for each workflow task. Each time it would write to a socket, and the
+    loop would ask for what there is to be read, and read it.
     """
+
+    # Asyncio's own.
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _stopping: bool
+    _debug: bool
 
     def __init__(self) -> None:
         self._selector_or_lock = _SelectorOrLock()
+        self._on_failure: Callable[[BaseException], None] | None = None
         super().__init__(self._selector_or_lock)
+
+    @contextlib.contextmanager
+    def unawaited(self, on_failure: Callable[[BaseException], None]) -> Iterator[None]:
+        """Futures that are made meanwhile do not wake the loop when they are done, if all is well.
+
+        Whoever awaits one may wait until something else wakes it.
+        """
+        self._on_failure = on_failure
+        try:
+            yield
+        finally:
+            self._on_failure = None
+
+    def create_future(self) -> asyncio.Future[Any]:
+        if self._on_failure is None:
+            return super().create_future()
+        return _UnawaitedFuture(self, self._on_failure)
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        if self._debug:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        self._check_closed()  # type: ignore[attr-defined]
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        if not _is_no_news(args):
+            self._write_to_self()
+        return handle
+
+    def _run_once(self) -> None:
+        """One turn. Of timers and sockets it takes as little notice as there are."""
+        ready = self._ready
+        if self._scheduled or self._debug or self._selector_or_lock.has_sockets:
+            super()._run_once()  # type: ignore[misc]
+            return
+        if not ready and not self._stopping:
+            self._selector_or_lock.wait()
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
 
     def _write_to_self(self) -> None:
         """What `call_soon_threadsafe` wakes the loop by."""
         self._selector_or_lock.wake()
         if self._selector_or_lock.is_selecting:
             super()._write_to_self()  # type: ignore[misc]
+
+
+class _UnawaitedFuture(asyncio.Future[Any]):
+    """Whoever it is for goes on without it."""
+
+    def __init__(self, loop: WokenLoop, on_failure: Callable[[BaseException], None]) -> None:
+        super().__init__(loop=loop)
+        self._on_failure = on_failure
+
+    def set_exception(self, exception: Any) -> None:
+        super().set_exception(exception)
+        error = self.exception()
+        if error is not None:
+            self._on_failure(error)
+
+
+def _is_no_news(arguments: tuple[Any, ...]) -> bool:
+    """Whether a call of the SDK's core, with the future first and the result last, changes nothing."""
+    return (
+        bool(arguments)
+        and type(arguments[0]) is _UnawaitedFuture
+        and not isinstance(arguments[-1], BaseException)
+    )
 
 
 class _SelectorOrLock(selectors.DefaultSelector):
@@ -36,24 +111,28 @@ class _SelectorOrLock(selectors.DefaultSelector):
         #: Set before the lock is looked at, and read after it was released: no call is lost.
         self.is_selecting = False
         #: Whether there is a socket besides the one by which the loop would be woken.
-        self._has_sockets = False
+        self.has_sockets = False
 
     def wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # was woken already
             self._woken.release()
 
+    def wait(self) -> None:
+        """Until the loop is woken, if it was not since it last waited."""
+        self._woken.acquire()
+
     def register(self, *arguments: Any, **options: Any) -> selectors.SelectorKey:
         key = super().register(*arguments, **options)
-        self._has_sockets = len(self.get_map()) > 1
+        self.has_sockets = len(self.get_map()) > 1
         return key
 
     def unregister(self, *arguments: Any, **options: Any) -> selectors.SelectorKey:
         key = super().unregister(*arguments, **options)
-        self._has_sockets = len(self.get_map()) > 1
+        self.has_sockets = len(self.get_map()) > 1
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self._has_sockets:
+        if self.has_sockets:
             return self._select(timeout)
         if timeout is None:
             self._woken.acquire()

@@ -14,6 +14,7 @@ import temporalio.workflow
 from temporalio.client import ClientConfig
 from temporalio.common import HeaderCodecBehavior
 from temporalio.converter import DataConverter
+from temporalio.plugin import SimplePlugin
 from temporalio.runtime import Runtime
 from temporalio.worker import (
     Interceptor,
@@ -36,6 +37,8 @@ OnCreated = Callable[[WorkflowInstance], None]
 
 #: By workflow, a sandbox that has imported the workflow's module and not run any of its code.
 Spares = dict[type, WorkflowInstance]
+
+_HERE = __name__.partition(".")[0]
 
 #: The SDK would read the code of every imported module to make one up.
 _BUILD_ID = "timeskip"
@@ -82,7 +85,9 @@ class ReplaySettings:
                 for each in [*from_client, *worker.get("interceptors", ())]
                 if _sees_workflows(each)
             ),
-            plugins=tuple(_LentContext(each) for each in worker.get("plugins", ())),
+            plugins=tuple(
+                _LentContext(each) for each in worker.get("plugins", ()) if _lends_context(each)
+            ),
             workflow_failure_exception_types=tuple(
                 worker.get("workflow_failure_exception_types", ())
             ),
@@ -142,15 +147,17 @@ class ReplaySettings:
     def is_like(self, other: ReplaySettings) -> bool:
         """Whether one `Replayer` does for both."""
         return self is other or all(
-            _alike(getattr(self, field.name), getattr(other, field.name))
-            for field in dataclasses.fields(self)
-            if field.name != "spares"
+            _alike(getattr(self, name), getattr(other, name)) for name in _SEEN
         )
 
     def knows(self, workflow_type: str) -> bool:
         """Whether a workflow of this type is among its workflows, or a dynamic one."""
         names = {_name(workflow) for workflow in self.workflows}
         return workflow_type in names or None in names
+
+
+#: The options by which two of them may differ.
+_SEEN = tuple(each.name for each in dataclasses.fields(ReplaySettings) if each.name != "spares")
 
 
 def _alike(one: object, other: object) -> bool:
@@ -171,6 +178,14 @@ def _alike(one: object, other: object) -> bool:
 def _sees_workflows(interceptor: Interceptor) -> bool:
     of_class = type(interceptor).workflow_interceptor_class
     return of_class is not Interceptor.workflow_interceptor_class
+
+
+def _lends_context(plugin: temporalio.worker.Plugin) -> bool:
+    """Whether it may do something about a replay. A simulation has some of its own, which do not."""
+    if type(plugin).__module__.partition(".")[0] == _HERE:
+        return False
+    does_as_any = getattr(type(plugin), "run_replayer", None) is SimplePlugin.run_replayer
+    return not does_as_any or cast(SimplePlugin, plugin).run_context is not None
 
 
 def _name(workflow: type) -> str | None:

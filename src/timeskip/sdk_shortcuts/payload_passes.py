@@ -37,16 +37,25 @@ def leave_payloads_alone() -> None:
     if _KNOWN and not hasattr(worker.decode_activation, "timeskip"):
         worker.decode_activation = _decoding(worker.decode_activation)
         worker.encode_completion = _encoding(worker.encode_completion)
+        made: Any = _CommandAwareDataConverter
+        made.create = staticmethod(_creating(made.create))
+
+
+def leaves_alone(converter: DataConverter, serialized: bytes) -> bool:
+    """Whether no payload of an activation, or of the answer to it, need be passed through."""
+    return _KNOWN and _changes_nothing(converter) and not _refers(serialized)
+
+
+def _refers(serialized: bytes) -> bool:
+    return any(mark in serialized for mark in _REFERENCES)
 
 
 def _decoding(decode: _Pass) -> _Pass:
     async def decode_activation(
         activation: Any, data_converter: DataConverter, *arguments: Any, **options: Any
     ) -> Any:
-        if _changes_nothing(data_converter):
-            serialized = activation.SerializeToString()
-            if not any(mark in serialized for mark in _REFERENCES):
-                return StorageOperationMetrics()
+        if _changes_nothing(data_converter) and not _refers(activation.SerializeToString()):
+            return StorageOperationMetrics()
         return await decode(activation, data_converter, *arguments, **options)
 
     decode_activation.timeskip = True  # type: ignore[attr-defined]
@@ -62,6 +71,21 @@ def _encoding(encode: _Pass) -> _Pass:
         return await encode(completion, data_converter, *arguments, **options)
 
     return encode_completion
+
+
+def _creating(create: Callable[..., DataConverter]) -> Callable[..., DataConverter]:
+    """Makes no converter that asks a workflow about each payload where none is passed to it."""
+
+    def create_if_asked(
+        *, context_free_dc: DataConverter, workflow_context_dc: DataConverter, **options: Any
+    ) -> DataConverter:
+        if workflow_context_dc is context_free_dc and _changes_nothing(context_free_dc):
+            return context_free_dc
+        return create(
+            context_free_dc=context_free_dc, workflow_context_dc=workflow_context_dc, **options
+        )
+
+    return create_if_asked
 
 
 def _changes_nothing(converter: DataConverter) -> bool:
