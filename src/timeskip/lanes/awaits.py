@@ -9,7 +9,7 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -84,14 +84,17 @@ def awaits_of_task(task: asyncio.Task[Any]) -> list[str]:
 
 def chain_of(task: asyncio.Task[Any]) -> list[tuple[CodeType, int]]:
     """The functions that a task stands in, each with its line, from the outermost await inwards."""
-    chain = []
+    return [(frame.f_code, frame.f_lineno) for frame in frames_of(task)]
+
+
+def frames_of(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """The calls that a task stands in, from the outermost await inwards."""
     awaitable: Any = task.get_coro()
     while awaitable is not None:
         frame = getattr(awaitable, "cr_frame", None) or getattr(awaitable, "gi_frame", None)
         if frame is not None:
-            chain.append((frame.f_code, frame.f_lineno))
+            yield frame
         awaitable = getattr(awaitable, "cr_await", None) or getattr(awaitable, "gi_yieldfrom", None)
-    return chain
 
 
 def lines_of_thread(thread_id: int) -> list[str]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import threading
 import weakref
-from asyncio import base_events
 from typing import Any
 
 from timeskip.lanes.awaits import (
@@ -69,8 +68,11 @@ def _waiter(task: Any) -> Any:
 
 def _is_what_loop_runs_for(task: asyncio.Task[Any]) -> bool:
     """Whether it was given to `run_until_complete`."""
-    end = getattr(base_events, "_run_until_complete_cb", None)
-    return any(callback is end for callback, _ in getattr(task, "_callbacks", None) or ())
+    # The callback that stops the loop, of asyncio as well as of uvloop.
+    return any(
+        "run_until_complete" in getattr(callback, "__qualname__", "")
+        for callback, _ in getattr(task, "_callbacks", None) or ()
+    )
 
 
 def _is_in_users_code(task: asyncio.Task[Any]) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 import temporalio.bridge
 
-from timeskip.lanes.awaits import chain_of, is_installed, is_of_test
+from timeskip.lanes.awaits import chain_of, frames_of, is_installed, is_of_test
 from timeskip.lanes.idle_tests import Idleness
 
 #: Loops of other threads than the first, while a test waits for what runs there.
@@ -33,6 +33,8 @@ _INSIDE = frozenset(
     str(_ASYNCIO / name)
     for name in ("locks.py", "queues.py", "tasks.py", "taskgroups.py", "timeouts.py")
 )
+#: Their variables that hold such a timer.
+_TIMERS = frozenset({"h", "timeout_handle"})
 #: Waits for the network with asyncio's events, and for threads that are seen otherwise.
 _ANYIO = str(Path("anyio", "_backends", "_asyncio.py"))
 _OURS = str(Path(__file__).parents[1]) + os.sep
@@ -65,13 +67,11 @@ def idleness_of(loop: asyncio.AbstractEventLoop) -> list[Idleness]:
     is_first = threading.current_thread() is threading.main_thread()
     if getattr(loop, "_ready", ()) or not (is_first or _awaited.get(loop)):
         return []
-    tells = hasattr(loop, "_scheduled")
     idleness = Idleness(
         loop=loop,
         now=loop.time(),
         next_timer=_next_timer(loop),
-        may_have_news=not tells
-        or _has_busy_threads(loop)
+        may_have_news=_has_busy_threads(loop)
         or _watches_files(loop)
         or any(_waits_for_others(task) for task in asyncio.all_tasks(loop))
         or _other_threads_work(),
@@ -82,8 +82,7 @@ def idleness_of(loop: asyncio.AbstractEventLoop) -> list[Idleness]:
 def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:
     """Whether something else than a simulation may wake a quiet loop within so many real seconds.
 
-    A timer, a socket or pipe, a thread, a program that is about to end. A loop that does not tell
-    has no timer and no file.
+    A timer, a socket or pipe, a thread, a program that is about to end.
     """
     # In this order: a thread is busy until it has woken the loop.
     if _has_busy_threads(loop) or _other_threads_work():
@@ -95,13 +94,27 @@ def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:
 
 
 def _next_timer(loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle | None:
-    """The loop's next timer, but for those of simulations."""
+    """The loop's next timer, but for those of simulations.
+
+    A loop that does not tell, such as uvloop's, has those that its tasks sleep by.
+    """
+    scheduled = getattr(loop, "_scheduled", None)
+    if scheduled is None:
+        scheduled = [timer for task in asyncio.all_tasks(loop) for timer in _timers_of(task)]
     timers: list[asyncio.TimerHandle] = [
-        handle
-        for handle in getattr(loop, "_scheduled", ())
-        if not handle.cancelled() and not _is_simulations(handle)
+        handle for handle in scheduled if not handle.cancelled() and not _is_simulations(handle)
     ]
-    return min(timers, key=asyncio.TimerHandle.when, default=None)
+    return min(timers, key=lambda timer: timer.when(), default=None)
+
+
+def _timers_of(task: asyncio.Task[Any]) -> Iterator[asyncio.TimerHandle]:
+    """Those that end a sleep, or a wait with a limit, in which the task stands."""
+    for frame in frames_of(task):
+        if frame.f_code.co_filename in _INSIDE:
+            for name in _TIMERS.intersection(frame.f_locals):
+                timer = frame.f_locals[name]
+                if timer is not None:
+                    yield timer
 
 
 def _is_simulations(handle: asyncio.Handle) -> bool:
