@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,14 @@ async def test_update_methods_are_still_known_by_all_that_makes_one(module: Any)
             module.Telling.run, id="telling", task_queue=sim.task_queue
         )
         assert await handle.execute_update(module.Telling.change, "new") == "new"
+
+
+async def test_a_module_in_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("told_from_archive.py", _MODULE.format(word="zipped"))
+    monkeypatch.syspath_prepend(str(tmp_path / "archive.zip"))
+    archived = importlib.import_module("told_from_archive")
+    try:
+        assert await _told(archived, runs=2) == [["zipped"]] * 2
+    finally:
+        del sys.modules["told_from_archive"]

@@ -76,7 +76,12 @@ class _RememberingLoader(Loader):
 
     def is_of(self, file: str) -> bool:
         """Whether this has the code of that file as it is now."""
-        return self._code is not None and self._file == file and self._version == _version(file)
+        return (
+            self._code is not None
+            and self._version is not None
+            and self._file == file
+            and self._version == _version(file)
+        )
 
     def spec(self, name: str) -> ModuleSpec | None:
         locations = None if self._locations is None else list(self._locations)
@@ -98,8 +103,12 @@ class _RememberingLoader(Loader):
             self._code = _code_run_by(self._loader.exec_module, module)
 
 
-def _version(file: str) -> tuple[int, int]:
-    found = os.stat(file)
+def _version(file: str) -> tuple[int, int] | None:
+    """What changes when the file is written again; None if it is none, but part of an archive."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
     return found.st_mtime_ns, found.st_size
 
 
