@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 
@@ -40,15 +41,19 @@ def name_generated_ids(history: History, kept: frozenset[str]) -> None:
     """Number the UUIDs of all attributes, in place, by their first appearance.
 
     In payloads only those are named that attributes have, too: any other may well be the user's data.
-    `kept`: ids that stay as they are.
+    `kept`: ids that stay as they are. No other is given a name that one of those has already.
     """
-    names: dict[str, str] = {}
-    for _, field, value in set_fields(history):
-        if is_text(field) and not isinstance(value, Mapping):
-            for text in [value] if isinstance(value, str) else value:
-                for found in _ID.findall(text):
-                    if found not in kept:
-                        names.setdefault(found, f"<id {len(names) + 1}>")
+    found = {
+        each: None
+        for _, field, value in set_fields(history)
+        if is_text(field) and not isinstance(value, Mapping)
+        for text in ([value] if isinstance(value, str) else value)
+        for each in _ID.findall(text)
+        if each not in kept
+    }
+    taken = kept | (_ids_in_payloads(history) - found.keys())
+    free = (name for name in map("<id {}>".format, itertools.count(1)) if name not in taken)
+    names = dict(zip(found, free, strict=False))
     replace_in_texts(history, names)
     replace_in_payloads(history, names)
 
@@ -72,9 +77,24 @@ def _renamed(text: str, names: Mapping[str, str]) -> str:
 def replace_in_payloads(history: Message, names: Mapping[str, str]) -> None:
     """Put names in the place of ids in whatever payloads of text."""
     texts = {old.encode(): new.encode() for old, new in names.items()}
-    for payload in payloads_of(history):
-        if payload.metadata.get("encoding", b"").startswith(b"json/"):
-            payload.data = _ID_BYTES.sub(lambda match: texts.get(match[0], match[0]), payload.data)
+    for payload in _texts_of(history):
+        payload.data = _ID_BYTES.sub(lambda match: texts.get(match[0], match[0]), payload.data)
+
+
+def _ids_in_payloads(history: Message) -> set[str]:
+    return {
+        found.decode()
+        for payload in _texts_of(history)
+        for found in _ID_BYTES.findall(payload.data)
+    }
+
+
+def _texts_of(history: Message) -> list[Payload]:
+    return [
+        payload
+        for payload in payloads_of(history)
+        if payload.metadata.get("encoding", b"").startswith(b"json/")
+    ]
 
 
 def payloads_of(message: Message) -> list[Payload]:
