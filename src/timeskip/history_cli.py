@@ -143,15 +143,18 @@ async def _pull(
     total = await _number_of_runs(client, query)
     console = _console()
     counts: Counter[Pulled] = Counter()
-    with _progress() as progress:
-        task = progress.add_task("histories", total=min(filter(None, (total, limit)), default=None))
-        pulling = pull_histories(client, query, folder, concurrency=concurrency, limit=limit)
-        async for run in pulling:
-            counts[run.result] += 1
-            progress.advance(task)
-            _tell(console, run.result, run.name, run.message)
-    told = ", ".join(f"{counts[result]:,} {result.value}" for result in Pulled)
-    console.print(f"{sum(counts.values()):,} workflows: {told}", highlight=False)
+    pulling = pull_histories(client, query, folder, concurrency=concurrency, limit=limit)
+    try:
+        with _progress() as progress:
+            of = min(filter(None, (total, limit)), default=None)
+            task = progress.add_task("histories", total=of)
+            async for run in pulling:
+                counts[run.result] += 1
+                progress.advance(task)
+                _tell(console, run.result, run.name, run.message)
+    finally:
+        told = ", ".join(f"{counts[result]:,} {result.value}" for result in Pulled)
+        console.print(f"{sum(counts.values()):,} workflows: {told}", highlight=False)
     return bool(counts[Pulled.FAILED])
 
 

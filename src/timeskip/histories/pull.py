@@ -11,12 +11,13 @@ from pathlib import Path
 
 from temporalio.api.history.v1 import History as Recorded
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from timeskip.errors import HistoryUnreadable
 from timeskip.histories.history import History, read_history
 
 _KEPT_OF_IDS = re.compile(r"[^\w.=+@-]+")
+#: Bytes: file systems mostly allow 255 for a name.
 _LONGEST_ID = 120
 
 _NOT_CLOSED = (WorkflowExecutionStatus.RUNNING, None)
@@ -46,7 +47,8 @@ async def pull_histories(
     """Write the history of each run that the query finds into the folder, a file each.
 
     A file that an earlier pull has written is kept if its run had closed by then. So an interrupted
-    pull goes on where it was. What fails for one run is told, and the others go on.
+    pull goes on where it was. What fails for one run is told, and the others go on for as long as
+    there is a server.
 
     Args:
         client: A client of the server, of the namespace.
@@ -56,7 +58,7 @@ async def pull_histories(
         limit: How many runs at most.
 
     Raises:
-        RPCError: The server does not list the runs.
+        RPCError: The server does not list the runs, or does not answer any more.
     """
     underway: set[asyncio.Task[PulledRun]] = set()
     try:
@@ -78,20 +80,26 @@ async def pull_histories(
 async def _pull(client: Client, run: WorkflowExecution, folder: Path) -> PulledRun:
     name = file_name(run.id, run.run_id)
     file = folder / f"{name}.json"
-    if run.status not in _NOT_CLOSED and _is_complete(file):
-        return PulledRun(name, Pulled.KEPT)
     handle = client.get_workflow_handle(run.id, run_id=run.run_id)
     try:
+        if run.status not in _NOT_CLOSED and _is_complete(file):
+            return PulledRun(name, Pulled.KEPT)
         fetched = await handle.fetch_history()
         History(Recorded(events=fetched.events)).save(file)
     except (RPCError, OSError) as error:
+        if isinstance(error, RPCError) and error.status is RPCStatusCode.UNAVAILABLE:
+            raise  # the SDK has tried for ten seconds
         return PulledRun(name, Pulled.FAILED, str(error))
     return PulledRun(name, Pulled.WRITTEN)
 
 
 def file_name(workflow_id: str, run_id: str) -> str:
-    """Both ids, without what file systems do not take. Run ids alone tell runs apart."""
-    return f"{_KEPT_OF_IDS.sub('_', workflow_id)[:_LONGEST_ID]}.{run_id}"
+    """Both ids, without what file systems do not take. Run ids alone tell runs apart.
+
+    None is that of a hidden file, or looks like an option of a command.
+    """
+    name = re.sub(r"^[.-]", "_", _KEPT_OF_IDS.sub("_", workflow_id))
+    return f"{name.encode()[:_LONGEST_ID].decode(errors='ignore')}.{run_id}"
 
 
 def _is_complete(file: Path) -> bool:
