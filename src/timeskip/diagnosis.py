@@ -65,6 +65,7 @@ class Diagnostician:
         self._keeper.on_stuck = self.stuck
         self._keeper.on_idle = self.idle
         self._keeper.is_stopping = self._situation.workers.is_stopping
+        self._keeper.is_kept_from_stopping = self._is_kept_from_stopping
 
     # -- stuck --------------------------------------------------------------------------------
 
@@ -158,6 +159,10 @@ class Diagnostician:
         ]
         return "\n\n".join(filter(None, parts))
 
+    def _is_kept_from_stopping(self) -> bool:
+        activities = self._situation.workers.activities_of_stopping()
+        return bool(activities) and self._situation.activities.are_parked(activities)
+
     # -- stalled ------------------------------------------------------------------------------
 
     def stalled(self, stall: Stall) -> None:
@@ -166,6 +171,8 @@ class Diagnostician:
             # That a worker cannot stop follows from what kept the test waiting before.
             self._alarms.raise_everywhere(SimulationStalled(self._stalled_text(stall)))
         self._has_told_of_stall = True
+        for activity in self._situation.workers.activities_of_stopping():
+            self._situation.activities.end(activity)
         self._situation.workers.abandon_stopping()
 
     def standstill(self) -> SimulationStalled:

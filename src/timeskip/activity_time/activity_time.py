@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -29,6 +29,10 @@ from timeskip.activity_time.virtual_time import AttemptListener, RunningAttempt,
 
 QUIET_PERIOD = timedelta(milliseconds=250)
 """Real time after which an attempt counts as parked whose waits may or may not be real work."""
+
+
+_LAST_WORDS = timedelta(seconds=1)
+"""Real time that an attempt has to end once its simulation was closed."""
 
 
 class ActivityTime(SimplePlugin):
@@ -112,6 +116,12 @@ class ActivityTime(SimplePlugin):
         """The attempts that have not ended."""
         return [execution.attempt.running for execution in self._running()]
 
+    def are_parked(self, roots: Sequence[asyncio.Task[Any]]) -> bool:
+        """Whether the attempts of which these are the main tasks all wait for virtual time alone."""
+        attempts = [execution.attempt for execution in self._running()]
+        parked = [attempt.waits.root for attempt in attempts if attempt.working_on() is None]
+        return all(root in parked for root in roots)
+
     def task_and_threads(
         self, running: RunningAttempt
     ) -> tuple[asyncio.Task[Any] | None, list[int]]:
@@ -161,13 +171,22 @@ class ActivityTime(SimplePlugin):
                 return True
         return False
 
+    def end(self, root: asyncio.Task[Any]) -> None:
+        """End the attempt whose main task is `root`, and that takes its time about it. For any thread."""
+        for execution in self._running():
+            if execution.attempt.waits.root is root:
+                execution.attempt.loop.call_soon_threadsafe(partial(_end, execution.attempt))
+
     def close(self) -> None:
         """End virtual time: cancel what still runs, wake what sleeps, let go of the event loops.
+
+        What still runs a second of real time later, cancelled as it is, ends where it stands.
 
         A thread that sleeps gets `VirtualSleepInterruptedError`.
         """
         for execution in self._running():
             execution.cancel("the simulation was closed")
+            execution.attempt.loop.call_soon_threadsafe(partial(_insist, execution.attempt))
         self._clock.close()
         with self._lock:
             loops, self._loops = self._loops, {}
@@ -227,6 +246,24 @@ class ActivityTime(SimplePlugin):
             if loop not in self._loops:
                 self._loops[loop] = watch_loop(loop)
             return self._loops[loop]
+
+
+def _insist(attempt: Attempt) -> None:
+    """Give code that was cancelled a while of real time to end; then it ends where it is.
+
+    Whoever closes the event loop would wait for it, for good if it takes no notice.
+    """
+    attempt.loop.call_later(_LAST_WORDS.total_seconds(), partial(_end, attempt))
+
+
+def _end(attempt: Attempt) -> None:
+    for task in attempt.waits.unfinished():
+        coroutine = task.get_coro()
+        if coroutine is not None:
+            # What it raises now is of no interest, not even that it would go on all the same.
+            with contextlib.suppress(Exception):
+                coroutine.close()
+        task.cancel()
 
 
 def _buried(task: asyncio.Task[Any]) -> asyncio.Task[Any]:

@@ -17,7 +17,6 @@ from timeskip.faults.crossings import Crossing
 from timeskip.faults.line import FaultLine
 from timeskip.faults.places import Place
 from timeskip.lanes.time_keeper import TimeKeeper
-from timeskip.server import workflow_tasks
 from timeskip.server.errors import ServiceError
 
 
@@ -30,10 +29,12 @@ class LocalCrossing(Crossing):
         worker: str,
         places: Sequence[Place],
         moment: str,
+        token: bytes,
         keeper: TimeKeeper,
         settle: Callable[[Failure | None], None],
     ) -> None:
         super().__init__(line, worker, places, [place.point(moment) for place in places])
+        self._token = token
         self._keeper = keeper
         self._settle = settle
 
@@ -45,13 +46,12 @@ class LocalCrossing(Crossing):
         self._settle(None)
 
     def delay(self, by: timedelta) -> None:
-        run = self._place().run
-        waiting = self._keeper.waiting_for_local_activities
-        waiting.add(run.run_id)
+        waits, run_id = self._keeper.local_waits, self._place().run.run_id
+        waits.attempt(run_id, self._token, waits=True)
+        self._keeper.notice()
 
         def arrive() -> None:
-            waiting.discard(run.run_id)
-            workflow_tasks.heartbeats_end(run)
+            waits.finished(run_id, self._token)
             self._settle(None)
 
         self.line.late.after(duration_nanoseconds(by), arrive, self.worker, arrive)
@@ -76,7 +76,7 @@ class LocalCrossing(Crossing):
 
 
 class LocalActivityLine:
-    """Implements `timeskip.lanes.worker_registry.LocalActivityWatch`."""
+    """Implements `timeskip.lanes.watched_bridge.LocalActivityWatch`."""
 
     def __init__(self, line: FaultLine, keeper: TimeKeeper) -> None:
         self._line = line
@@ -115,7 +115,9 @@ class LocalActivityLine:
             start.workflow_execution.run_id, start.activity_type, start.activity_id, begins=begins
         )
         moment = "before-start" if begins else "before-report"
-        self._line.decide(LocalCrossing(self._line, worker, places, moment, self._keeper, settle))
+        self._line.decide(
+            LocalCrossing(self._line, worker, places, moment, task.task_token, self._keeper, settle)
+        )
 
 
 def _set(settled: asyncio.Future[Failure | None], failure: Failure | None) -> None:

@@ -294,6 +294,7 @@ class _Places:
             if point.kind == "workflow-task":
                 lost.append(DropStickyQueue())
             kinds["loss"] = lost
+        if point.kind in (*_SENT, "local-activity"):
             kinds["delay"] = [*late, *cut_off]
         if point.kind in ("activity", "local-activity"):
             kinds["error"] = [FailActivity()]

@@ -9,7 +9,6 @@ from contextvars import Context
 from timeskip.activity_time.virtual_time import RunningAttempt
 from timeskip.clock import Clock, DueTime, Nanoseconds
 from timeskip.lanes.time_keeper import TimeKeeper
-from timeskip.server import workflow_tasks
 
 
 class ScheduledCallback:
@@ -73,7 +72,6 @@ class Attempts:
     def __init__(self, keeper: TimeKeeper) -> None:
         self._keeper = keeper
         self._lock = threading.Lock()
-        self._local: dict[str, dict[RunningAttempt, bool]] = {}
         self._blocking: set[RunningAttempt] = set()
 
     def attempt_started(self, attempt: RunningAttempt) -> None:
@@ -94,7 +92,7 @@ class Attempts:
 
     def attempt_finished(self, attempt: RunningAttempt, *, outcome_follows: bool) -> None:
         if attempt.is_local:
-            self._set_local(attempt, parked=None)
+            self._keeper.local_waits.finished(attempt.workflow_run_id or "", attempt.token)
         elif outcome_follows:
             self._keeper.parked.discard(attempt.token)
         else:
@@ -103,25 +101,9 @@ class Attempts:
         self._set_blocking(attempt, False)
         self._keeper.notice()
 
-    def _set_local(self, attempt: RunningAttempt, *, parked: bool | None) -> None:
-        """Local activities belong to the workflow task that runs them: it waits if they all do."""
+    def _set_local(self, attempt: RunningAttempt, *, parked: bool) -> None:
         run_id = attempt.workflow_run_id or ""
-        with self._lock:
-            attempts = self._local.setdefault(run_id, {})
-            if parked is None:
-                attempts.pop(attempt, None)
-            else:
-                attempts[attempt] = parked
-            waiting = bool(attempts) and all(attempts.values())
-            if not attempts:
-                del self._local[run_id]
-        if waiting:
-            self._keeper.waiting_for_local_activities.add(run_id)
-        elif run_id in self._keeper.waiting_for_local_activities:
-            self._keeper.waiting_for_local_activities.discard(run_id)
-            run = self._keeper.service.cluster.runs.get(run_id)
-            if run is not None:
-                self._keeper.loop.call_soon_threadsafe(workflow_tasks.heartbeats_end, run)
+        self._keeper.local_waits.attempt(run_id, attempt.token, waits=parked)
 
     def _set_blocking(self, attempt: RunningAttempt, blocking: bool) -> None:
         if blocking == (attempt in self._blocking):

@@ -46,7 +46,9 @@ from timeskip.clock import (
 )
 from timeskip.lanes.holds import Hold, Holds
 from timeskip.lanes.idle_tests import IdleTests
+from timeskip.lanes.local_waits import LocalWaits
 from timeskip.lanes.quiescence import Loops
+from timeskip.server import workflow_tasks
 from timeskip.server.calls import Answer, Call
 from timeskip.server.matching import Task, TaskQueue
 from timeskip.server.run import Run
@@ -148,8 +150,11 @@ class TimeKeeper:
         self.workers_are_ours = False
         #: Since when each run's workflow task is known to be with a worker.
         self._first_seen: dict[str, tuple[WorkflowTask, float]] = {}
-        #: Runs whose open workflow task waits for local activities that are all parked.
+        #: Runs whose open workflow task waits for time, as its local activities do.
         self.waiting_for_local_activities = service.cluster.heartbeating_runs
+        self.local_waits = LocalWaits(
+            self.waiting_for_local_activities, self._local_activities_go_on
+        )
         #: Activities that sleep in `time.sleep` on their own event loop, so that nothing else of
         #: that loop can get on before the sleep ends.
         self.blocked_loops = 0
@@ -164,6 +169,8 @@ class TimeKeeper:
         self.returns_of_workers = 0
         #: Whether a worker of this process has been told to stop and has not stopped yet.
         self.is_stopping: Callable[[], bool] | None = None
+        #: Whether such a worker waits for activities that wait for nothing but time.
+        self.is_kept_from_stopping: Callable[[], bool] = lambda: False
         self.on_stuck: Callable[[], None] | None = None
         #: Told when tests wait for something else than time that only the simulation can bring
         #: about, and of what is due next. Whether that must not happen any more.
@@ -293,11 +300,23 @@ class TimeKeeper:
                 self.on_abandoned(task.run, task)
             self.notice()
 
+    def lay_down_activity(self, token: bytes) -> None:
+        """The worker that had an attempt says nothing of its end: it will time out."""
+        if token in self.service.cluster.started_activities:
+            self.parked.add(token)
+            self.notice()
+
     def lay_down_nexus_task(self, token: bytes) -> None:
         """A handler has given up a task without an answer: its request will time out."""
         if token in self.service.cluster.started_nexus_tasks:
             self.parked.add(token)
             self.notice()
+
+    def _local_activities_go_on(self, run_id: str) -> None:
+        run = self.service.cluster.runs.get(run_id)
+        if run is not None:
+            with contextlib.suppress(RuntimeError):  # the simulation has ended before
+                self.loop.call_soon_threadsafe(workflow_tasks.heartbeats_end, run)
 
     def expect_poller(self, task_queue: str) -> None:
         """A worker has been started in this process and will poll soon. Safe from any thread."""
@@ -354,6 +373,8 @@ class TimeKeeper:
             self._timer = self.loop.call_later(_LOOK_AGAIN, self.notice)
             return None
         if self.is_stopping is not None and self.is_stopping():
+            if self.is_kept_from_stopping():
+                return due
             # The SDK's core wakes the test when it is done.
             idle = [replace(each, may_have_news=True) for each in idle]
         only_this_can_wake = bool(idle) and all(

@@ -20,15 +20,6 @@ import temporalio.client
 import temporalio.worker
 import temporalio.workflow
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.failure.v1 import Failure
-from temporalio.bridge.proto import ActivityTaskCompletion
-from temporalio.bridge.proto.activity_result import ActivityExecutionResult
-from temporalio.bridge.proto.activity_result import Failure as ActivityFailure
-from temporalio.bridge.proto.activity_task import ActivityTask
-from temporalio.bridge.proto.nexus import NexusTask, NexusTaskCompletion
-from temporalio.bridge.proto.workflow_activation import WorkflowActivation
-from temporalio.bridge.proto.workflow_completion import Failure as WorkflowFailure
-from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import ClientConfig, WorkflowHistory
 from temporalio.service import ConnectConfig, ServiceClient
 from temporalio.worker import (
@@ -47,6 +38,7 @@ from timeskip.histories.replay_settings import ReplaySettings, watched
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.lanes.test_tools import passing_test_tools
 from timeskip.lanes.time_keeper import TimeKeeper
+from timeskip.lanes.watched_bridge import LocalActivityWatch, WatchedBridge
 from timeskip.sdk_shortcuts import take_shortcuts
 from timeskip.server.matching import TaskQueue
 from timeskip.server.workflow_tasks import WorkflowTask
@@ -262,6 +254,15 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         """Whether a worker has been told to stop and has not stopped yet. For any thread."""
         return any(running.is_stopping for running in list(self._running))
 
+    def activities_of_stopping(self) -> list[asyncio.Task[Any]]:
+        """What keeps workers from stopping that have been told to. For any thread."""
+        return [
+            activity
+            for running in list(self._running)
+            if running.is_stopping
+            for activity in running.activities()
+        ]
+
     def abandon_stopping(self) -> None:
         """Wait no longer for workers that their activities keep from stopping. For any thread."""
         for running in list(self._running):
@@ -367,9 +368,9 @@ class Running:
         return bool(self._config.get("graceful_shutdown_timeout"))
 
     def activities(self) -> list[asyncio.Task[Any]]:
-        """The tasks of the activities that it runs just now."""
+        """The tasks of the activities that it runs just now. For any thread."""
         worker = self._worker._activity_worker
-        running = worker._running_activities.values() if worker is not None else ()
+        running = list(worker._running_activities.values()) if worker is not None else ()
         return [activity.task for activity in running if activity.task is not None]
 
     async def begin_to_shut_down(self) -> None:
@@ -463,182 +464,6 @@ class Running:
     def abandon(self) -> None:
         with contextlib.suppress(RuntimeError):  # its loop is closed, so nobody waits
             self.loop.call_soon_threadsafe(self._abandoned.set)
-
-
-class LocalActivityWatch(Protocol):
-    """Comes by when a worker begins a local activity, and when it has run one to its end."""
-
-    async def __call__(self, worker: str, task: ActivityTask, *, begins: bool) -> Failure | None:
-        """Returns when the worker may go on, perhaps because it is dead by then.
-
-        With a failure, the attempt counts as failed with that.
-        """
-        ...
-
-    def come_by(
-        self,
-        worker: str,
-        task: ActivityTask,
-        *,
-        begins: bool,
-        settle: Callable[[Failure | None], None],
-    ) -> None:
-        """The same for a worker in another process: `settle` is called when it may go on."""
-        ...
-
-
-class WatchedBridge:
-    """A worker's connection to the SDK's core, watched for what the service does not see.
-
-    The core reports only the first failure of a workflow task and lets later attempts time out. The
-    service cannot tell such a task from one that is being worked on, so it is told. Of local
-    activities it learns only from what a workflow task brings.
-
-    A worker that was killed goes on to exist until the core has ended. It gets nothing to do.
-    """
-
-    def __init__(
-        self,
-        bridge: temporalio.bridge.worker.Worker,
-        keeper: TimeKeeper,
-        registry: WorkerRegistry,
-        identity: str,
-        ledger: LedgerOfWorker,
-    ) -> None:
-        self._bridge = bridge
-        self._keeper = keeper
-        self._registry = registry
-        self.identity = identity
-        self._ledger = ledger
-        self.is_dead = False
-        #: Set when the core is told to end.
-        self.shuts_down = asyncio.Event()
-        #: Activities whose code will never end.
-        self.given_up: set[bytes] = set()
-        #: Nexus tasks whose handlers will never end.
-        self.given_up_nexus_tasks: set[bytes] = set()
-        self._local: dict[bytes, ActivityTask] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._bridge, name)
-
-    async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:
-        self._ledger.answers(completion)
-        if not completion.HasField("failed"):
-            await self._bridge.complete_workflow_activation(completion)
-            return
-        keeper = self._keeper
-        run = keeper.service.cluster.runs.get(completion.run_id)
-        task = run.workflow_task if run is not None else None
-        await self._bridge.complete_workflow_activation(completion)
-        if task is not None:
-            keeper.loop.call_soon_threadsafe(keeper.abandon, task)
-
-    async def poll_workflow_activation(self) -> WorkflowActivation:
-        while True:
-            activation = await self._bridge.poll_workflow_activation()
-            if not self.is_dead or any(
-                job.HasField("remove_from_cache") for job in activation.jobs
-            ):
-                self._ledger.began(activation)
-                return activation
-            await self._bridge.complete_workflow_activation(
-                WorkflowActivationCompletion(
-                    run_id=activation.run_id, failed=WorkflowFailure(failure=_killed())
-                )
-            )
-
-    async def poll_activity_task(self) -> ActivityTask:
-        while True:
-            task = await self._bridge.poll_activity_task()
-            failure = await self._look_at_local(task) if _is_local(task) else None
-            if self.is_dead:
-                failure = _killed() if task.HasField("start") else None
-            elif failure is None:
-                return task
-            if failure is not None:
-                await self._fail(task.task_token, failure)
-
-    async def complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
-        if completion.task_token in self.given_up:
-            return
-        if completion.result.HasField("will_complete_async"):
-            self._registry.given_away.add(completion.task_token)
-        local = self._local.pop(completion.task_token, None)
-        if local is not None and not self.is_dead and self._registry.local_activities is not None:
-            failure = await self._registry.local_activities(self.identity, local, begins=False)
-            if failure is not None:
-                completion.result.failed.failure.CopyFrom(failure)
-        if local is not None and self.is_dead:
-            completion.result.failed.failure.CopyFrom(_killed())
-        await self._bridge.complete_activity_task(completion)
-
-    def initiate_shutdown(self) -> None:
-        self._bridge.initiate_shutdown()
-        self.shuts_down.set()
-
-    async def poll_nexus_task(self) -> NexusTask:
-        while True:
-            task = await self._bridge.poll_nexus_task()
-            if not self.is_dead:
-                return task
-            if task.HasField("task"):
-                await self._drop_nexus_task(task.task.task_token)
-
-    async def _drop_nexus_task(self, token: bytes) -> None:
-        await self._bridge.complete_nexus_task(
-            NexusTaskCompletion(task_token=token, ack_cancel=True)
-        )
-
-    def complete_nexus_task(self, completion: NexusTaskCompletion) -> Awaitable[None]:
-        if completion.task_token in self.given_up_nexus_tasks:
-            # The handler's coroutine is thrown away, and nothing of it may go on.
-            raise GeneratorExit
-        return self._complete_nexus_task(completion)
-
-    async def _complete_nexus_task(self, completion: NexusTaskCompletion) -> None:
-        await self._bridge.complete_nexus_task(completion)
-        if completion.ack_cancel:
-            # The server is not told of it, and waits for the answer until it is due.
-            self._keeper.loop.call_soon_threadsafe(
-                self._keeper.lay_down_nexus_task, completion.task_token
-            )
-
-    async def give_up_activities(self) -> None:
-        """Let the core end without those whose code will never end."""
-        for token in self.given_up:
-            await self._fail(token, _killed())
-        for token in self.given_up_nexus_tasks:
-            await self._drop_nexus_task(token)
-        give_up_local_activities = getattr(self._bridge, "give_up_local_activities", None)
-        if give_up_local_activities is not None:
-            give_up_local_activities()
-
-    async def _look_at_local(self, task: ActivityTask) -> Failure | None:
-        if self._registry.local_activities is None:
-            return None
-        self._local[task.task_token] = task
-        return await self._registry.local_activities(self.identity, task, begins=True)
-
-    async def _fail(self, token: bytes, failure: Failure) -> None:
-        self._local.pop(token, None)
-        await self._bridge.complete_activity_task(
-            ActivityTaskCompletion(
-                task_token=token,
-                result=ActivityExecutionResult(failed=ActivityFailure(failure=failure)),
-            )
-        )
-
-
-def _is_local(task: ActivityTask) -> bool:
-    return task.HasField("start") and task.start.is_local
-
-
-def _killed() -> Failure:
-    """What the core of a worker that was killed is told, and nobody else."""
-    failure = Failure(message="the worker was killed")
-    failure.application_failure_info.non_retryable = True
-    return failure
 
 
 def workflow_name(workflow: type) -> str:

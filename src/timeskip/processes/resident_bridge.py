@@ -29,6 +29,7 @@ from temporalio.bridge.proto.nexus import NexusTaskCompletion
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 
 from timeskip.clock import duration_nanoseconds
+from timeskip.lanes.local_starts import LocalStarts, cancelled_activity
 from timeskip.processes.channel import Channel
 from timeskip.processes.messages import (
     Answer,
@@ -95,6 +96,7 @@ class ResidentBridge:
         self._grace = grace
         self._loop = asyncio.get_running_loop()
         self._local: dict[bytes, ActivityTask] = {}
+        self._local_starts = LocalStarts(self._next_task, self._begin_local, self._drop_local)
         self._running: set[bytes] = set()
         #: Of these, those that were cancelled because the worker shuts down.
         self._shut_down: set[bytes] = set()
@@ -119,15 +121,10 @@ class ResidentBridge:
 
     async def poll_activity_task(self) -> ActivityTask:
         while True:
-            task = await self._next_task()
-            if not task.HasField("start"):
-                return task
-            if not task.start.is_local:
-                self._running.add(task.task_token)
-                return task
-            self._local[task.task_token] = task
-            failure = await self._come_by(task, begins=True)
+            task, failure = await self._local_starts.next_task()
             if failure is None:
+                if task.HasField("start") and not task.start.is_local:
+                    self._running.add(task.task_token)
                 return task
             await self._complete(
                 ActivityTaskCompletion(
@@ -168,6 +165,14 @@ class ResidentBridge:
             tokens.discard(completion.task_token)
         self._local.pop(completion.task_token, None)
         await self._bridge.complete_activity_task(completion)
+
+    async def _begin_local(self, task: ActivityTask) -> Failure | None:
+        self._local[task.task_token] = task
+        return await self._come_by(task, begins=True)
+
+    async def _drop_local(self, task: ActivityTask) -> None:
+        """A local activity was told to stop before its code began, so it does not begin."""
+        await self._complete(cancelled_activity(task.task_token))
 
     async def _come_by(self, task: ActivityTask, *, begins: bool) -> Failure | None:
         number = self._questions.new()

@@ -120,10 +120,7 @@ class Requests:
 
     def run_waits_for_time(self, run_id: str, waits: bool) -> None:
         """Whether the run's open workflow task waits for nothing that a worker of it does now."""
-        if waits:
-            self._keeper.waiting_for_local_activities.add(run_id)
-        else:
-            self._keeper.waiting_for_local_activities.discard(run_id)
+        self._keeper.local_waits.idle(run_id, is_idle=waits)
         self._keeper.notice()
 
     def abandon_workflow_task(self, run_id: str) -> None:
