@@ -19,7 +19,9 @@ As it is, what is collected depends on nothing that happens in a simulation. Wha
 - `-k` and `-m` choose sweeps; `--timeskip-sweep` chooses crash points within all of them.
 - The total that percentages are of grows when a baseline has ended.
 
-With `--timeskip-faults` or `--timeskip-list-crash-points` the test runs once, as any other.
+With `--timeskip-faults` the test runs once with these faults, and before that its baseline, unreported
+as well: what holds at a crash holds with them. With `--timeskip-list-crash-points` it runs once, as any
+other.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ _SWEEP = pytest.StashKey[Sweep]()
 _POINT = pytest.StashKey[str]()
 _CRASH = pytest.StashKey[Fault]()
 _BASELINE = pytest.StashKey[str]()
+_IS_GIVEN = pytest.StashKey[bool]()
 _COUNT = "timeskip_crash_points"
 
 
@@ -80,7 +83,7 @@ def begin(request: pytest.FixtureRequest, simulation: timeskip.Simulation) -> No
     if sweep is None:
         return
     name = request.node.stash.get(_POINT, None)
-    if name is None:
+    if name is None or _IS_GIVEN in request.node.stash:
         _ = simulation.crash_points
         return
     try:
@@ -88,6 +91,11 @@ def begin(request: pytest.FixtureRequest, simulation: timeskip.Simulation) -> No
     except timeskip.FaultPlanError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     request.node.stash[_CRASH] = simulation.faults.add(rule.verdict, rule.at)
+
+
+def takes_option(item: pytest.Item) -> bool:
+    """Whether the faults of `--timeskip-faults` are for a test: not if it is the baseline for these."""
+    return _SWEEP not in item.stash or _IS_GIVEN in item.stash
 
 
 def require_crash(item: pytest.Item, simulation: timeskip.Simulation) -> None:
@@ -122,7 +130,11 @@ def check(
             replay()
         return
     name = item.stash.get(_POINT, None)
-    if name is None:
+    if _IS_GIVEN in item.stash:
+        point = sweep.point_of(item.config.getoption("--timeskip-faults"))
+    elif name is not None:
+        point = sweep.point(name)
+    else:
         sweep.begin(simulation.crash_points, simulation.runs, replay)
         if not sweep.points and not item.config.getoption("--timeskip-sweep"):
             raise pytest.fail.Exception(
@@ -142,7 +154,7 @@ def check(
         return
     try:
         sweep.check(
-            sweep.point(name),
+            point,
             simulation.runs,
             replay,
             is_repeatable=simulation.is_repeatable,
@@ -221,7 +233,9 @@ class _CrashSweeps:
     ) -> bool | None:
         if not isinstance(item, pytest.Function) or not _is_swept(item):
             return None
-        if _POINT in item.stash:
+        if item.config.getoption("--timeskip-faults"):
+            item.stash[_IS_GIVEN] = True
+        if _POINT in item.stash or _IS_GIVEN in item.stash:
             return None if self._has_baseline(item) else True
         self._run(item, nextitem)
         return True
@@ -250,7 +264,7 @@ class _CrashSweeps:
         """Whether a test that was asked for by its id can go on; its baseline has run then."""
         if _SWEEP in item.stash:
             return True
-        baseline_id = item.stash[_BASELINE]
+        baseline_id = item.stash.get(_BASELINE, item.nodeid)
         sweep = self._sweeps.get(baseline_id)
         if sweep is None:
             baseline = _copy(item, None)
@@ -274,7 +288,8 @@ class _CrashSweeps:
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if _SWEEP in item.stash and _POINT not in item.stash and report.when == "call":
+        is_baseline = _SWEEP in item.stash and _POINT not in item.stash
+        if is_baseline and _IS_GIVEN not in item.stash and report.when == "call":
             setattr(report, _COUNT, len(item.stash[_SWEEP].points) if report.passed else 0)
         return report
 
@@ -286,8 +301,7 @@ class _CrashSweeps:
 
 def _is_swept(item: pytest.Item) -> bool:
     """Whether it is the baseline, or another test, of a sweep that is to be made."""
-    config = item.config
-    once = config.getoption("--timeskip-faults") or config.getoption("--timeskip-list-crash-points")
+    once = item.config.getoption("--timeskip-list-crash-points")
     return not once and item.get_closest_marker(MARKER) is not None
 
 
@@ -319,7 +333,7 @@ def _expected_failures(item: pytest.Item) -> dict[str, str]:
 def _expect_failure(item: pytest.Item) -> None:
     """Mark a test of a sweep with `xfail` if it is known to fail. Its baseline has run."""
     sweep = item.stash[_SWEEP]
-    if not sweep.has_begun:
+    if not sweep.has_begun or _IS_GIVEN in item.stash:
         return
     try:
         point = sweep.point(item.stash[_POINT])

@@ -152,6 +152,7 @@ def sim(request: pytest.FixtureRequest) -> Iterator[timeskip.Simulation]:
         crash_sweeps.begin(request, simulation)
         ledgers.begin(request.config, simulation)
         with_option = fuzzed_tests.begin(request, simulation)
+        with_option = with_option and crash_sweeps.takes_option(request.node)
         fault_plans.begin(request, simulation, with_option=with_option)
         yield simulation
         simulation.check()

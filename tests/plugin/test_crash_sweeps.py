@@ -429,6 +429,38 @@ def test_plan_on_the_command_line_is_played_alone(project: pytest.Pytester) -> N
     ).assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("test", ["", "::test_order[activity:charge_card#1:{}]"])
+@pytest.mark.parametrize("moment", ["before-start", "before-report"])
+def test_plan_on_the_command_line_must_end_as_the_sweep_does(
+    project: pytest.Pytester, test: str, moment: str
+) -> None:
+    write(project, guard="if charges: return 'another receipt'", test=_PLAYED.format(marker=""))
+    result = project.runpytest_inprocess(
+        f"--timeskip-faults=kill-worker at activity:charge_card#1:{moment}",
+        f"test_shop.py{test.format(moment)}",
+    )
+    if moment == "before-start":
+        result.assert_outcomes(passed=1)
+    else:
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            ["*Workflow 'order-1' ended otherwise than without the crash.*"]
+        )
+
+
+def test_plan_on_the_command_line_that_is_no_crash_is_checked(project: pytest.Pytester) -> None:
+    write(project, guard="if charges: return 'another receipt'", test=_PLAYED.format(marker=""))
+    plan = "delay-response at activity:charge_card#1:before-report by=5m"
+    project.runpytest_inprocess(f"--timeskip-faults={plan}").assert_outcomes(failed=1)
+
+
+def test_baseline_of_a_plan_on_the_command_line_must_pass(project: pytest.Pytester) -> None:
+    write(project, guard="raise ValueError('no card')")
+    result = project.runpytest_inprocess("--timeskip-faults=kill-worker at activity:charge_card")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*no card*"])
+
+
 def test_sweep_needs_a_simulation(project: pytest.Pytester) -> None:
     write(project, test="\n@pytest.mark.crash_sweep\ndef test_nothing():\n    pass\n")
     result = project.runpytest_inprocess()

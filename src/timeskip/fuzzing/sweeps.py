@@ -8,6 +8,9 @@ from functools import partial
 
 from timeskip.errors import FaultPlanError
 from timeskip.faults.crash_points import CrashPoint, CrashPoints
+from timeskip.faults.crashes import crash_at
+from timeskip.faults.plan_text import plan_text
+from timeskip.faults.rules import Rule
 from timeskip.fuzzing.endings import Endings
 from timeskip.fuzzing.invariants import require_invariants
 from timeskip.fuzzing.lines import lines_of
@@ -66,13 +69,21 @@ class Sweep:
         told = f"there is no crash point {name} (any more)."
         raise FaultPlanError(f"{told} Nearest to that are:{nearest}" if nearest else told)
 
+    def point_of(self, plan: str) -> CrashPoint | None:
+        """The point at which just this happens, if a line of faults is that of a crash."""
+        return next((point for point in self._all if plan in self._lines_of(point)), None)
+
+    def _lines_of(self, point: CrashPoint) -> tuple[str, ...]:
+        verdict = crash_at(point).verdict
+        return tuple(plan_text([Rule(verdict, name)]) for name in (self._all.name(point), point.id))
+
     def _includes(self, point: CrashPoint, runs: Sequence[RunRecord]) -> bool:
         lines = partial(lines_of, runs=runs)
         return all(selection.includes(point, lines) for selection in self.selections)
 
     def check(
         self,
-        point: CrashPoint,
+        point: CrashPoint | None,
         runs: Sequence[RunRecord],
         replay: Replay | None,
         *,
@@ -80,9 +91,9 @@ class Sweep:
     ) -> None:
         """Raise `InvariantBroken` if the runs after a crash are not as the baseline's are.
 
-        `is_repeatable`: whether it would all have happened in the same order once more. `replay`,
-        which replays them, is called only if there is a history unlike all of those that were
-        replayed for this sweep.
+        `point`: where that was; None if other faults have happened. `is_repeatable`: whether it would
+        all have happened in the same order once more. `replay`, which replays them, is called only if
+        there is a history unlike all of those that were replayed for this sweep.
         """
         endings = Endings(runs)
         if self._baseline is not None:
@@ -96,9 +107,11 @@ class Sweep:
         self._replay(endings, replay)
 
     @staticmethod
-    def _took_no_time(point: CrashPoint, baseline: Endings, endings: Endings) -> bool:
+    def _took_no_time(point: CrashPoint | None, baseline: Endings, endings: Endings) -> bool:
         """Not so, either, if a workflow task was with the worker: that waited for a local activity."""
-        return point.kind in _INSTANT and endings.task_timeouts == baseline.task_timeouts
+        if point is None or point.kind not in _INSTANT:
+            return False
+        return endings.task_timeouts == baseline.task_timeouts
 
     def _replay(self, endings: Endings, replay: Replay | None) -> None:
         shapes = {ending.shape for ending in endings.values()}
