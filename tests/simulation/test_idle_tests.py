@@ -227,3 +227,18 @@ async def test_wire_lane_may_be_waiting_for_another_process(sim: Simulation) -> 
         await sim.client.start_workflow(Parked.run, id="parked-1", task_queue=sim.task_queue)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(news.wait(), 0.3)
+
+
+@pytest.mark.both_lanes
+async def test_call_of_a_simulation_that_has_ended_holds_up_no_test(sim: Simulation) -> None:
+    ended = Simulation(lane=sim.lane)
+    async with ended:
+        # As by a thread that the test has left behind.
+        lane = ended._server
+        assert lane is not None
+        left = lane.keeper.holds.take("a call that nobody ends")
+    async with sim.worker(workflows=[Shipment], activities=[ship]):
+        await shipment(sim)
+        await news.wait()
+        assert sim.elapsed == timedelta(days=30, milliseconds=300)
+    left.release()

@@ -126,6 +126,10 @@ class Holds:
         """Whether somebody waits for another simulation of this process, or uses it just now."""
         return any(holds.open for holds in list(self._of_all) if holds is not self)
 
+    def close(self) -> None:
+        """The simulation has ended: what was taken and never released holds up nobody else."""
+        self._of_all.discard(self)
+
     def by_id(self, id: int) -> Hold | None:
         return self.open.get(id)
 

@@ -92,6 +92,7 @@ class DirectLane:
     def stop(self) -> None:
         """Nobody is served any more."""
         self.keeper.move_to(no_loop(), 0)
+        self.keeper.holds.close()
         self._activations.shutdown()
 
     def enter(self) -> None:

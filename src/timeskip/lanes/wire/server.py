@@ -118,6 +118,7 @@ class WireServer:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
+        self.keeper.holds.close()
         self._activations.shutdown()
 
     def configure_worker(self, config: WorkerConfig) -> None:
