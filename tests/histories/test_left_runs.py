@@ -97,6 +97,26 @@ async def leave(sim: Simulation, kind: Any, seconds: float = 1.0) -> None:
         await sim.sleep(timedelta(minutes=1))
 
 
+@workflow.defn(sandboxed=False)
+class Restless:
+    """Takes a timer back if it has not begun before; the constant that is read last is as it was."""
+
+    @workflow.run
+    async def run(self, seconds: float) -> None:
+        alarm = asyncio.create_task(workflow.sleep(seconds))
+        await workflow.sleep(1)
+        if not begun:
+            begun.add("once")
+            alarm.cancel()
+        await workflow.sleep(SOON)
+
+
+async def test_constant_is_not_blamed_for_what_other_state_has_done() -> None:
+    with pytest.raises(WorkflowNotDeterministic, match=r"`begun` of module \S+ may have changed"):
+        async with Simulation() as sim:
+            await leave(sim, Restless, 1_000)
+
+
 @every_lane
 async def test_closed_run_that_does_something_else_fails(lane: LaneName) -> None:
     with pytest.raises(WorkflowNotDeterministic, match="is not deterministic") as failure:

@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
@@ -94,6 +94,11 @@ _ALWAYS_NEW = frozenset(
 
 #: Of a thing that has no text of its own.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+_WORDS = re.compile(r"\w+")
+
+#: Part of a UUID: with letters, which numbers have not.
+_HEXADECIMAL = re.compile(r"(?=.*[a-f])(?=.*[0-9])[0-9a-f]{4,}")
 
 #: What is said of these is not that a set is gone through.
 _CALLED = ("set.pop", "asyncio.as_completed")
@@ -206,7 +211,8 @@ class Inquiry:
         always_new = [source for source in sources if source.kind in _ALWAYS_NEW]
         lasting = [source for source in sources if source.kind not in _ALWAYS_NEW]
         if self._differ:
-            return (always_new or lasting)[0]
+            looks_right = [each for each in always_new if self._may_have_made_it(each)]
+            return (looks_right or always_new or lasting)[0]
         return min(
             sources, key=lambda source: (source.kind in (Kind.STATE, Kind.IDENTITY), -source.moment)
         )
@@ -294,6 +300,17 @@ class Inquiry:
         asked, recorded = command_text(mismatch.command.asked), event_text(mismatch.event)
         return asked != recorded and _ADDRESS.sub("", asked) == _ADDRESS.sub("", recorded)
 
+    def _may_have_made_it(self, source: Source) -> bool:
+        """Whether what is other than recorded looks like what the source gives."""
+        mismatch = self._mismatch
+        if mismatch is None or mismatch.event is None or mismatch.command is None:
+            return True
+        asked, recorded = command_text(mismatch.command.asked), event_text(mismatch.event)
+        new = set(_WORDS.findall(asked)) ^ set(_WORDS.findall(recorded))
+        if called(asked) != called(recorded) or not new:
+            return True
+        return any(map(_HEXADECIMAL.fullmatch, new)) == (source.kind is Kind.UUID)
+
     def _conditions(self, since: int) -> list[Place]:
         """The lines that ran between something and the command in question.
 
@@ -346,7 +363,8 @@ class Inquiry:
 
     def _unknown(self) -> Cause:
         """The code is the same, and nothing was seen that it depends upon: but state, perhaps."""
-        for read in self._deciding_state(constants=True):
+        variables = self._deciding_state(constants=False)
+        for read in chain(variables, self._deciding_state(constants=True)):
             return self._may_have_changed(*read)
         told = "something outside of the workflow's code that could not be found"
         return Cause("unknown", told, None, self._how_found(), _ADVICE[Kind.STATE])

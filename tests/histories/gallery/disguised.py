@@ -81,6 +81,16 @@ class Ticketed:
 
 
 @workflow.defn(name="Order", sandboxed=False)
+class Stamped:
+    """The time that is made up last is no part of the id."""
+
+    @workflow.run
+    async def run(self) -> None:
+        ticket = shop.StampedTicket("a")
+        await workflow.execute_child_workflow(Shipping.run, "a", id=ticket.id)
+
+
+@workflow.defn(name="Order", sandboxed=False)
 class FromFile:
     @workflow.run
     async def run(self) -> None:
@@ -248,6 +258,13 @@ BUGS = (
     Bug(
         "A field is made up",
         Ticketed,
+        cause="a random UUID",
+        at="uuid.uuid4()",
+        asked_at="id=ticket.id",
+    ),
+    Bug(
+        "A field is made up, and another one after it",
+        Stamped,
         cause="a random UUID",
         at="uuid.uuid4()",
         asked_at="id=ticket.id",

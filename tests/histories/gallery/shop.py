@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -46,6 +47,11 @@ tickets = _numbered()
 class Ticket:
     order: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+@dataclass
+class StampedTicket(Ticket):
+    printed: float = field(default_factory=time.time)
 
 
 @dataclass
