@@ -13,6 +13,7 @@ import pytest
 from timeskip.histories import GoldenHistory, GoldenOutcome
 
 _KEPT_OF_NAMES = re.compile(r"[^\w.\[\]=+,@-]+")
+#: Bytes: file systems mostly allow 255 for a name.
 _LONGEST_NAME = 120
 
 #: Of one session, whichever process.
@@ -162,7 +163,7 @@ class GoldenHistories:
 def _file_name(item: pytest.Item) -> str:
     """The test's name, with its class, without what file systems do not take."""
     name = item.nodeid.partition("::")[2].replace("::", ".")
-    kept = _KEPT_OF_NAMES.sub("_", name)[:_LONGEST_NAME]
+    kept = _KEPT_OF_NAMES.sub("_", name).encode()[:_LONGEST_NAME].decode(errors="ignore")
     if kept != name:
         # Two names must not become one.
         kept += f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,10 @@ _NOT_WRITTEN = (
     Ignored.STACK_TRACES,
     Ignored.TASK_IDS,
 )
+
+_KEPT_OF_NAMES = re.compile(r"[^\w.\[\]=+,@ -]+")
+#: Bytes: file systems mostly allow 255 for a name, and the test's own is in it, too.
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class GoldenHistory:
 
     def __call__(self, name: str) -> GoldenHistory:
         if name not in self._named:
-            file_name = f"{self.path.stem}-{name}{self.path.suffix}"
+            file_name = f"{self.path.stem}-{_in_file_name(name)}{self.path.suffix}"
             self._named[name] = GoldenHistory(
                 self.path.with_name(file_name),
                 shown=f"{self._shown.removesuffix(self.path.name)}{file_name}",
@@ -167,3 +173,10 @@ class GoldenHistory:
 
     def __repr__(self) -> str:
         return f"<golden history {self._shown}>"
+
+
+def _in_file_name(name: str) -> str:
+    """A name without what file systems do not take, such as that of a workflow with slashes."""
+    kept = _KEPT_OF_NAMES.sub("_", name).encode()[:_LONGEST_NAME].decode(errors="ignore")
+    # Two names must not become one.
+    return kept if kept == name else f"{kept}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
