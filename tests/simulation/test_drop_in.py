@@ -656,3 +656,11 @@ async def test_two_environments_live_side_by_side(env: WorkflowEnvironment, lane
             assert await env.client.get_workflow_handle("same").query("charges") == 3
         async with new_worker(other.client, [SubscriptionWorkflow]):
             assert await other.client.get_workflow_handle("same").query("charges") == 0
+
+
+async def test_worker_in_an_unknown_namespace_does_not_begin(env: WorkflowEnvironment) -> None:
+    config = env.client.config()
+    config["namespace"] = "nowhere"
+    worker = Worker(Client(**config), task_queue="any", activities=[compose_greeting])
+    with pytest.raises(RuntimeError, match="Worker validation failed: "):
+        await worker.run()

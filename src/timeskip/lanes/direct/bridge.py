@@ -40,6 +40,7 @@ from timeskip.lanes.direct.payload_limits import PayloadLimits
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.slots import FixedSlots, Slots
 from timeskip.lanes.direct.workflow_worker import WorkflowSettings, WorkflowWorker
+from timeskip.server.errors import ServiceError
 
 _MILLISECOND = SECOND // 1_000
 
@@ -95,11 +96,14 @@ class DirectBridge:
         self._stopped = False
 
     async def validate(self) -> NamespaceInfo:
-        described = self._requests.ask(
-            "DescribeNamespace",
-            DescribeNamespaceRequest(namespace=self._identity.namespace),
-            DescribeNamespaceResponse,
-        )
+        try:
+            described = self._requests.ask(
+                "DescribeNamespace",
+                DescribeNamespaceRequest(namespace=self._identity.namespace),
+                DescribeNamespaceResponse,
+            )
+        except ServiceError as error:
+            raise RuntimeError(f"Worker validation failed: {error.message}") from error
         if not self._config.disable_payload_error_limit:
             self._limits.learn(described)
         limits = described.namespace_info.limits
