@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ class WorkerAccess:
     def __init__(self, lane: DirectLane, bridge: DirectBridge) -> None:
         self._lane = lane
         self._bridge = bridge
+        #: Those that are on their way to the simulation's loop.
+        self._heartbeats: deque[ActivityHeartbeat] = deque()
 
     def validate(self) -> Coroutine[Any, Any, NamespaceInfo]:
         return self._lane.at_home(self._bridge.validate)
@@ -53,13 +56,14 @@ class WorkerAccess:
     def complete_activity_task(
         self, completion: ActivityTaskCompletion
     ) -> Coroutine[Any, Any, None]:
-        return self._lane.at_home(lambda: self._bridge.complete_activity_task(completion))
+        return self._lane.at_home(lambda: self._complete_activity_task(completion))
 
     def complete_nexus_task(self, completion: NexusTaskCompletion) -> Coroutine[Any, Any, None]:
         return self._lane.at_home(lambda: self._bridge.complete_nexus_task(completion))
 
     def record_activity_heartbeat(self, heartbeat: ActivityHeartbeat) -> None:
-        self._lane.tell_home(lambda: self._bridge.record_activity_heartbeat(heartbeat))
+        self._heartbeats.append(heartbeat)
+        self._lane.tell_home(self._record_heartbeats)
 
     def request_workflow_eviction(self, run_id: str) -> None:
         self._lane.tell_home(lambda: self._bridge.request_workflow_eviction(run_id))
@@ -80,3 +84,12 @@ class WorkerAccess:
 
     async def finalize_shutdown(self) -> None:
         """Nothing outlives the shutdown."""
+
+    async def _complete_activity_task(self, completion: ActivityTaskCompletion) -> None:
+        # A thread of the activity may have sent some while the activity waited for it.
+        self._record_heartbeats()
+        await self._bridge.complete_activity_task(completion)
+
+    def _record_heartbeats(self) -> None:
+        while self._heartbeats:
+            self._bridge.record_activity_heartbeat(self._heartbeats.popleft())
