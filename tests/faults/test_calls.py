@@ -271,3 +271,37 @@ async def test_restart_of_the_service_at_an_instant(sim: Simulation) -> None:
     assert await run_stamps(sim) == "stamped"
     assert fault.count == 1
     assert sim.elapsed == timedelta(hours=1)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", ["RespondWorkflowTaskCompleted", "RespondActivityTaskCompleted"])
+@pytest.mark.parametrize(
+    ("code", "times"),
+    [
+        ("INVALID_ARGUMENT", 1),
+        ("UNAVAILABLE", 12),
+    ],
+)
+async def test_report_that_fails_for_good_leaves_its_task_to_its_timeout(
+    method: str, code: str, times: int
+) -> None:
+    async with Simulation() as sim:
+        sim.faults.fail_rpc(code, at=f"rpc:{method}", times=times)
+        assert await run_stamps(sim) == "stamped"
+        assert sim.elapsed >= timedelta(seconds=10)
+
+
+@pytest.mark.slow  # the SDK's core makes such a call again for ten real seconds
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "method",
+    [
+        "RespondWorkflowTaskCompleted",
+        "RespondActivityTaskCompleted",
+    ],
+)
+async def test_report_that_fails_for_good_on_the_wire(method: str) -> None:
+    async with Simulation(lane="wire") as sim:
+        sim.faults.fail_rpc("UNAVAILABLE", at=f"rpc:{method}", times=12)
+        assert await run_stamps(sim) == "stamped"
+        assert sim.elapsed >= timedelta(seconds=10)

@@ -137,7 +137,7 @@ class RequestCrossing(Crossing):
         self.call.respond(empty_answer(self.method))
 
     def lose(self) -> None:
-        self.call.fail(broken_connection())
+        self.refuse(broken_connection())
 
     def delay(self, by: timedelta) -> None:
         self._lay_down()
@@ -157,6 +157,7 @@ class RequestCrossing(Crossing):
         self.line.repeat(self.call)
 
     def refuse(self, error: ServiceError) -> None:
+        self.line.is_refused(self.call, error)
         self.call.fail(error)
 
     def fail_activity(self, failure: Failure) -> None:

@@ -41,10 +41,12 @@ from timeskip.faults.killers import Killer
 from timeskip.faults.late_arrivals import LateArrivals
 from timeskip.faults.passage import Passage
 from timeskip.faults.places import ACTIVITY_REPORTS, Place, Places
+from timeskip.faults.refusals import Refusals
 from timeskip.faults.rules import Rule
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer, Call
+from timeskip.server.errors import ServiceError
 from timeskip.server.rpcs import WORKFLOW_SERVICE
 
 _POLLS = frozenset({"PollWorkflowTaskQueue", "PollActivityTaskQueue", "PollNexusTaskQueue"})
@@ -115,6 +117,7 @@ class FaultLine:
         self.held = HeldTasks(keeper)
         self.busy = BusyWorkers(self.held)
         self.late = LateArrivals(keeper)
+        self._refusals = Refusals(keeper, self._is_given_up)
         #: Who has power over workers; the first that knows a worker is asked.
         self.killers: list[Killer] = []
         #: The places at which a workflow was handed out whole, to a worker that had lost it.
@@ -189,6 +192,7 @@ class FaultLine:
     def forward(self, request: RequestCrossing) -> None:
         """Hand a request to the service, and let its answer come by."""
         call = request.call
+        self._refusals.arrived(call)
         answered: list[Answer] = []
         is_handled = False
 
@@ -372,6 +376,10 @@ class FaultLine:
         if isinstance(call.request, RecordActivityTaskHeartbeatRequest):
             self.on_late_heartbeat(call.request.task_token)
 
+    def is_refused(self, call: Call, error: ServiceError) -> None:
+        """A call fails, and may be made again."""
+        self._refusals.refused(call, error)
+
     def repeat(self, call: Call) -> None:
         """Let the service have a request again."""
         request = type(call.request)()
@@ -424,6 +432,13 @@ class FaultLine:
     def _lay_down_query_of(self, answer: Answer) -> None:
         if isinstance(answer, PollWorkflowTaskQueueResponse) and answer.HasField("query"):
             self.held.lay_down(answer.task_token)
+
+    def _is_given_up(self, call: Call, error: ServiceError) -> None:
+        """A worker does not make a call again: nobody reports on the task that it was about."""
+        if not isinstance(call.request, RecordActivityTaskHeartbeatRequest):
+            self.held.lay_down(getattr(call.request, "task_token", b""))
+        elif self._keeper.on_heartbeat is not None:
+            self._keeper.on_heartbeat(call.request, error)
 
     def _stop(self, worker: str, call: Call) -> None:
         """A worker stops. No fault keeps it from that, but the service may learn of it late."""
