@@ -21,7 +21,7 @@ from types import MethodType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import timeskip
@@ -36,6 +36,9 @@ from timeskip.fuzzing import (
     limits_of,
     require_invariants,
 )
+
+#: Whether tests are nested. Older versions of Hypothesis do not look.
+_NESTED: HealthCheck | None = getattr(HealthCheck, "nested_given", None)
 
 #: That of Hypothesis. It is about real time, which says nothing of what happens in virtual time.
 _USUAL_DEADLINE = timedelta(milliseconds=200)
@@ -307,6 +310,9 @@ def _for_simulations(chosen: settings) -> settings:
     if set(chosen.phases) == set(Phase):
         # An explanation by lines would name lines of the simulation, and takes long to find.
         chosen = settings(chosen, phases=[each for each in Phase if each is not Phase.explain])
+    if _NESTED is not None and _NESTED not in chosen.suppress_health_check:
+        # The SDK's sandbox imports the module of a workflow, with the tests in it, while one is run.
+        chosen = settings(chosen, suppress_health_check=[*chosen.suppress_health_check, _NESTED])
     return chosen
 
 

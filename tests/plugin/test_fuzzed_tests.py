@@ -253,3 +253,18 @@ async def test_order(sim, charges, plan):
     result.assert_outcomes(failed=1)
     assert str(result.stdout).count("\nplayed") == 1
     assert "Failing test case" not in str(result.stdout)
+
+
+def test_sandboxed_workflow_may_stand_beside_its_test(project: pytest.Pytester) -> None:
+    """The sandbox imports the module anew, and with it a test of Hypothesis, while that is run."""
+    module = _SHOP.replace("@workflow.defn(sandboxed=False)", "@workflow.defn")
+    project.makepyfile(
+        test_shop=module
+        + """
+@settings(few, max_examples=2)
+@given(plan=fault_plans())
+async def test_order(sim, charges, plan):
+    assert await play(sim, charges) == "receipt"
+"""
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=1)
