@@ -6,10 +6,15 @@ import os
 import sysconfig
 
 import pytest
+from hypothesis import settings
 
 from timeskip.lanes.selection import LaneName
 
 pytest_plugins = ["pytester"]
+
+# No test is timed: a machine that does something else meanwhile makes none fail.
+settings.register_profile("timeskip", settings.default, deadline=None)
+settings.load_profile("timeskip")
 
 # The real servers, `temporal` and `temporal-test-server`, stand beside the interpreter, whose
 # directory is on the path only if the environment is activated.

@@ -152,7 +152,7 @@ def _worker(sim: Simulation, task_queue: str) -> AbstractAsyncContextManager[obj
         workflows=mortals.WORKFLOWS,
         activities=mortals.ACTIVITIES,
         nexus_service_handlers=[mortals.ShopHandler()],
-        **mortals.WORKER_OPTIONS,
+        **mortals.worker_options(task_queue),
     )
 
 
