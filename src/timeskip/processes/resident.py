@@ -144,8 +144,17 @@ class _Resident:
         asked = asyncio.ensure_future(leaving.wait())
         await asyncio.wait({*runs, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
-        ends = [asyncio.ensure_future(worker.shutdown()) for worker in workers if worker.is_running]
-        await asyncio.gather(*runs, *ends)
+        ends = []
+        for worker, run in zip(workers, runs, strict=True):
+            if worker.is_running:
+                ends.append(asyncio.ensure_future(worker.shutdown()))
+            elif not worker.is_shutdown:
+                # It has not got so far that it could be told to end.
+                run.cancel()
+        await asyncio.wait([*runs, *ends])
+        for done in [*runs, *ends]:
+            if not done.cancelled():
+                done.result()
 
     def _put_on_virtual_time(self) -> None:
         install(frozen_time=self._assignment.shows_time)
