@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+import temporalio.bridge.worker
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter, PayloadCodec
+from temporalio.worker._command_aware_visitor import CommandAwarePayloadVisitor
 
 from timeskip import Simulation
 from timeskip.errors import ReplayFailed
@@ -62,3 +66,24 @@ async def test_payload_that_is_kept_elsewhere_is_refused_by_the_sdk() -> None:
     started.input.payloads[0].metadata["encoding"] = b"json/external-storage-reference"
     with pytest.raises(ReplayFailed, match="TMPRL1105"):
         replay(history, workflows=[Greeting])
+
+
+async def test_workers_of_other_environments_stay_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replay(await recorded(), workflows=[Greeting])
+    passes = []
+    visit = CommandAwarePayloadVisitor.visit
+
+    async def counted(self: Any, *arguments: Any) -> None:
+        passes.append(self)
+        await visit(self, *arguments)
+
+    monkeypatch.setattr(CommandAwarePayloadVisitor, "visit", counted)
+    await temporalio.bridge.worker.decode_activation(
+        WorkflowActivation(),
+        DataConverter.default,
+        decode_headers=False,
+        storage_concurrency_limit=1,
+    )
+    assert len(passes) == 3

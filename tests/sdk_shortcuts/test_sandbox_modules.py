@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio import workflow
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip import Simulation
@@ -163,3 +164,18 @@ async def test_a_module_in_an_archive(tmp_path: Path, monkeypatch: pytest.Monkey
         assert await _told(archived, runs=2) == [["zipped"]] * 2
     finally:
         del sys.modules["told_from_archive"]
+
+
+async def test_sandboxes_of_other_environments_stay_as_they_are(module: Any) -> None:
+    await _told(module, runs=2)
+    seen = []
+
+    class Keeping(SandboxedWorkflowRunner):
+        def create_instance(self, det: Any) -> Any:
+            instance: Any = super().create_instance(det)
+            seen.append(instance.importer.new_modules["told_by_sandbox"])
+            return instance
+
+    Keeping().prepare_workflow(workflow._Definition.must_from_class(module.Telling))
+    (imported,) = seen
+    assert type(imported.__spec__.loader) is type(module.__spec__.loader)

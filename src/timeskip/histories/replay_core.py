@@ -59,7 +59,6 @@ class ReplayThread:
     """An event loop on a thread of its own, with the `Replayer`s that are ready."""
 
     def __init__(self) -> None:
-        take_shortcuts()
         self.executor = ActivationExecutor()
         self.loop = WokenLoop()
         self._thread = threading.Thread(target=self._live, name="timeskip-replay", daemon=True)
@@ -205,6 +204,7 @@ class _ReadyReplayer:
             self._task.exception()  # it was told when it happened
 
     async def _serve(self, replayer: Any) -> None:
+        take_shortcuts()
         use_bridge(partial(prompt_bridge, self._loop, self._has_failed))
         async with replayer.workflow_replay_iterator(self._fed()) as results:
             async for result in results:

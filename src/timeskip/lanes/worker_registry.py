@@ -116,7 +116,6 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         return await next(config)
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        take_shortcuts()
         config["patch_activation_callback"] = self.patches.activation(
             config.get("patch_activation_callback")
         )
@@ -142,6 +141,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         return client if number == 1 else f"{client}#{number}"
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        take_shortcuts()
         config = worker.config(active_config=True)
         replay = ReplaySettings.of_worker(config, worker.client.config(active_config=True))
         known = KnownWorker(

@@ -1,6 +1,7 @@
 """Spares the SDK what it does again and again for each workflow run or task, with the same result.
 
-It has to, for workers that live for months. In a test it is most of what a run costs.
+It has to, for workers that live for months. In a test it is most of what a run costs. Workers of
+other environments in the same process stay as they are.
 """
 
 from timeskip.sdk_shortcuts.payload_passes import leave_payloads_alone
@@ -12,7 +13,10 @@ __all__ = ["QuickSandbox", "take_shortcuts"]
 
 
 def take_shortcuts() -> None:
-    """From now on, in this process. Calling this twice is the same as calling it once."""
+    """For a worker or a `Replayer` that runs in this context, and in each `QuickSandbox`.
+
+    Calling this twice is the same as calling it once.
+    """
     leave_payloads_alone()
     remember_modules()
     recognise_update_methods_fast()

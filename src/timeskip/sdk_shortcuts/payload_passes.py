@@ -8,6 +8,7 @@ a converter that has neither it need not.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import temporalio.bridge.worker
@@ -30,9 +31,19 @@ else:
 
 _Pass = Callable[..., Awaitable[Any]]
 
+#: Workers of other environments stay as they are.
+_is_spared = ContextVar("timeskip_passes_are_spared", default=False)
+
 
 def leave_payloads_alone() -> None:
-    """No payload of a workflow is passed through a converter that would not change it."""
+    """For a worker that runs in this context: no payload is passed through a converter that would
+    not change it.
+    """
+    _install()
+    _is_spared.set(True)
+
+
+def _install() -> None:
     worker: Any = temporalio.bridge.worker
     if _KNOWN and not hasattr(worker.decode_activation, "timeskip"):
         worker.decode_activation = _decoding(worker.decode_activation)
@@ -54,7 +65,7 @@ def _decoding(decode: _Pass) -> _Pass:
     async def decode_activation(
         activation: Any, data_converter: DataConverter, *arguments: Any, **options: Any
     ) -> Any:
-        if _changes_nothing(data_converter) and not _refers(activation.SerializeToString()):
+        if _is_in_vain(data_converter) and not _refers(activation.SerializeToString()):
             return StorageOperationMetrics()
         return await decode(activation, data_converter, *arguments, **options)
 
@@ -66,7 +77,7 @@ def _encoding(encode: _Pass) -> _Pass:
     async def encode_completion(
         completion: Any, data_converter: DataConverter, *arguments: Any, **options: Any
     ) -> Any:
-        if _changes_nothing(data_converter):
+        if _is_in_vain(data_converter):
             return StorageOperationMetrics()
         return await encode(completion, data_converter, *arguments, **options)
 
@@ -79,13 +90,17 @@ def _creating(create: Callable[..., DataConverter]) -> Callable[..., DataConvert
     def create_if_asked(
         *, context_free_dc: DataConverter, workflow_context_dc: DataConverter, **options: Any
     ) -> DataConverter:
-        if workflow_context_dc is context_free_dc and _changes_nothing(context_free_dc):
+        if workflow_context_dc is context_free_dc and _is_in_vain(context_free_dc):
             return context_free_dc
         return create(
             context_free_dc=context_free_dc, workflow_context_dc=workflow_context_dc, **options
         )
 
     return create_if_asked
+
+
+def _is_in_vain(converter: DataConverter) -> bool:
+    return _is_spared.get() and _changes_nothing(converter)
 
 
 def _changes_nothing(converter: DataConverter) -> bool:

@@ -15,7 +15,9 @@ from importlib.util import spec_from_file_location
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from temporalio.worker.workflow_sandbox._importer import Importer, _thread_local_sys_modules
+from temporalio.worker.workflow_sandbox._importer import _thread_local_sys_modules
+
+from timeskip.sdk_shortcuts.sandbox import is_entered
 
 
 def remember_modules() -> None:
@@ -31,7 +33,7 @@ class _RememberingFinder(MetaPathFinder):
         self._known: dict[str, _RememberingLoader] = {}
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        file = _file_outside(name) if Importer.current_importer() is not None else None
+        file = _file_outside(name) if is_entered() else None
         if file is None:
             return None
         loader = self._known.get(name)

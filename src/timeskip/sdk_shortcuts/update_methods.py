@@ -11,13 +11,16 @@ from typing import Any
 
 import temporalio.workflow._definition
 
+from timeskip.sdk_shortcuts.sandbox import is_entered
+
 _definition: Any = temporalio.workflow._definition
 _protocol = getattr(_definition, "UpdateMethodMultiParam", None)
 
 
 class _AnyUpdateMethod(type):
     def __instancecheck__(cls, member: object) -> bool:
-        return hasattr(member, "_defn") and isinstance(member, _protocol)  # type: ignore[arg-type]
+        may_be_one = hasattr(member, "_defn") or not is_entered()
+        return may_be_one and isinstance(member, _protocol)  # type: ignore[arg-type]
 
 
 class _UpdateMethod(metaclass=_AnyUpdateMethod):
