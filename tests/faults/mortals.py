@@ -38,7 +38,7 @@ def worker_options(task_queue: str) -> dict[str, Any]:
         "workflow_runner": UnsandboxedWorkflowRunner(),
         "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
     }
-    if task_queue == "sold":
+    if task_queue in ("sold", "ordered"):
         # The request to the dead worker is over after ten seconds, and ten seconds after its last
         # poll its sticky queue counts as deserted. Which comes first is chance on the real server.
         options["max_cached_workflows"] = 0
