@@ -77,6 +77,18 @@ async def _told(module: Any, runs: int = 1) -> list[list[str]]:
         ]
 
 
+def keeping(modules: list[Any]) -> SandboxedWorkflowRunner:
+    """A runner that keeps the module of each sandbox that it makes."""
+
+    class Keeping(SandboxedWorkflowRunner):
+        def create_instance(self, det: Any) -> Any:
+            instance: Any = super().create_instance(det)
+            modules.append(instance.importer.new_modules["told_by_sandbox"])
+            return instance
+
+    return Keeping()
+
+
 async def test_every_run_has_a_module_of_its_own(module: Any) -> None:
     assert await _told(module, runs=4) == [["first"]] * 4
     assert module.SEEN == []
@@ -111,18 +123,9 @@ async def test_a_profiler_is_left_in_its_place(module: Any) -> None:
 
 
 async def test_what_a_module_sees_of_its_loader_is_the_same_each_time(module: Any) -> None:
-    seen = []
-
-    class Keeping(SandboxedWorkflowRunner):
-        """Looks at the modules of each sandbox."""
-
-        def create_instance(self, det: Any) -> Any:
-            instance: Any = super().create_instance(det)
-            seen.append(instance.importer.new_modules["told_by_sandbox"])
-            return instance
-
+    seen: list[Any] = []
     async with Simulation() as sim:
-        worker = sim.worker(workflows=[module.Telling], workflow_runner=Keeping())
+        worker = sim.worker(workflows=[module.Telling], workflow_runner=keeping(seen))
         async with worker:
             for run in range(2):
                 await sim.client.execute_workflow(
@@ -168,14 +171,7 @@ async def test_a_module_in_an_archive(tmp_path: Path, monkeypatch: pytest.Monkey
 
 async def test_sandboxes_of_other_environments_stay_as_they_are(module: Any) -> None:
     await _told(module, runs=2)
-    seen = []
-
-    class Keeping(SandboxedWorkflowRunner):
-        def create_instance(self, det: Any) -> Any:
-            instance: Any = super().create_instance(det)
-            seen.append(instance.importer.new_modules["told_by_sandbox"])
-            return instance
-
-    Keeping().prepare_workflow(workflow._Definition.must_from_class(module.Telling))
+    seen: list[Any] = []
+    keeping(seen).prepare_workflow(workflow._Definition.must_from_class(module.Telling))
     (imported,) = seen
     assert type(imported.__spec__.loader) is type(module.__spec__.loader)
