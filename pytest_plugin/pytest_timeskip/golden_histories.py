@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ import pytest
 
 from timeskip.histories import GoldenHistory, GoldenOutcome
 
-_KEPT_OF_NAMES = re.compile(r"[^\w.\[\]=+,@-]+")
 #: Bytes: file systems mostly allow 255 for a name.
 _LONGEST_NAME = 120
 
@@ -163,8 +160,4 @@ class GoldenHistories:
 def _file_name(item: pytest.Item) -> str:
     """The test's name, with its class, without what file systems do not take."""
     name = item.nodeid.partition("::")[2].replace("::", ".")
-    kept = _KEPT_OF_NAMES.sub("_", name).encode()[:_LONGEST_NAME].decode(errors="ignore")
-    if kept != name:
-        # Two names must not become one.
-        kept += f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return kept
+    return GoldenHistory.in_file_name(name, longest=_LONGEST_NAME)

@@ -26,7 +26,6 @@ _NOT_WRITTEN = (
     Ignored.TASK_IDS,
 )
 
-_KEPT_OF_NAMES = re.compile(r"[^\w.\[\]=+,@ -]+")
 #: Bytes: file systems mostly allow 255 for a name, and the test's own is in it, too.
 _LONGEST_NAME = 80
 
@@ -85,7 +84,8 @@ class GoldenHistory:
 
     def __call__(self, name: str) -> GoldenHistory:
         if name not in self._named:
-            file_name = f"{self.path.stem}-{_in_file_name(name)}{self.path.suffix}"
+            named = self.in_file_name(name, longest=_LONGEST_NAME, kept=" ")
+            file_name = f"{self.path.stem}-{named}{self.path.suffix}"
             self._named[name] = GoldenHistory(
                 self.path.with_name(file_name),
                 shown=f"{self._shown.removesuffix(self.path.name)}{file_name}",
@@ -171,12 +171,19 @@ class GoldenHistory:
             failures.update(named.replay_failures)
         return failures
 
+    @staticmethod
+    def in_file_name(name: str, *, longest: int, kept: str = "") -> str:
+        """A name as part of a file's: without what file systems do not take, such as slashes.
+
+        `longest`: bytes, of which a name that had to be changed gets a few more. `kept`: characters
+        that stay as they are besides the usual ones.
+        """
+        changed = re.sub(rf"[^\w.\[\]=+,@{kept}-]+", "_", name)
+        changed = changed.encode()[:longest].decode(errors="ignore")
+        if changed == name:
+            return name
+        # Two names must not become one.
+        return f"{changed}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
     def __repr__(self) -> str:
         return f"<golden history {self._shown}>"
-
-
-def _in_file_name(name: str) -> str:
-    """A name without what file systems do not take, such as that of a workflow with slashes."""
-    kept = _KEPT_OF_NAMES.sub("_", name).encode()[:_LONGEST_NAME].decode(errors="ignore")
-    # Two names must not become one.
-    return kept if kept == name else f"{kept}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -27,6 +27,8 @@ from temporalio.worker._workflow import (
     _WorkflowWorker,
 )
 
+from timeskip.lanes.awaits import is_of_debugger
+
 #: Seconds between two looks at what is running, and how many looks make a second.
 _TICK = 0.1
 _LOOKS = 10
@@ -38,9 +40,6 @@ _LONGEST = 2
 _NUDGE = getattr(signal, "SIGURG", None)
 
 _TASKS_NEST = sys.version_info < (3, 14)
-
-#: Modules whose frames show that a debugger has stopped the workflow.
-_DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle")
 
 
 #: What the first thread is to interrupt when it looks up.
@@ -229,8 +228,7 @@ def _leave_out_the_test(error: _DeadlockError) -> None:
 def _is_in_debugger(error: _DeadlockError) -> bool:
     traceback = error._new_tb
     while traceback is not None:
-        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] in _DEBUGGERS:
+        if is_of_debugger(traceback.tb_frame):
             return True
         traceback = traceback.tb_next
     return False

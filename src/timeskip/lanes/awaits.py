@@ -38,6 +38,7 @@ _LIBRARIES = tuple(
         )
     }
 )
+#: Modules whose frames show that a debugger has stopped the code.
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle")
 _LIBRARY = str(Path(os.__file__).parent) + os.sep
 
@@ -113,11 +114,16 @@ def is_in_debugger(thread_id: int) -> bool:
     """Whether a debugger has stopped the thread."""
     frame: FrameType | None = sys._current_frames().get(thread_id)
     while frame is not None:
-        module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] in _DEBUGGERS:
+        if is_of_debugger(frame):
             return True
         frame = frame.f_back
     return False
+
+
+def is_of_debugger(frame: FrameType) -> bool:
+    """Whether the code that runs is a debugger's."""
+    module = str(frame.f_globals.get("__name__", ""))
+    return module.partition(".")[0] in _DEBUGGERS
 
 
 def name_of_callable(action: Callable[..., object]) -> str:
