@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from timeskip.histories.nondeterminism import Explanation
+    from timeskip.histories.nondeterminism.explanation import Explanation
 
 
 class TimeskipError(Exception):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from timeskip.frozen_time import real_time_shown
-from timeskip.histories.replay_core import thread_surroundings
-from timeskip.histories.replay_ledger import ReplayLedger
-from timeskip.histories.replay_left_runs import LeftRun, explanation_of, require_replays
-from timeskip.histories.replay_run import completed_part, was_nondeterministic
+from timeskip.histories.replaying.core import thread_surroundings
+from timeskip.histories.replaying.ledger import ReplayLedger
+from timeskip.histories.replaying.left_runs import LeftRun, explanation_of, require_replays
+from timeskip.histories.replaying.run import completed_part, was_nondeterministic
 from timeskip.lanes.lane import Lane
 from timeskip.server.run import Run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import temporalio.client
 from temporalio.api.history.v1 import History
 
-from timeskip.histories.replay_ledger import ReplayLedger
+from timeskip.histories.replaying.ledger import ReplayLedger
 from timeskip.histories.run_records import RunRecord
 from timeskip.server.cluster import Cluster
 

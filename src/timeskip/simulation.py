@@ -39,7 +39,7 @@ from timeskip.diagnosis import Diagnostician
 from timeskip.errors import SimulationClosed
 from timeskip.faults import CrashPoints, Faults
 from timeskip.faults.beginning import begin_faults
-from timeskip.histories.recorded_replay import replay_failure
+from timeskip.histories.replaying.recorded import replay_failure
 from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime

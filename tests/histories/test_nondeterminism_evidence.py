@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from timeskip.histories.nondeterminism_calls import Kind
-from timeskip.histories.nondeterminism_state import fingerprint
-from timeskip.histories.nondeterminism_trace import Source, Trace
+from timeskip.histories.nondeterminism.calls import Kind
+from timeskip.histories.nondeterminism.state import fingerprint
+from timeskip.histories.nondeterminism.trace import Source, Trace
 
 CALLS: dict[str, tuple[Callable[[], object], Kind]] = {
     "random.random": (lambda: random.random(), Kind.RANDOM),

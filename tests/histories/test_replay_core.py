@@ -12,9 +12,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 
 from timeskip import Simulation
 from timeskip.errors import ReplayFailed
-from timeskip.histories import replay, replay_core
-from timeskip.histories.replay_core import ReplayThread, replay_thread
-from timeskip.histories.replay_settings import ReplaySettings
+from timeskip.histories import replay
+from timeskip.histories.replaying import core
+from timeskip.histories.replaying.core import ReplayThread, replay_thread
+from timeskip.histories.replaying.settings import ReplaySettings
 
 
 @workflow.defn
@@ -34,14 +35,14 @@ async def nap() -> WorkflowHistory:
 
 @pytest.mark.asyncio
 async def test_replayer_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def without_end(replayer: replay_core._ReadyReplayer) -> AsyncIterator[WorkflowHistory]:
+    async def without_end(replayer: core._ReadyReplayer) -> AsyncIterator[WorkflowHistory]:
         while True:
             history = await replayer._histories.get()
             if history is not None:
                 yield history
 
-    monkeypatch.setattr(replay_core._ReadyReplayer, "_fed", without_end)
-    monkeypatch.setattr(replay_core, "_FAREWELL_SECONDS", 0.05)
+    monkeypatch.setattr(core._ReadyReplayer, "_fed", without_end)
+    monkeypatch.setattr(core, "_FAREWELL_SECONDS", 0.05)
     thread = ReplayThread()
     settings = ReplaySettings((Nap,), workflow_runner=UnsandboxedWorkflowRunner())
     assert thread.run(thread.verdicts(settings, [await nap()])) == [None]

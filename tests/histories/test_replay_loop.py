@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from timeskip.histories.replay_loop import WokenLoop
+from timeskip.histories.replaying.loop import WokenLoop
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, TemporalError
 
 from timeskip import Simulation
-from timeskip.histories.replay_commands import key_of_command, key_of_event
-from timeskip.histories.replay_core import replay_thread
-from timeskip.histories.replay_examination import examine
-from timeskip.histories.replay_settings import ReplaySettings
-from timeskip.histories.replay_texts import command_text, event_text
+from timeskip.histories.replaying.commands import key_of_command, key_of_event
+from timeskip.histories.replaying.core import replay_thread
+from timeskip.histories.replaying.examination import examine
+from timeskip.histories.replaying.settings import ReplaySettings
+from timeskip.histories.replaying.texts import command_text, event_text
 
 pytestmark = pytest.mark.asyncio
 

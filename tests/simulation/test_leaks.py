@@ -21,7 +21,7 @@ from temporalio.plugin import SimplePlugin
 
 from tests.simulation.workflows import Sleeper
 from timeskip import Simulation, SimulationClosed
-from timeskip.histories.replay_core import close_replay_thread
+from timeskip.histories.replaying.core import close_replay_thread
 from timeskip.lanes.selection import LaneName
 from timeskip.server.calls import Call
 from timeskip.server.service import Service

@@ -9,7 +9,7 @@ from itertools import takewhile
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.faults.crash_points import CrashPoint
-from timeskip.histories.replay_commands import Place, key_of_event
+from timeskip.histories.replaying.commands import Place, key_of_event
 from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.direct import local_activity_markers
 

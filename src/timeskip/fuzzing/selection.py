@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from timeskip.errors import FaultPlanError
 from timeskip.faults.crash_points import CrashPoint
 from timeskip.faults.plan_text import check_pattern
-from timeskip.histories.replay_commands import Place
+from timeskip.histories.replaying.commands import Place
 
 #: The lines of the workflow's code that a crash point is about.
 LinesOf = Callable[[CrashPoint], Iterable[Place]]

@@ -7,8 +7,8 @@ from timeskip.histories.events import Event, Events, Pattern, event
 from timeskip.histories.explanation import difference_lines, explain_inequality
 from timeskip.histories.golden import GoldenHistory, GoldenOutcome
 from timeskip.histories.history import History, Terms
-from timeskip.histories.nondeterminism import Explanation
-from timeskip.histories.nondeterminism_causes import Cause
+from timeskip.histories.nondeterminism.causes import Cause
+from timeskip.histories.nondeterminism.explanation import Explanation
 from timeskip.histories.normal_form import EVERYTHING_IGNORED, Ignored, RunNames, normal_form
 from timeskip.histories.operations import (
     Activity,
@@ -20,10 +20,10 @@ from timeskip.histories.operations import (
     Timer,
     Update,
 )
-from timeskip.histories.replay_commands import Place
-from timeskip.histories.replay_core import BrokenHistory
-from timeskip.histories.replay_history import Replayable, explain, replay, replay_eras
-from timeskip.histories.replay_stop import ReplayedWorkflow, replay_to
+from timeskip.histories.replaying.commands import Place
+from timeskip.histories.replaying.core import BrokenHistory
+from timeskip.histories.replaying.history import Replayable, explain, replay, replay_eras
+from timeskip.histories.replaying.stop import ReplayedWorkflow, replay_to
 
 __all__ = [
     "EVERYTHING_IGNORED",

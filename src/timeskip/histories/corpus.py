@@ -12,9 +12,9 @@ from temporalio.client import WorkflowHistory
 
 from timeskip.errors import HistoryUnreadable
 from timeskip.histories.history import read_history
-from timeskip.histories.replay_core import BrokenHistory, ReplayThread, replay_thread
-from timeskip.histories.replay_run import completed_part
-from timeskip.histories.replay_settings import ReplaySettings
+from timeskip.histories.replaying.core import BrokenHistory, ReplayThread, replay_thread
+from timeskip.histories.replaying.run import completed_part
+from timeskip.histories.replaying.settings import ReplaySettings
 from timeskip.histories.workflow_source import workflow_type_of
 
 
@@ -133,7 +133,7 @@ def _explained(
     history: WorkflowHistory, verdict: Exception, settings: ReplaySettings, thread: ReplayThread
 ) -> str:
     # Whose import takes longer than many replays.
-    from timeskip.histories.replay_verdict import failure_of
+    from timeskip.histories.replaying.verdict import failure_of
 
     try:
         return str(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from timeskip.histories.corpus import ReplayedFile, Verdict, name_in, replay_files
-from timeskip.histories.replay_core import close_replay_thread
+from timeskip.histories.replaying.core import close_replay_thread
 from timeskip.histories.workflow_source import WorkflowSource
 from timeskip.sdk_exit import guard_exit
 

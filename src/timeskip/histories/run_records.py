@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from temporalio.api.history.v1 import History
 from temporalio.client import WorkflowExecutionStatus
 
-from timeskip.histories.replay_commands import Key, Place
+from timeskip.histories.replaying.commands import Key, Place
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from temporalio.converter import DataConverter
 from temporalio.worker import UnsandboxedWorkflowRunner
 
 from timeskip.errors import WorkflowsNotFound
-from timeskip.histories.replay_settings import ReplaySettings
+from timeskip.histories.replaying.settings import ReplaySettings
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import Failure as WorkflowFailure
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 
-from timeskip.histories.replay_ledger import LedgerOfWorker
+from timeskip.histories.replaying.ledger import LedgerOfWorker
 from timeskip.lanes.local_starts import LocalStarts, cancelled_activity
 from timeskip.lanes.time_keeper import TimeKeeper
 

@@ -33,8 +33,8 @@ from temporalio.worker._activity import _ActivityWorker
 
 from timeskip.errors import WorkerRefused
 from timeskip.histories.patches import PatchChoices
-from timeskip.histories.replay_ledger import LedgerOfWorker, ReplayLedger
-from timeskip.histories.replay_settings import ReplaySettings, watched
+from timeskip.histories.replaying.ledger import LedgerOfWorker, ReplayLedger
+from timeskip.histories.replaying.settings import ReplaySettings, watched
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.lanes.test_tools import passing_test_tools
 from timeskip.lanes.time_keeper import TimeKeeper

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from timeskip.histories.replay_places import is_of_user
+from timeskip.histories.replaying.places import is_of_user
 
 #: What stays as it is, or is not looked into.
 _NO_STATE = (ModuleType, FunctionType, BuiltinFunctionType, classmethod, staticmethod, property)

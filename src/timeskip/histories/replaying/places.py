@@ -12,7 +12,7 @@ from typing import Any
 
 from temporalio.worker._workflow_instance import _WorkflowInstanceImpl
 
-from timeskip.histories.replay_commands import Place
+from timeskip.histories.replaying.commands import Place
 from timeskip.lanes.awaits import is_library, is_users
 
 _INSTALLED = tuple(

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
-from timeskip.histories import nondeterminism_calls
-from timeskip.histories.nondeterminism_calls import Kind
-from timeskip.histories.nondeterminism_keys import keys_at
-from timeskip.histories.nondeterminism_sets import SetWatch
-from timeskip.histories.nondeterminism_state import StateWatch
-from timeskip.histories.replay_commands import Place
-from timeskip.histories.replay_naming import calls_in, name_of_call
-from timeskip.histories.replay_places import is_of_user, nearest_place, place_of
+from timeskip.histories.nondeterminism import calls
+from timeskip.histories.nondeterminism.calls import Kind
+from timeskip.histories.nondeterminism.keys import keys_at
+from timeskip.histories.nondeterminism.sets import SetWatch
+from timeskip.histories.nondeterminism.state import StateWatch
+from timeskip.histories.replaying.commands import Place
+from timeskip.histories.replaying.naming import calls_in, name_of_call
+from timeskip.histories.replaying.places import is_of_user, nearest_place, place_of
 from timeskip.lanes.awaits import is_users
 
 #: What these look up is not for the workflow.
@@ -81,12 +81,12 @@ class Trace:
 
     def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
         if event == "c_call":
-            kind = nondeterminism_calls.kind_of_c_call(argument)
+            kind = calls.kind_of_c_call(argument)
             if kind is not None:
-                name = nondeterminism_calls.name_of_c_function(argument)
+                name = calls.name_of_c_function(argument)
                 self._found(kind, name, frame)
         elif event == "call":
-            found = nondeterminism_calls.kind_of_call(frame)
+            found = calls.kind_of_call(frame)
             if found is not None and frame.f_back is not None:
                 self._found(*found, frame.f_back)
         elif event == "return" and frame.f_code.co_name == "workflow_patch":
@@ -95,7 +95,7 @@ class Trace:
 
     def _found(self, kind: Kind, name: str, caller: FrameType) -> None:
         frame: FrameType | None = caller
-        if name in nondeterminism_calls.FOR_ITSELF and not _is_called_for_itself(caller):
+        if name in calls.FOR_ITSELF and not _is_called_for_itself(caller):
             return
         while frame is not None and not is_of_user(path := frame.f_code.co_filename):
             module = str(frame.f_globals.get("__name__", ""))
@@ -110,11 +110,11 @@ class Trace:
                 return
             is_written = not path.startswith("<")  # as the `__init__` of a dataclass is not
             if kind is not Kind.ENVIRONMENT and is_written and not name.endswith("()"):
-                name = nondeterminism_calls.name_of_function(frame)
+                name = calls.name_of_function(frame)
             if module == "uuid":
                 kind = Kind.UUID
             elif module == "subprocess":
-                kind, name = Kind.PROCESS, nondeterminism_calls.name_of_function(frame)
+                kind, name = Kind.PROCESS, calls.name_of_function(frame)
             frame = frame.f_back
         if frame is not None and not _is_told_a_time(name, frame):
             self._note(kind, name, place_of(frame))
@@ -159,7 +159,7 @@ def _is_told_a_time(name: str, caller: FrameType) -> bool:
 
     Python calls some of them too, to write a time as text.
     """
-    needed = nondeterminism_calls.PRESENT_TIME.get(name)
+    needed = calls.PRESENT_TIME.get(name)
     if needed is None:
         return False
     return not any(

@@ -10,9 +10,9 @@ from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.worker import WorkflowInstance
 
-from timeskip.histories.replay_commands import Key, Place, key_of_command
-from timeskip.histories.replay_places import nearest_place, place_of_definition
-from timeskip.histories.replay_settings import ReplaySettings, inner_instance
+from timeskip.histories.replaying.commands import Key, Place, key_of_command
+from timeskip.histories.replaying.places import nearest_place, place_of_definition
+from timeskip.histories.replaying.settings import ReplaySettings, inner_instance
 
 
 class ReplayLedger:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from timeskip.histories.nondeterminism_trace import Trace
-from timeskip.histories.replay_commands import Place
-from timeskip.histories.replay_machines import Mismatch
-from timeskip.histories.replay_source import source_tree
+from timeskip.histories.nondeterminism.trace import Trace
+from timeskip.histories.replaying.commands import Place
+from timeskip.histories.replaying.machines import Mismatch
+from timeskip.histories.replaying.source import source_tree
 from timeskip.lanes.direct import patches
 
 _KEEP = """\

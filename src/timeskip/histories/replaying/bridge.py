@@ -25,8 +25,8 @@ from temporalio.bridge.proto.workflow_commands import QueryResult
 from temporalio.bridge.proto.workflow_completion import Success, WorkflowActivationCompletion
 
 from timeskip.clock import VirtualClock
-from timeskip.histories.replay_bridges import use_bridge
-from timeskip.histories.replay_machines import ObservedMachines
+from timeskip.histories.replaying.bridges import use_bridge
+from timeskip.histories.replaying.machines import ObservedMachines
 from timeskip.lanes.direct.cached_run import (
     AnswerByItself,
     CachedRun,

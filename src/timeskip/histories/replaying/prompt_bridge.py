@@ -23,9 +23,9 @@ from temporalio.bridge.proto.workflow_completion import (
 )
 from temporalio.worker._workflow import _RunningWorkflow, _WorkflowWorker
 
-from timeskip.histories.replay_bridges import bridge_to_core
-from timeskip.histories.replay_loop import WokenLoop
-from timeskip.histories.replay_settings import inner_instance
+from timeskip.histories.replaying.bridges import bridge_to_core
+from timeskip.histories.replaying.loop import WokenLoop
+from timeskip.histories.replaying.settings import inner_instance
 from timeskip.sdk_shortcuts.payload_passes import leaves_alone
 
 #: Told of what the core has not taken.

@@ -17,15 +17,15 @@ from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.worker import WorkflowInstance
 
-from timeskip.histories.replay_bridge import ReplayBridge, replayed_by
-from timeskip.histories.replay_commands import IssuedCommand
-from timeskip.histories.replay_core import replay_thread, without_the_sdks_log
-from timeskip.histories.replay_examination import CommandRecorder
-from timeskip.histories.replay_history import Replayable, settings_and_history
-from timeskip.histories.replay_machines import ObservedMachines
-from timeskip.histories.replay_settings import ReplaySettings, as_thread_pool, inner_instance
-from timeskip.histories.replay_texts import command_text
-from timeskip.histories.replay_verdict import failure_of
+from timeskip.histories.replaying.bridge import ReplayBridge, replayed_by
+from timeskip.histories.replaying.commands import IssuedCommand
+from timeskip.histories.replaying.core import replay_thread, without_the_sdks_log
+from timeskip.histories.replaying.examination import CommandRecorder
+from timeskip.histories.replaying.history import Replayable, settings_and_history
+from timeskip.histories.replaying.machines import ObservedMachines
+from timeskip.histories.replaying.settings import ReplaySettings, as_thread_pool, inner_instance
+from timeskip.histories.replaying.texts import command_text
+from timeskip.histories.replaying.verdict import failure_of
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.lanes.awaits import awaits_of_workflow
 from timeskip.lanes.direct.sequences import COMMAND_EVENTS

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from timeskip.histories.replay_commands import Place
-from timeskip.histories.replay_source import source_tree
+from timeskip.histories.replaying.commands import Place
+from timeskip.histories.replaying.source import source_tree
 
 #: Rounds in which names make other names doubtful; longer chains are rare.
 _MOST_ROUNDS = 10

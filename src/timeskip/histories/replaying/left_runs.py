@@ -10,9 +10,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from timeskip.errors import ReplayFailed, WorkflowNotDeterministic
-from timeskip.histories.replay_commands import Key, Place
-from timeskip.histories.replay_core import ReplayThread, replay_thread
-from timeskip.histories.replay_settings import ReplaySettings
+from timeskip.histories.replaying.commands import Key, Place
+from timeskip.histories.replaying.core import ReplayThread, replay_thread
+from timeskip.histories.replaying.settings import ReplaySettings
 
 #: Runs of which so many have the same events, in the same order, are taken for the same.
 _MOST_ALIKE = 10
@@ -62,7 +62,7 @@ async def _require_replays(runs: Sequence[LeftRun], thread: ReplayThread) -> Non
                 verdicts.append(verdict)
     if failed:
         # Whose import takes longer than many replays.
-        from timeskip.histories.replay_verdict import failure_of
+        from timeskip.histories.replaying.verdict import failure_of
 
         first, *others = failed
         error = await failure_of(
@@ -118,7 +118,7 @@ def explanation_of(
     places: Mapping[Key, Place],
 ) -> str | None:
     """Why a worker found a run nondeterministic; None if that cannot be found out."""
-    from timeskip.histories.nondeterminism import explain_failure
+    from timeskip.histories.nondeterminism.explanation import explain_failure
 
     thread = replay_thread()
     try:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from timeskip.errors import ReplayFailed
 from timeskip.histories.history import History
-from timeskip.histories.replay_core import BrokenHistory
-from timeskip.histories.replay_left_runs import LeftRun, require_replays
-from timeskip.histories.replay_run import completed_part
-from timeskip.histories.replay_settings import ReplaySettings
+from timeskip.histories.replaying.core import BrokenHistory
+from timeskip.histories.replaying.left_runs import LeftRun, require_replays
+from timeskip.histories.replaying.run import completed_part
+from timeskip.histories.replaying.settings import ReplaySettings
 
 
 def replay_failure(history: History, workers: Iterable[ReplaySettings]) -> Exception | None:

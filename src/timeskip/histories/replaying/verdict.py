@@ -9,11 +9,11 @@ import temporalio.workflow
 from temporalio.api.history.v1 import HistoryEvent
 
 from timeskip.errors import ReplayFailed, WorkflowNotDeterministic
-from timeskip.histories.nondeterminism import core_message, explain_failure
-from timeskip.histories.replay_commands import Key, Place
-from timeskip.histories.replay_core import ReplayThread
-from timeskip.histories.replay_places import is_of_user
-from timeskip.histories.replay_settings import ReplaySettings
+from timeskip.histories.nondeterminism.explanation import core_message, explain_failure
+from timeskip.histories.replaying.commands import Key, Place
+from timeskip.histories.replaying.core import ReplayThread
+from timeskip.histories.replaying.places import is_of_user
+from timeskip.histories.replaying.settings import ReplaySettings
 
 #: What the core says if a history goes on with something that the workflow has taken back, or has
 #: not.

@@ -8,15 +8,15 @@ from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from timeskip.histories.replay_commands import (
+from timeskip.histories.replaying.commands import (
     IssuedCommand,
     Place,
     key_of_command,
     key_of_event,
 )
-from timeskip.histories.replay_examination import Examination
-from timeskip.histories.replay_machines import Mismatch
-from timeskip.histories.replay_naming import (
+from timeskip.histories.replaying.examination import Examination
+from timeskip.histories.replaying.machines import Mismatch
+from timeskip.histories.replaying.naming import (
     called,
     calls_in,
     is_of_sdk,
@@ -24,8 +24,8 @@ from timeskip.histories.replay_naming import (
     may_ask_for,
     name_of_call,
 )
-from timeskip.histories.replay_source import async_functions, class_at, function_at
-from timeskip.histories.replay_texts import command_text, event_text
+from timeskip.histories.replaying.source import async_functions, class_at, function_at
+from timeskip.histories.replaying.texts import command_text, event_text
 
 
 def change_of(

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from temporalio.api.history.v1 import History, HistoryEvent
 
 from timeskip.histories.decoding import decoded, needs_decoding
-from timeskip.histories.nondeterminism_causes import Cause, Inquiry
-from timeskip.histories.nondeterminism_changes import expected_place
-from timeskip.histories.replay_commands import Key, Place, key_of_event, shown_path
-from timeskip.histories.replay_core import ReplayThread
-from timeskip.histories.replay_examination import Examination, examine
-from timeskip.histories.replay_naming import naming_place
-from timeskip.histories.replay_settings import ReplaySettings
-from timeskip.histories.replay_texts import command_text, event_name, event_text
+from timeskip.histories.nondeterminism.causes import Cause, Inquiry
+from timeskip.histories.nondeterminism.changes import expected_place
+from timeskip.histories.replaying.commands import Key, Place, key_of_event, shown_path
+from timeskip.histories.replaying.core import ReplayThread
+from timeskip.histories.replaying.examination import Examination, examine
+from timeskip.histories.replaying.naming import naming_place
+from timeskip.histories.replaying.settings import ReplaySettings
+from timeskip.histories.replaying.texts import command_text, event_name, event_text
 
 #: What depends on chance may by chance do right.
 _MOST_REPLAYS = 6

@@ -12,12 +12,12 @@ from temporalio.client import WorkflowHistory
 from timeskip.errors import ReplayFailed, TimeskipError, WorkflowNotDeterministic
 from timeskip.histories.corpus import files_in
 from timeskip.histories.history import History
-from timeskip.histories.replay_core import BrokenHistory
-from timeskip.histories.replay_left_runs import LeftRun, require_replays
-from timeskip.histories.replay_settings import ReplaySettings
+from timeskip.histories.replaying.core import BrokenHistory
+from timeskip.histories.replaying.left_runs import LeftRun, require_replays
+from timeskip.histories.replaying.settings import ReplaySettings
 
 if TYPE_CHECKING:
-    from timeskip.histories.nondeterminism import Explanation
+    from timeskip.histories.nondeterminism.explanation import Explanation
 
 #: A history of ours, of the SDK or of its API, or the path of a file with one.
 Replayable: TypeAlias = "History | WorkflowHistory | temporalio.api.history.v1.History | Path | str"

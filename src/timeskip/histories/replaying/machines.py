@@ -11,7 +11,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 from timeskip.clock import Nanoseconds
-from timeskip.histories.replay_commands import IssuedCommand
+from timeskip.histories.replaying.commands import IssuedCommand
 from timeskip.lanes.direct import local_activity_markers
 from timeskip.lanes.direct.cached_run import failure_of
 from timeskip.lanes.direct.flags import Flags

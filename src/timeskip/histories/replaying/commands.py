@@ -12,9 +12,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
-from timeskip.histories.replay_naming import naming_place
-from timeskip.histories.replay_source import class_at, function_at
-from timeskip.histories.replay_texts import command_text
+from timeskip.histories.replaying.naming import naming_place
+from timeskip.histories.replaying.source import class_at, function_at
+from timeskip.histories.replaying.texts import command_text
 from timeskip.lanes.direct import local_activity_markers, patches
 
 _CODE_KNOWS_ITS_CLASS = sys.version_info >= (3, 11)

@@ -13,31 +13,31 @@ from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from timeskip.histories.nondeterminism_calls import Kind
-from timeskip.histories.nondeterminism_changes import change_of, expected_place
-from timeskip.histories.nondeterminism_flow import Flow
-from timeskip.histories.nondeterminism_handlers import unreplayed_changes
-from timeskip.histories.nondeterminism_patches import patch_trouble
-from timeskip.histories.nondeterminism_state import StateName
-from timeskip.histories.nondeterminism_trace import Source
-from timeskip.histories.replay_commands import (
+from timeskip.histories.nondeterminism.calls import Kind
+from timeskip.histories.nondeterminism.changes import change_of, expected_place
+from timeskip.histories.nondeterminism.flow import Flow
+from timeskip.histories.nondeterminism.handlers import unreplayed_changes
+from timeskip.histories.nondeterminism.patches import patch_trouble
+from timeskip.histories.nondeterminism.state import StateName
+from timeskip.histories.nondeterminism.trace import Source
+from timeskip.histories.replaying.commands import (
     IssuedCommand,
     Key,
     Place,
     key_of_command,
     key_of_event,
 )
-from timeskip.histories.replay_examination import Examination
-from timeskip.histories.replay_naming import (
+from timeskip.histories.replaying.examination import Examination
+from timeskip.histories.replaying.naming import (
     called,
     calls_in,
     is_named_at,
     kind_of,
     name_of_call,
 )
-from timeskip.histories.replay_places import place_in
-from timeskip.histories.replay_source import function_at, source_tree
-from timeskip.histories.replay_texts import command_text, event_text
+from timeskip.histories.replaying.places import place_in
+from timeskip.histories.replaying.source import function_at, source_tree
+from timeskip.histories.replaying.texts import command_text, event_text
 from timeskip.lanes.direct import local_activity_markers
 
 

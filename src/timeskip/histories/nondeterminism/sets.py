@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
-from timeskip.histories.nondeterminism_calls import order_matters
-from timeskip.histories.replay_source import source_tree
+from timeskip.histories.nondeterminism.calls import order_matters
+from timeskip.histories.replaying.source import source_tree
 
 #: What these make of a set does not depend on its order.
 _ORDERLESS = frozenset(

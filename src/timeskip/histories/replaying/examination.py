@@ -14,14 +14,14 @@ from temporalio.bridge.proto.workflow_completion import WorkflowActivationComple
 from temporalio.client import WorkflowHistory
 from temporalio.worker import WorkflowInstance
 
-from timeskip.histories.nondeterminism_trace import Trace
-from timeskip.histories.replay_breakpoints import pass_breakpoints
-from timeskip.histories.replay_bridge import ReplayBridge, replayed_by
-from timeskip.histories.replay_commands import IssuedCommand, Place
-from timeskip.histories.replay_core import ReplayThread, without_the_sdks_log
-from timeskip.histories.replay_machines import Mismatch, ObservedMachines
-from timeskip.histories.replay_places import all_places, place_of_definition
-from timeskip.histories.replay_settings import ReplaySettings, as_thread_pool, inner_instance
+from timeskip.histories.nondeterminism.trace import Trace
+from timeskip.histories.replaying.breakpoints import pass_breakpoints
+from timeskip.histories.replaying.bridge import ReplayBridge, replayed_by
+from timeskip.histories.replaying.commands import IssuedCommand, Place
+from timeskip.histories.replaying.core import ReplayThread, without_the_sdks_log
+from timeskip.histories.replaying.machines import Mismatch, ObservedMachines
+from timeskip.histories.replaying.places import all_places, place_of_definition
+from timeskip.histories.replaying.settings import ReplaySettings, as_thread_pool, inner_instance
 
 
 @dataclass

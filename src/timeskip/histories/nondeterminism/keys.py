@@ -7,8 +7,8 @@ import functools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from timeskip.histories.nondeterminism_calls import Kind
-from timeskip.histories.replay_source import source_tree
+from timeskip.histories.nondeterminism.calls import Kind
+from timeskip.histories.replaying.source import source_tree
 
 _KEYS = {"id": Kind.IDENTITY, "hash": Kind.HASH}
 

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from timeskip.histories.nondeterminism_flow import bindings
-from timeskip.histories.replay_commands import Place
-from timeskip.histories.replay_source import class_at, function_at, source_tree
+from timeskip.histories.nondeterminism.flow import bindings
+from timeskip.histories.replaying.commands import Place
+from timeskip.histories.replaying.source import class_at, function_at, source_tree
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 from temporalio.runtime import Runtime, TelemetryConfig
 
-from timeskip.histories.replay_breakpoints import pass_breakpoints
-from timeskip.histories.replay_bridges import use_bridge
-from timeskip.histories.replay_loop import WokenLoop
-from timeskip.histories.replay_prompt_bridge import prompt_bridge
-from timeskip.histories.replay_settings import ReplaySettings, Spares, as_thread_pool
+from timeskip.histories.replaying.breakpoints import pass_breakpoints
+from timeskip.histories.replaying.bridges import use_bridge
+from timeskip.histories.replaying.loop import WokenLoop
+from timeskip.histories.replaying.prompt_bridge import prompt_bridge
+from timeskip.histories.replaying.settings import ReplaySettings, Spares, as_thread_pool
 from timeskip.lanes.activation_executor import ActivationExecutor
 from timeskip.sdk_exit import guard_exit
 from timeskip.sdk_shortcuts import take_shortcuts

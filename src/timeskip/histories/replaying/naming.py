@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from timeskip.histories.replay_source import source_tree
+from timeskip.histories.replaying.source import source_tree
 
 if TYPE_CHECKING:
-    from timeskip.histories.replay_commands import Place
+    from timeskip.histories.replaying.commands import Place
 
 #: Words between the kind of a thing and what it is called or does.
 _KINDS = ("activity", "local activity", "timer", "child workflow", "signal", "Nexus operation")
