@@ -20,6 +20,10 @@ class DirectLaneUnavailable(UserWarning):
     """The installed SDK is not as the direct lane knows it, so the wire lane is used instead."""
 
 
+class ReplayWarning(UserWarning):
+    """A run passes its test, but a worker that has to replay it in production will not get on."""
+
+
 class WorkflowTaskFailed(TimeskipError):  # noqa: N818 - named as the event of the history is
     """A workflow task failed, and the test did not say that it expects this.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+
+from timeskip.errors import ReplayWarning
 from timeskip.frozen_time import real_time_shown
 from timeskip.histories.replaying.core import thread_surroundings
 from timeskip.histories.replaying.ledger import ReplayLedger
@@ -23,10 +26,12 @@ class Replays:
         self._ledger = ledger
 
     def check(self) -> None:
-        """Replay every run; raises what `require_replays` does."""
+        """Replay every run; raises what `require_replays` does, and warns of what it forgives."""
         cluster = self._server.service.cluster
         runs = self._server.call(lambda: list(cluster.runs.values()))
-        require_replays(left for run in runs if (left := self._left(run)) is not None)
+        left = [left for run in runs if (left := self._left(run)) is not None]
+        for told in require_replays(left, forgives_core=True):
+            warnings.warn(told, ReplayWarning, stacklevel=3)
 
     def why_nondeterministic(self, run: Run, message: str) -> str | None:
         """Why a workflow task has failed with the message, as far as replays can show it."""

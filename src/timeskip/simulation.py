@@ -532,7 +532,7 @@ class Simulation(WorkflowEnvironment):
         Each is replayed by the real `temporalio.worker.Replayer`, with the workflows and the options
         of the worker that ran it last; of many runs with the same events, some. Left out are runs of
         other processes' workers, and runs that were nondeterministic while the test expected
-        workflow tasks to fail. Blocks until all is done.
+        workflow tasks to fail. Warns (`ReplayWarning`) of runs that only the core refuses.
 
         Raises:
             WorkflowNotDeterministic: A workflow does something else than its history says.

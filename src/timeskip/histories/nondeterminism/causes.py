@@ -342,6 +342,8 @@ class Inquiry:
 
     def _local_activity_that_timed_out(self) -> IssuedCommand | None:
         """The local activity whose timeout was the last thing recorded before it broke off."""
+        if self._first.timeouts:
+            return None  # the workflow was told of it in full
         event = self._mismatch.event if self._mismatch is not None else None
         before = [
             each

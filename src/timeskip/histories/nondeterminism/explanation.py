@@ -15,6 +15,7 @@ from timeskip.histories.nondeterminism.changes import expected_place
 from timeskip.histories.replaying.commands import Key, Place, key_of_event, shown_path
 from timeskip.histories.replaying.core import ReplayThread
 from timeskip.histories.replaying.examination import Examination, examine
+from timeskip.histories.replaying.local_timeouts import AS_THE_CORE_TELLS, Timeouts
 from timeskip.histories.replaying.naming import naming_place
 from timeskip.histories.replaying.settings import ReplaySettings
 from timeskip.histories.replaying.texts import command_text, event_name, event_text
@@ -104,15 +105,17 @@ async def explain_failure(
     failure: str,
     thread: ReplayThread,
     recorded_at: Mapping[Key, Place],
+    timeouts: Timeouts = AS_THE_CORE_TELLS,
 ) -> Explanation:
     """Replay a history that was found to be nondeterministic, often enough to see why.
 
     Runs on `thread`. `failure`: the SDK's own words. `recorded_at`: where the code asked for what
-    is recorded, if that was noted at the time.
+    is recorded, if that was noted at the time. `timeouts`: what the workflow is told of local
+    activities that timed out.
     """
     replays: list[Examination] = []
     for _ in range(_MOST_REPLAYS):
-        replays.append(await examine(settings, workflow_id, list(events), thread))
+        replays.append(await examine(settings, workflow_id, list(events), thread, timeouts))
         if len(replays) > 1 and any(replay.mismatch for replay in replays):
             break
     first = next((replay for replay in replays if replay.mismatch), replays[0])

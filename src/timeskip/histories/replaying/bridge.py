@@ -26,6 +26,11 @@ from temporalio.bridge.proto.workflow_completion import Success, WorkflowActivat
 
 from timeskip.clock import VirtualClock
 from timeskip.histories.replaying.bridges import use_bridge
+from timeskip.histories.replaying.local_timeouts import (
+    AS_THE_CORE_TELLS,
+    Timeouts,
+    tell_as_at_first,
+)
 from timeskip.histories.replaying.machines import ObservedMachines
 from timeskip.lanes.direct.cached_run import (
     AnswerByItself,
@@ -55,6 +60,7 @@ class ReplayBridge:
         on_answer: Told of each answer of the workflow's code before the machines take it.
         on_replayed: Called when all of the history is replayed; the workflow lives until `let_go`.
         is_all_replayed: Whether the last task counts as a replay even if it has not completed.
+        timeouts: What the workflow is told of local activities that timed out.
     """
 
     def __init__(
@@ -64,11 +70,13 @@ class ReplayBridge:
         on_replayed: Callable[[], Any] | None = None,
         *,
         is_all_replayed: bool = False,
+        timeouts: Timeouts = AS_THE_CORE_TELLS,
     ) -> None:
         self._on_begun = on_begun
         self._on_answer = on_answer
         self._on_replayed = on_replayed
         self._is_all_replayed = is_all_replayed
+        self._timeouts = timeouts
         self._activations: asyncio.Queue[WorkflowActivation | None] = asyncio.Queue()
         self._run: CachedRun
         self._query: asyncio.Future[QueryResult] | None = None
@@ -126,6 +134,7 @@ class ReplayBridge:
         activation = await self._activations.get()
         if activation is None:
             raise temporalio.bridge.worker.PollShutdownError  # type: ignore[attr-defined]
+        tell_as_at_first(activation, self._timeouts)
         return activation
 
     async def complete_workflow_activation(self, completion: WorkflowActivationCompletion) -> None:

@@ -24,11 +24,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import EventType
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.client import WorkflowHistory
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from timeskip.histories.replaying.breakpoints import pass_breakpoints
 from timeskip.histories.replaying.bridges import use_bridge
+from timeskip.histories.replaying.local_timeouts import (
+    AS_THE_CORE_TELLS,
+    Timeouts,
+    tell_as_at_first,
+)
 from timeskip.histories.replaying.loop import WokenLoop
 from timeskip.histories.replaying.prompt_bridge import prompt_bridge
 from timeskip.histories.replaying.settings import ReplaySettings, Spares, as_thread_pool
@@ -94,9 +100,14 @@ class ReplayThread:
         return future.result(timeout)
 
     async def verdicts(
-        self, settings: ReplaySettings, histories: Sequence[WorkflowHistory]
+        self,
+        settings: ReplaySettings,
+        histories: Sequence[WorkflowHistory],
+        timeouts: Timeouts = AS_THE_CORE_TELLS,
     ) -> list[Exception | None]:
         """For each history what the core holds against it, if anything.
+
+        `timeouts`: what the workflow is told of local activities that timed out.
 
         Raises `BrokenHistory` for one that the core could not even begin with.
         """
@@ -106,6 +117,7 @@ class ReplayThread:
         async with replayer.lock:
             replayer.spares.update(settings.spares)
             settings.spares.clear()
+            replayer.timeouts = timeouts
             try:
                 with without_the_sdks_log():
                     return [await replayer.verdict(history) for history in histories]
@@ -160,6 +172,7 @@ class _ReadyReplayer:
         self.settings = settings
         self._loop = thread.loop
         self.spares: Spares = {}
+        self.timeouts = AS_THE_CORE_TELLS
         #: For whoever has histories replayed, until all of them are.
         self.lock = asyncio.Lock()
         self._histories: asyncio.Queue[WorkflowHistory | None] = asyncio.Queue()
@@ -179,6 +192,10 @@ class _ReadyReplayer:
         self._verdict = asyncio.get_running_loop().create_future()
         self._histories.put_nowait(history)
         return await self._verdict
+
+    def _activates(self, activation: WorkflowActivation) -> None:
+        if self.timeouts:
+            tell_as_at_first(activation, self.timeouts)
 
     def _has_failed(self, error: BaseException) -> None:
         if self._verdict is not None and not self._verdict.done():
@@ -205,7 +222,7 @@ class _ReadyReplayer:
 
     async def _serve(self, replayer: Any) -> None:
         take_shortcuts()
-        use_bridge(partial(prompt_bridge, self._loop, self._has_failed))
+        use_bridge(partial(prompt_bridge, self._loop, self._has_failed, self._activates))
         async with replayer.workflow_replay_iterator(self._fed()) as results:
             async for result in results:
                 if self._verdict is not None:

@@ -19,6 +19,7 @@ from timeskip.histories.replaying.breakpoints import pass_breakpoints
 from timeskip.histories.replaying.bridge import ReplayBridge, replayed_by
 from timeskip.histories.replaying.commands import IssuedCommand, Place
 from timeskip.histories.replaying.core import ReplayThread, without_the_sdks_log
+from timeskip.histories.replaying.local_timeouts import AS_THE_CORE_TELLS, Timeouts
 from timeskip.histories.replaying.machines import Mismatch, ObservedMachines
 from timeskip.histories.replaying.places import all_places, place_of_definition
 from timeskip.histories.replaying.settings import ReplaySettings, as_thread_pool, inner_instance
@@ -26,12 +27,17 @@ from timeskip.histories.replaying.settings import ReplaySettings, as_thread_pool
 
 @dataclass
 class Examination:
-    """What was seen. `failure`: why the replay failed, whatever the reason; None if it did not."""
+    """What was seen.
+
+    `failure`: why the replay failed, whatever the reason; None if it did not. `timeouts`: what the
+    workflow was told of local activities that timed out.
+    """
 
     trace: Trace = field(default_factory=Trace)
     commands: list[IssuedCommand] = field(default_factory=list)
     mismatch: Mismatch | None = None
     failure: Exception | None = None
+    timeouts: Timeouts = field(default_factory=dict)
 
 
 class CommandRecorder:
@@ -101,10 +107,14 @@ def _copy(command: WorkflowCommand) -> WorkflowCommand:
 
 
 async def examine(
-    settings: ReplaySettings, workflow_id: str, events: list[HistoryEvent], thread: ReplayThread
+    settings: ReplaySettings,
+    workflow_id: str,
+    events: list[HistoryEvent],
+    thread: ReplayThread,
+    timeouts: Timeouts = AS_THE_CORE_TELLS,
 ) -> Examination:
     """Replay a history on the thread that this runs on. Nothing is raised: see `failure`."""
-    examination = Examination()
+    examination = Examination(timeouts=timeouts)
     recorder = CommandRecorder(examination.trace)
     begun: list[ObservedMachines] = []
 
@@ -115,7 +125,7 @@ async def examine(
         pass_breakpoints(instance)
         recorder.created(instance)
 
-    replayed_by(ReplayBridge(begun.append, on_answer))
+    replayed_by(ReplayBridge(begun.append, on_answer, timeouts=timeouts))
     replayer = settings.replayer(
         as_thread_pool(thread.executor), thread.runtime, on_created=on_created
     )

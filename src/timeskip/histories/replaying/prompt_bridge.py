@@ -31,13 +31,23 @@ from timeskip.sdk_shortcuts.payload_passes import leaves_alone
 #: Told of what the core has not taken.
 OnFailure = Callable[[BaseException], None]
 
+#: Has a last say in what the core asks of a workflow.
+OnActivation = Callable[[WorkflowActivation], None]
+
 
 def prompt_bridge(
-    loop: WokenLoop, on_failure: OnFailure, runtime: Any, config: Any
+    loop: WokenLoop,
+    on_failure: OnFailure,
+    on_activation: OnActivation,
+    runtime: Any,
+    config: Any,
 ) -> tuple[Any, Any]:
     """What the SDK's `Worker.for_replay` makes. Used on the loop."""
     worker, pusher = bridge_to_core(runtime, config)
-    return _PromptWorker(worker._ref, loop, on_failure), _PromptPusher(pusher, loop, on_failure)
+    return (
+        _PromptWorker(worker._ref, loop, on_failure, on_activation),
+        _PromptPusher(pusher, loop, on_failure),
+    )
 
 
 class _PromptPusher:
@@ -55,11 +65,14 @@ class _PromptPusher:
 
 
 class _PromptWorker(temporalio.bridge.worker.Worker):
-    def __init__(self, core: Any, loop: WokenLoop, on_failure: OnFailure) -> None:
+    def __init__(
+        self, core: Any, loop: WokenLoop, on_failure: OnFailure, on_activation: OnActivation
+    ) -> None:
         super().__init__(core)
         self._core = core
         self._loop = loop
         self._on_failure = on_failure
+        self._on_activation = on_activation
         self._polled: asyncio.Future[bytes] | None = None
 
     async def poll_workflow_activation(self) -> WorkflowActivation:
@@ -71,6 +84,7 @@ class _PromptWorker(temporalio.bridge.worker.Worker):
             # As the SDK does: the core can have the next one ready meanwhile.
             self._polled = polled = self._core.poll_workflow_activation()
             activation = WorkflowActivation.FromString(serialized)
+            self._on_activation(activation)
             if not leaves_alone(worker._data_converter, serialized) or not await self._see_to(
                 worker, activation
             ):

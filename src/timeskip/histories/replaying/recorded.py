@@ -24,7 +24,9 @@ def replay_failure(history: History, workers: Iterable[ReplaySettings]) -> Excep
     if not events:
         return None
     try:
-        require_replays([LeftRun(history.workflow_id, events, known[-1], places={})])
+        require_replays(
+            [LeftRun(history.workflow_id, events, known[-1], places={})], forgives_core=True
+        )
     except (ReplayFailed, BrokenHistory) as error:
         return error
     return None

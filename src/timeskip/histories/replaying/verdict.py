@@ -12,6 +12,7 @@ from timeskip.errors import ReplayFailed, WorkflowNotDeterministic
 from timeskip.histories.nondeterminism.explanation import core_message, explain_failure
 from timeskip.histories.replaying.commands import Key, Place
 from timeskip.histories.replaying.core import ReplayThread
+from timeskip.histories.replaying.local_timeouts import AS_THE_CORE_TELLS, Timeouts
 from timeskip.histories.replaying.places import is_of_user
 from timeskip.histories.replaying.settings import ReplaySettings
 
@@ -27,11 +28,12 @@ async def failure_of(
     verdict: Exception,
     thread: ReplayThread,
     places: Mapping[Key, Place],
+    timeouts: Timeouts = AS_THE_CORE_TELLS,
 ) -> ReplayFailed:
-    """The error that explains a verdict. Runs on `thread`."""
+    """The error that explains a verdict, with `timeouts` as it came about. Runs on `thread`."""
     if isinstance(verdict, temporalio.workflow.NondeterminismError) or _IMPOSSIBLE in str(verdict):
         explanation = await explain_failure(
-            settings, workflow_id, events, str(verdict), thread, places
+            settings, workflow_id, events, str(verdict), thread, places, timeouts
         )
         return WorkflowNotDeterministic(
             str(explanation), workflow_id=workflow_id, explanation=explanation

@@ -6,11 +6,18 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import TimeoutType
-from temporalio.api.failure.v1 import CanceledFailureInfo, Failure, TimeoutFailureInfo
+from temporalio.api.common.v1 import ActivityType, Payload
+from temporalio.api.enums.v1 import RetryState, TimeoutType
+from temporalio.api.failure.v1 import (
+    ActivityFailureInfo,
+    CanceledFailureInfo,
+    Failure,
+    TimeoutFailureInfo,
+)
 
 from timeskip.clock import Nanoseconds
+
+_TIMED_OUT = "Activity timed out"
 
 
 @dataclass
@@ -40,8 +47,39 @@ def timed_out(timeout_type: TimeoutType.ValueType) -> LocalActivityResult:
     return LocalActivityResult(
         "timed_out",
         failure=Failure(
-            message="Activity timed out",
+            message=_TIMED_OUT,
             timeout_failure_info=TimeoutFailureInfo(timeout_type=timeout_type),
+        ),
+    )
+
+
+def is_timeout_of_core(failure: Failure) -> bool:
+    """Whether it is the core's own word for a timeout, and not what an activity has raised."""
+    return (
+        failure.HasField("timeout_failure_info")
+        and failure.message == _TIMED_OUT
+        and not failure.stack_trace
+    )
+
+
+def around_timeout(activity_type: str, activity_id: str, cause: Failure) -> Failure:
+    """What a workflow is told whose local activity has timed out just now."""
+    return _around("Local Activity timed out", activity_type, activity_id, cause)
+
+
+def around_cancellation(activity_type: str, activity_id: str, cause: Failure) -> Failure:
+    """What a workflow is told whose local activity was cancelled."""
+    return _around("Local Activity cancelled", activity_type, activity_id, cause)
+
+
+def _around(message: str, activity_type: str, activity_id: str, cause: Failure) -> Failure:
+    return Failure(
+        message=message,
+        cause=cause,
+        activity_failure_info=ActivityFailureInfo(
+            activity_type=ActivityType(name=activity_type),
+            activity_id=activity_id,
+            retry_state=RetryState.RETRY_STATE_CANCEL_REQUESTED,
         ),
     )
 

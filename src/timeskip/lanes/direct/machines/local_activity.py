@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from temporalio.api.common.v1 import ActivityType
-from temporalio.api.enums.v1 import CommandType, EventType, RetryState
-from temporalio.api.failure.v1 import ActivityFailureInfo, Failure
+from temporalio.api.enums.v1 import CommandType, EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.bridge.proto.activity_result import ActivityResolution
 from temporalio.bridge.proto.workflow_activation import ResolveActivity, WorkflowActivationJob
@@ -16,6 +14,8 @@ from timeskip.lanes.direct.flags import ID_AND_TYPE_CHECKS
 from timeskip.lanes.direct.local_activity_results import (
     LocalActivityResult,
     LocalResolution,
+    around_cancellation,
+    around_timeout,
     cancelled,
 )
 from timeskip.lanes.direct.local_activity_schedule import LocalSchedule, timestamp_of
@@ -152,7 +152,7 @@ class LocalActivityMachine(Machine):
 
     def _for_workflow(self, resolution: LocalResolution) -> ActivityResolution:
         answer = ActivityResolution()
-        result = resolution.result
+        result, asked = resolution.result, self._schedule.asked
         if resolution.backoff is not None:
             answer.backoff.attempt = resolution.attempt + 1
             answer.backoff.backoff_duration.CopyFrom(resolution.backoff)
@@ -167,26 +167,14 @@ class LocalActivityMachine(Machine):
         elif result.kind == "cancelled":
             failure = result.failure
             if failure.HasField("canceled_failure_info"):
-                failure = self._wrapped("Local Activity cancelled", failure)
+                failure = around_cancellation(asked.activity_type, asked.activity_id, failure)
             answer.cancelled.failure.CopyFrom(failure)
         else:
             failure = result.failure
             if result.kind == "timed_out" and failure.HasField("timeout_failure_info"):
-                failure = self._wrapped("Local Activity timed out", failure)
+                failure = around_timeout(asked.activity_type, asked.activity_id, failure)
             answer.failed.failure.CopyFrom(failure)
         return answer
-
-    def _wrapped(self, message: str, cause: Failure) -> Failure:
-        asked = self._schedule.asked
-        return Failure(
-            message=message,
-            cause=cause,
-            activity_failure_info=ActivityFailureInfo(
-                activity_type=ActivityType(name=asked.activity_type),
-                activity_id=asked.activity_id,
-                retry_state=RetryState.RETRY_STATE_CANCEL_REQUESTED,
-            ),
-        )
 
     def _marker_recorded(self, event: HistoryEvent) -> None:
         recorded = local_activity_markers.read(event)
