@@ -213,6 +213,12 @@ class Diagnostician:
                 situation.work(),
                 "  nothing that could be found",
             )
+        if stall == "waiting" and situation.works_in_activities():
+            why += (
+                "\n\nAn activity that goes on until it is cancelled has to heartbeat, or to wait for "
+                "that by `time.sleep`,\n`activity.wait_for_cancelled_sync` or `asyncio`: all else "
+                "that it does is work, for which time stands still."
+            )
         return (
             f"for {seconds} of real time nothing has happened in any workflow, while the "
             f"test waits for {waits}.\n\n{why}\n\n"

@@ -104,6 +104,10 @@ class Situation:
             for worker in self.workers.workers
         ]
 
+    def works_in_activities(self) -> bool:
+        """Whether activities do real work."""
+        return bool(self.activities.working())
+
     def work(self) -> list[str]:
         """What goes on for real, so that virtual time cannot move."""
         holds = list(self.keeper.holds.open.values())

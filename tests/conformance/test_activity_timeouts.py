@@ -172,6 +172,24 @@ async def test_all_attempts_together_take_too_long(world: World) -> None:
 
 @scenario(
     "event:ActivityTaskTimedOut",
+    "option:ScheduleActivityTaskCommandAttributes.schedule_to_close_timeout",
+)
+async def test_the_only_attempt_has_as_long_as_all_attempts_together(world: World) -> None:
+    await world.start()
+    await world.raw.run_workflow_task(
+        schedule_activity(
+            "a",
+            task_queue=world.task_queue,
+            schedule_to_close=2,
+            retry_policy=RetryPolicy(maximum_attempts=1),
+        )
+    )
+    await world.raw.poll_activity_task()
+    world.observe_task("workflow task", await world.raw.poll_workflow_task())
+
+
+@scenario(
+    "event:ActivityTaskTimedOut",
     "option:ScheduleActivityTaskCommandAttributes.schedule_to_start_timeout",
 )
 async def test_nobody_starts_the_second_attempt_in_time(world: World) -> None:

@@ -590,6 +590,10 @@ async def test_activity_that_blocks_for_real_is_told(
     )
     assert f"    {HERE}:{line} in {blocking.__name__}: " in text
     assert text.endswith(
+        "An activity that goes on until it is cancelled has to heartbeat, or to wait for that by "
+        "`time.sleep`,\n`activity.wait_for_cancelled_sync` or `asyncio`: all else that it does is "
+        "work, for which time stands still.\n"
+        "\n"
         "If that may take so long, give the simulation a larger `stall_timeout` (in pytest's "
         "settings:\n`timeskip_stall_timeout`)."
     )

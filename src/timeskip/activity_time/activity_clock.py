@@ -68,6 +68,13 @@ class ActivityClock:
             waiter.time_ends()
         return timer
 
+    def remember(self, waiter: Waiter) -> None:
+        """It waits for something else, and is told only if time ends. The same goes for it."""
+        with self._lock:
+            self._waiters[id(waiter)] = waiter
+        if self.closed:
+            waiter.time_ends()
+
     def forget(self, waiter: Waiter) -> None:
         with self._lock:
             self._waiters.pop(id(waiter), None)

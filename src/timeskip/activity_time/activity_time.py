@@ -21,7 +21,7 @@ from timeskip.activity_time.attempt import Attempt
 from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
 from timeskip.activity_time.execution import ActivityExecution, Execution
 from timeskip.activity_time.interceptor import ActivityTimeInterceptor
-from timeskip.activity_time.process_heartbeats import WatchedSharedState
+from timeskip.activity_time.shared_state import WatchedSharedState
 from timeskip.activity_time.thread_sleep import free_loop
 from timeskip.activity_time.threads import bury_threads, threads_of
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
@@ -206,7 +206,9 @@ class ActivityTime(SimplePlugin):
             workflow_id=info.workflow_id,
             workflow_run_id=info.workflow_run_id,
         )
-        execution = ActivityExecution(self._attempt(running), send_heartbeat)
+        execution = ActivityExecution(
+            self._attempt(running), send_heartbeat, info.heartbeat_timeout
+        )
         with self._lock:
             self._executions.add(execution)
         return execution

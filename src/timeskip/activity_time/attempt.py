@@ -65,6 +65,9 @@ class Attempt:
         self._quiet = False
         self._arriving = 0
         self._holds: set[object] = set()
+        self._work: set[object] = set()
+        #: Spans of time that may pass whatever work is done meanwhile.
+        self._steps: set[object] = set()
         self._loop_blocked = False
         self._told = False
         self._telling = False
@@ -186,21 +189,36 @@ class Attempt:
 
     # --- what holds the clock elsewhere --------------------------------------------------------
 
-    def hold(self, reason: object) -> None:
-        """Not parked, whatever the loop does, until `release` of the same reason."""
+    def hold(self, reason: object, *, is_work: bool = False) -> None:
+        """Not parked, whatever the loop does, until `release` of the same reason.
+
+        `is_work`: because code of the attempt runs somewhere.
+        """
         with self._lock:
-            self._holds.add(reason)
+            (self._work if is_work else self._holds).add(reason)
             self._tell()
 
     def release(self, reason: object) -> None:
         with self._lock:
             self._holds.discard(reason)
+            self._work.discard(reason)
             self._tell()
 
     def is_held_by(self, reason: object) -> bool:
         """Whether `reason` still matters to the clock."""
         with self._lock:
-            return reason in self._holds and not self.finished
+            return reason in self._holds | self._work and not self.finished
+
+    def let_pass(self, step: object) -> None:
+        """Time may pass until `has_passed` of the same step, even if the attempt really works."""
+        with self._lock:
+            self._steps.add(step)
+            self._tell()
+
+    def has_passed(self, step: object) -> None:
+        with self._lock:
+            self._steps.discard(step)
+            self._tell()
 
     def block_loop(self, blocked: bool) -> None:
         """The loop's own thread enters or leaves a virtual `time.sleep`."""
@@ -213,8 +231,8 @@ class Attempt:
         with self._lock:
             if self._told:
                 return None
-            if self._holds:
-                return ", ".join(sorted({str(reason) for reason in self._holds}))
+            if holds := self._holds | self._work:
+                return ", ".join(sorted({str(reason) for reason in holds}))
             return "its code is running" if self._check_queued else self.waits.describe()
 
     def _tell(self) -> None:
@@ -232,7 +250,10 @@ class Attempt:
             self._telling = False
 
     def _is_parked(self) -> bool:
-        return self._loop_blocked or (self._quiet and not self._holds)
+        if self._loop_blocked:
+            return True
+        is_at_rest = self._quiet and not self._work
+        return (is_at_rest or bool(self._steps)) and not self._holds
 
 
 current_attempt: ContextVar[Attempt | None] = ContextVar("timeskip_current_attempt", default=None)

@@ -21,10 +21,11 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from timeskip.activity_time.attempt import Attempt, current_attempt
-from timeskip.activity_time.cancellation import uninterrupted
+from timeskip.activity_time.executors import run_for_attempt
 from timeskip.activity_time.held_elsewhere import is_held_elsewhere
+from timeskip.activity_time.shielding import uninterrupted
 from timeskip.activity_time.thread_sleep import nanoseconds
-from timeskip.activity_time.threads import OWN_THREADS, run_for_attempt
+from timeskip.activity_time.threads import OWN_THREADS
 from timeskip.activity_time.timers import VirtualTimerHandle
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from temporalio.activity import ActivityCancellationDetails
 
 from timeskip.activity_time.attempt import Attempt, current_attempt
-from timeskip.activity_time.cancellation import tell_cancellation
+from timeskip.activity_time.cancellation import (
+    await_shutdown_in_virtual_time,
+    tell_cancellation,
+)
 from timeskip.activity_time.heartbeats import HeartbeatRelay
+from timeskip.activity_time.machine_pace import MachinePace
 from timeskip.activity_time.thread_sleep import interrupt_sleeps
 
 _CANCELLATION_COMES = "its cancellation is on the way from the server to the worker"
@@ -45,10 +50,17 @@ class Execution:
 class ActivityExecution(Execution):
     """The same for the code of an activity."""
 
-    def __init__(self, attempt: Attempt, send_heartbeat: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        send_heartbeat: Callable[..., None],
+        heartbeat_timeout: timedelta | None,
+    ) -> None:
         super().__init__(attempt)
+        self._pace = MachinePace(attempt, heartbeat_timeout)
         self._heartbeats = HeartbeatRelay(attempt, send_heartbeat)
         self._cancellation = tell_cancellation(self._cancelled)
+        await_shutdown_in_virtual_time()
 
     def __exit__(self, *_: object) -> None:
         self._heartbeats.flush()
@@ -62,6 +74,7 @@ class ActivityExecution(Execution):
     def heartbeat(self, *details: Any) -> None:
         if not self.attempt.killed:
             self._heartbeats.heartbeat(*details)
+            self._pace.heartbeat()
 
     def heartbeat_answered(self, *, cancels: bool) -> None:
         """The server has answered a heartbeat. For any thread.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from timeskip.activity_time import thread_interruption, thread_sleep
+from timeskip.activity_time.attempt import current_attempt
 from timeskip.activity_time.connections import unwatch_connections, watch_connections
 
 
@@ -18,6 +20,15 @@ def install() -> None:
         time.sleep = thread_sleep.sleep
         watch_connections()
         thread_interruption.install()
+
+
+def _leave_attempt() -> None:
+    """A process that an attempt's code has forked is on the machine's time."""
+    current_attempt.set(None)
+
+
+if hasattr(os, "register_at_fork"):  # not on every system
+    os.register_at_fork(after_in_child=_leave_attempt)
 
 
 def uninstall() -> None:

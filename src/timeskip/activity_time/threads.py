@@ -2,7 +2,7 @@
 
 A call that the attempt hands to an executor is real work and holds the clock until it returns,
 except while its thread is in a virtual sleep, or while it waits for a thread because all threads of
-the pool are taken. A sync activity is itself such a call.
+the pool are taken. A sync activity is itself such a call. (For process pools: `process_calls`.)
 
 Any other thread counts only if it runs in the attempt's context and sleeps in it: from its first
 sleep on, it holds the clock while it is awake, until it ends.
@@ -14,11 +14,9 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
-
-from temporalio.worker._nexus import _ContextPropagatingExecutor
 
 from timeskip.activity_time.attempt import Attempt, current_attempt
 
@@ -31,7 +29,7 @@ class Job:
 
     def awake(self) -> None:
         self.attempt.clock.real_work_seen = True
-        self.attempt.hold(self)
+        self.attempt.hold(self, is_work=True)
 
     def asleep(self) -> None:
         self.attempt.release(self)
@@ -69,8 +67,22 @@ class PoolQueue:
                 self._taken -= 1
 
 
-_queues: WeakKeyDictionary[ThreadPoolExecutor, PoolQueue] = WeakKeyDictionary()
-_runs_in_threads: dict[threading.Thread, JobRun] = {}
+_queues: WeakKeyDictionary[Executor, PoolQueue] = WeakKeyDictionary()
+
+
+class ThreadRun(Protocol):
+    """What a thread does for an attempt."""
+
+    @property
+    def job(self) -> Job: ...
+
+    def leave_pool(self, thread: threading.Thread) -> None:
+        """Nobody shall wait for it any more: the attempt was killed."""
+        ...
+
+
+runs_in_threads: dict[threading.Thread, ThreadRun] = {}
+"""What each thread is doing that does something for an attempt."""
 
 
 def threads_of(attempt: Attempt) -> list[int]:
@@ -84,38 +96,31 @@ def bury_threads(attempt: Attempt) -> None:
         run.leave_pool(thread)
 
 
-def _runs_for(attempt: Attempt) -> list[tuple[threading.Thread, JobRun]]:
-    runs = list(_runs_in_threads.items())
+def _runs_for(attempt: Attempt) -> list[tuple[threading.Thread, ThreadRun]]:
+    runs = list(runs_in_threads.items())
     return [(thread, run) for thread, run in runs if run.job.attempt is attempt]
 
 
-def run_for_attempt(
+def run_in_thread(
     attempt: Attempt,
     run_in_executor: Callable[..., asyncio.Future[Any]],
+    pool: ThreadPoolExecutor | ThreadForEachCall,
     executor: Executor,
     call: Callable[..., Any],
     args: tuple[Any, ...],
 ) -> asyncio.Future[Any]:
-    """What `loop.run_in_executor` does for an attempt; `run_in_executor` is the loop's own."""
+    """Have an executor that uses `pool` run a call; `run_in_executor` is the loop's own."""
     job = Job(attempt)
-    pool = _pool_of(executor)
-    if not isinstance(pool, ThreadPoolExecutor | ThreadForEachCall):
-        # Another process, as a rule: out of reach, and real work to its end.
-        job.awake()
-        future = run_in_executor(executor, call, *args)
-        future.add_done_callback(lambda _: job.asleep())
-    else:
-        queue = _queue_of(pool)
-        run = JobRun(job, queue, pool)
-        queue.enter(job)
-        try:
-            future = run_in_executor(executor, run, call, args)
-        except BaseException:
-            queue.leave(job)
-            job.asleep()
-            raise
-        future.add_done_callback(run.settle)
-    attempt.waits.accounted_for(future)
+    queue = queue_of(pool)
+    run = JobRun(job, queue, pool)
+    queue.enter(job)
+    try:
+        future = run_in_executor(executor, run, call, args)
+    except BaseException:
+        queue.leave(job)
+        job.asleep()
+        raise
+    future.add_done_callback(run.settle)
     return future
 
 
@@ -145,18 +150,15 @@ class ThreadForEachCall(Executor):
 OWN_THREADS = ThreadForEachCall()
 
 
-def _pool_of(executor: Executor) -> Executor:
-    # Handlers of Nexus operations run in one that hands on to the worker's own.
-    if isinstance(executor, _ContextPropagatingExecutor):
-        return executor._executor
-    return executor
-
-
-def _queue_of(executor: ThreadPoolExecutor | ThreadForEachCall) -> PoolQueue:
+def queue_of(
+    executor: ThreadPoolExecutor | ProcessPoolExecutor | ThreadForEachCall,
+) -> PoolQueue:
+    """What stands in line for an executor."""
     if isinstance(executor, ThreadForEachCall):
         return PoolQueue(1)
     if executor not in _queues:
-        _queues[executor] = PoolQueue(executor._max_workers)
+        size: int = vars(executor)["_max_workers"]
+        _queues[executor] = PoolQueue(size)
     return _queues[executor]
 
 
@@ -181,14 +183,14 @@ class JobRun:
         with self._lock:
             self._begun = True
         thread = threading.current_thread()
-        _runs_in_threads[thread] = self
+        runs_in_threads[thread] = self
         token = current_attempt.set(self.job.attempt)
         try:
             # Whoever kills the attempt from here on finds the thread.
             return None if self.job.attempt.killed else call(*args)
         finally:
             current_attempt.reset(token)
-            del _runs_in_threads[thread]
+            del runs_in_threads[thread]
             self._leave()
 
     def settle(self, future: asyncio.Future[Any]) -> None:
@@ -250,7 +252,7 @@ _strays: WeakKeyDictionary[threading.Thread, StrayThread] = WeakKeyDictionary()
 def job_of_this_thread(attempt: Attempt) -> Job:
     """Whatever runs in this thread for the attempt."""
     thread = threading.current_thread()
-    run = _runs_in_threads.get(thread)
+    run = runs_in_threads.get(thread)
     if run is not None and run.job.attempt is attempt:
         return run.job
     stray = _strays.get(thread)

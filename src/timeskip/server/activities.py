@@ -72,6 +72,14 @@ _OF_ALL_ATTEMPTS = (
     TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
 )
 
+#: The order of timeouts at one instant. In virtual time an attempt may start at the very instant at
+#: which it was scheduled; on the real server it starts later, and so does what counts since then.
+_AT_ONE_INSTANT = (
+    *_OF_ALL_ATTEMPTS,
+    TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE,
+    TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
+)
+
 #: What is reported when the attempts together have run out of time.
 _NO_TIME_FOR_ANOTHER = (
     "Not enough time to schedule next retry before activity ScheduleToClose timeout, "
@@ -581,12 +589,13 @@ def _time_out_expired(run: Run) -> None:
 def _expired(run: Run) -> list[tuple[Nanoseconds, int, TimeoutType.ValueType, int]]:
     """What is due by now, in order: when, and of which attempt of which activity."""
     now = run.cluster.clock.now()
-    return sorted(
+    expired = [
         (due.when, activity.scheduled_event_id, timeout_type, activity.attempt)
         for activity in run.activities.values()
         for timeout_type, due in activity.dues.items()
         if due.when <= now
-    )
+    ]
+    return sorted(expired, key=lambda each: (*each[:2], _AT_ONE_INSTANT.index(each[2])))
 
 
 def _time_out(activity: Activity, timeout_type: TimeoutType.ValueType) -> bool:
