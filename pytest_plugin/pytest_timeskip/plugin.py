@@ -124,6 +124,11 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["timeskip_terminal"] = comparisons.terminal(node.config)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    timeskip.exits_with(int(session.exitstatus))
+
+
 def pytest_unconfigure() -> None:
     timeskip.uninstall()
 

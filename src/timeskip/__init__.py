@@ -31,6 +31,7 @@ with unsafe.imports_passed_through():
     from timeskip.histories.run_records import RunRecord
     from timeskip.installation import install, uninstall
     from timeskip.ledger import Ledger, LedgerCount, LedgerEntry
+    from timeskip.left_threads import exits_with
     from timeskip.running import running_simulations
     from timeskip.server.limits import Limits
     from timeskip.simulation import Simulation
@@ -67,6 +68,7 @@ __all__ = [
     "debugger_entered",
     "debugger_left",
     "environments_replaced",
+    "exits_with",
     "install",
     "running_simulations",
     "uninstall",

@@ -22,7 +22,7 @@ from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer, Call
 from timeskip.server.rpcs import WORKFLOW_SERVICE
 from timeskip.situation import STACK_TRACE_QUERY, Situation
-from timeskip.stall import Stall
+from timeskip.stall import MANY_RUNS, Stall
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
@@ -38,6 +38,10 @@ _STACK_TRACE_SECONDS = 3.0
 _SIGNALS = """\
 A workflow that waits for a signal needs one: send it before the test waits for the result, or let
 `sim.at(...)` send it at its time."""
+
+_LARGER = """\
+If that may take so long, give the simulation a larger `stall_timeout` (in pytest's settings:
+`timeskip_stall_timeout`)."""
 
 _NO_WORKERS = """\
   none was started: use `async with sim.worker(workflows=[...], activities=[...]):`"""
@@ -57,6 +61,10 @@ class Diagnostician:
         self._stuck_since: float | None = None
         self._events_seen = -1
         self._has_told_of_stall = False
+        #: The events that there were when tests were found to be idle, and whether they were so for
+        #: longer than anybody is willing to wait.
+        self._idle_at = -1
+        self._is_tired = False
         self._examination: asyncio.Task[None] | None = None
 
     def begin(self, *, serves_others: bool) -> None:
@@ -88,7 +96,9 @@ class Diagnostician:
         Ends their waits if something has gone wrong of which they have not heard, or if nothing can
         happen any more. Returns whether nothing is to happen any more.
         """
-        may_go_on = due is not None or self._serves_others
+        may_go_on = due is not None or (self._serves_others and not self._is_tired)
+        if due is None:
+            self._idle_at = self._alarms.events
         if may_go_on and not self._alarms.is_anything_unheard:
             return False
         tests = [test for idle in self._keeper.loops.idle if (test := test_on(idle.loop))]
@@ -97,8 +107,13 @@ class Diagnostician:
         if error is None and may_go_on:
             return False
         for test in tests:
-            interrupt(test, error or SimulationStuck(self._idle_text(places_of(test))))
+            interrupt(test, error or self._idle_error(places_of(test)))
+        self._is_tired = False
         return True
+
+    def is_idle(self) -> bool:
+        """Whether tests were found to be idle, and nothing has happened since."""
+        return self._idle_at == self._alarms.events
 
     def _may_be_saved(self) -> bool:
         if self._waits_for_advance():  # another task of the test may do it
@@ -128,11 +143,13 @@ class Diagnostician:
         waits = _joined(self._situation.waits())
         return self._text(f"the test waits for {waits}, which can no longer happen.", stack_traces)
 
-    def _idle_text(self, places: list[str]) -> str:
-        lines = "\n".join(f"  {place}" for place in places)
-        return self._text(
-            f"the test waits at\n{lines}\nand nothing can happen any more that would end this.", {}
-        )
+    def _idle_error(self, places: list[str]) -> Exception:
+        waits = "\n".join(["the test waits at", *(f"  {place}" for place in places)])
+        if not self._is_tired:
+            end = "nothing can happen any more that would end this."
+            return SimulationStuck(self._text(f"{waits}\nand {end}", {}))
+        end = f"for {self._seconds()} of real time nothing has happened that would end this."
+        return SimulationStalled("\n\n".join([self._text(f"{waits}\nand {end}", {}), _LARGER]))
 
     def _text(self, what: str, stack_traces: dict[str, str]) -> str:
         situation = self._situation
@@ -167,6 +184,10 @@ class Diagnostician:
 
     def stalled(self, stall: Stall) -> None:
         """Nothing has come of what goes on, for as long as the test is willing to wait."""
+        if stall == "idle":
+            self._is_tired = True
+            self._keeper.notice()
+            return
         if stall != "stopping" or not self._has_told_of_stall:
             # That a worker cannot stop follows from what kept the test waiting before.
             self._alarms.raise_everywhere(SimulationStalled(self._stalled_text(stall)))
@@ -201,6 +222,13 @@ class Diagnostician:
                 "Wait for a result, or with\n`await sim.sleep(...)` or `await sim.run_until(...)`."
             )
         waits = _joined(situation.waits()) if stall != "stopping" else "a worker to stop"
+        if stall == "continuing":
+            return (
+                f"for {seconds} of real time the test has waited for {waits}, and there is no end in "
+                f"sight.\n\nVirtual time passes and has reached {situation.now()}. What goes on:\n"
+                + "\n".join(situation.chains(MANY_RUNS))
+                + f"\n\n{_LARGER}"
+            )
         if stall == "circling":
             why = _section(
                 f"Virtual time passes and has reached {situation.now()}. What goes on:",
@@ -221,9 +249,7 @@ class Diagnostician:
             )
         return (
             f"for {seconds} of real time nothing has happened in any workflow, while the "
-            f"test waits for {waits}.\n\n{why}\n\n"
-            "If that may take so long, give the simulation a larger `stall_timeout` (in pytest's "
-            "settings:\n`timeskip_stall_timeout`)."
+            f"test waits for {waits}.\n\n{why}\n\n{_LARGER}"
         )
 
     # -- workflows in other processes ---------------------------------------------------------

@@ -188,6 +188,7 @@ class Simulation(WorkflowEnvironment):
             on_stall=diagnostician.stalled,
             explain_standstill=diagnostician.standstill,
             is_stopping=self._workers.is_stopping,
+            is_idle=diagnostician.is_idle,
         )
         self._stall_watch.start()
         self._clients = Clients(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from temporalio.api.enums.v1 import RateLimitSource, TaskQueueType
+from temporalio.api.enums.v1 import ContinueAsNewInitiator, RateLimitSource, TaskQueueType
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest
 
 from timeskip.activity_time import ActivityTime, RunningAttempt
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 _WORKFLOW = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 _ACTIVITY = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 _NEXUS = TaskQueueType.TASK_QUEUE_TYPE_NEXUS
+
+#: Why a run follows another.
+_FOLLOWS = {
+    ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_WORKFLOW: "it continues as new each time",
+    ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_RETRY: "its retry policy allows more",
+    ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE: "its cron schedule has no end",
+}
 
 #: With which workflows in other processes are asked where they stand.
 STACK_TRACE_QUERY = "__stack_trace"
@@ -134,6 +141,18 @@ class Situation:
             for task_queue in self.workers.stranded()
         ]
         return _cut(lines)
+
+    def chains(self, length: int) -> list[str]:
+        """The workflows of which so many runs have followed one another, and why the last one did."""
+        open_runs = [run for run in self.keeper.service.cluster.runs.values() if run.is_open]
+        return _cut(
+            [
+                f"  workflow {run.workflow_id!r} ({run.workflow_type}) is in its run number "
+                f"{run.place_in_chain}: {_FOLLOWS[run.started.initiator]}"
+                for run in open_runs
+                if run.place_in_chain >= length
+            ]
+        )
 
     def rounds(self) -> list[str]:
         """What happens again and again without leaving a trace in a history."""

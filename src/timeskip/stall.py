@@ -18,12 +18,16 @@ from timeskip.lanes.time_keeper import TimeKeeper
 _LONGEST_TICK = 1.0
 
 #: "waiting": for a workflow, and something real goes on. "circling": for a workflow, and virtual
-#: time passes without an event. "polling": the test asks again and again while time stands still.
-#: "stopping": a worker cannot stop.
-Stall = Literal["waiting", "circling", "polling", "stopping"]
+#: time passes without an event. "continuing": for a workflow, of which one run follows the other.
+#: "polling": the test asks again and again while time stands still. "stopping": a worker cannot stop.
+#: "idle": the test waits for nothing of the simulation's, and only another process could wake it.
+Stall = Literal["waiting", "circling", "continuing", "polling", "stopping", "idle"]
 
 #: So many looks are enough once there has been a stall.
 _FEW = 3
+
+#: So many runs of one workflow, one after the other, are no accident.
+MANY_RUNS = 100
 
 _debuggers = 0
 
@@ -57,12 +61,14 @@ class StallWatch:
         on_stall: Callable[[Stall], None],
         explain_standstill: Callable[[], Exception],
         is_stopping: Callable[[], bool],
+        is_idle: Callable[[], bool],
     ) -> None:
         self._keeper = keeper
         self._alarms = alarms
         self._on_stall = on_stall
         self._explain_standstill = explain_standstill
         self._is_stopping = is_stopping
+        self._is_idle = is_idle
         self._tick = min(timeout.total_seconds() / 10, _LONGEST_TICK)
         self._looks = round(timeout.total_seconds() / self._tick)
         self._silent: set[asyncio.AbstractEventLoop] = set()
@@ -71,6 +77,10 @@ class StallWatch:
         self._calls = 0
         self._waiting = 0
         self._polling = 0
+        self._idling = 0
+        self._continuing = 0
+        #: The first runs of what the test waits for.
+        self._awaited: set[str] = set()
         self._standing = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timeskip-stall", daemon=True)
@@ -112,11 +122,12 @@ class StallWatch:
 
     def _look(self) -> None:
         keeper = self._keeper
+        self._look_at_chains()
         calls, self._calls = keeper.holds.taken - self._calls, keeper.holds.taken
         if self._alarms.events != self._events or isinstance(keeper.clock, RealClock):
             self._events = self._alarms.events
             self._began = keeper.clock.now()
-            self._waiting = self._polling = 0
+            self._waiting = self._polling = self._idling = 0
         elif not keeper.skips:
             self._waiting = 0
         elif keeper.is_waited_for():
@@ -129,10 +140,28 @@ class StallWatch:
                 self._stalled("stopping")
         elif calls:
             self._polling += 1
+            self._idling = 0
             if self._polling >= self._looks:
                 self._stalled("polling")
+        elif self._is_idle():
+            self._idling += 1
+            if self._idling >= self._looks:
+                self._stalled("idle")
+
+    def _look_at_chains(self) -> None:
+        """Events alone do not tell that a test will end: a workflow may continue as new for ever."""
+        cluster = self._keeper.service.cluster
+        awaited = {run.started.first_execution_run_id for run in cluster.time_waits.values()}
+        if awaited and not awaited & self._awaited:
+            self._awaited, self._continuing = awaited, 0
+        self._continuing += 1
+        may_end = cluster.sleeping_calls or self._keeper.waits or not self._keeper.skips
+        if self._continuing < self._looks or not awaited or may_end:
+            return
+        if any(run.is_open and run.place_in_chain >= MANY_RUNS for run in cluster.runs.values()):
+            self._stalled("continuing")
 
     def _stalled(self, stall: Stall) -> None:
-        self._waiting = self._polling = 0
+        self._waiting = self._polling = self._idling = self._continuing = 0
         self._looks = min(self._looks, _FEW)
         self._on_stall(stall)

@@ -151,3 +151,45 @@ def test_nondeterminism_fails_the_test(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*WorkflowTaskFailed*NON_DETERMINISTIC_ERROR*"])
+
+
+def test_a_thread_that_an_activity_blocks_for_good_does_not_keep_the_process(
+    project: pytest.Pytester,
+) -> None:
+    project.makeconftest("from timeskip import left_threads\nleft_threads.PATIENCE = 0.1")
+    project.makepyfile(
+        """
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+        from datetime import timedelta
+        from temporalio import activity, workflow
+
+        @activity.defn
+        def wait_for_nobody() -> None:
+            threading.Event().wait()
+
+        @workflow.defn(sandboxed=False)
+        class Blocked:
+            @workflow.run
+            async def run(self) -> None:
+                await workflow.execute_activity(
+                    wait_for_nobody, start_to_close_timeout=timedelta(days=1)
+                )
+
+        async def test_is_blocked(sim):
+            options = {"activities": [wait_for_nobody], "activity_executor": ThreadPoolExecutor(1)}
+            async with sim.worker(workflows=[Blocked], **options):
+                await sim.client.execute_workflow(Blocked.run, id="b", task_queue=sim.task_queue)
+        """
+    )
+    result = project.runpytest_subprocess("-o", "timeskip_stall_timeout=0.3", timeout=60)
+    result.assert_outcomes(failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*SimulationStalled*"])
+    result.stderr.fnmatch_lines(
+        [
+            "*activities*still block threads*",
+            "*activity 'wait_for_nobody' of workflow 'b'",
+            "*threading.Event().wait()",
+        ]
+    )

@@ -9,10 +9,11 @@ from datetime import timedelta
 
 import pytest
 from temporalio import activity, workflow
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 import timeskip.lanes.news
+from tests.simulation.workflows import Greeter, greet
 from timeskip import Simulation, SimulationStuck, WorkflowTaskFailed
 
 #: For guards that never matter if all is well.
@@ -73,6 +74,15 @@ async def shipment(sim: Simulation, days: int = 30) -> WorkflowHandle[Shipment, 
     return await sim.client.start_workflow(
         Shipment.run, days, id="shipment-1", task_queue=sim.task_queue
     )
+
+
+async def test_asking_without_a_pause_lets_a_workflow_go_on(sim: Simulation) -> None:
+    async with sim.worker(workflows=[Greeter], activities=[greet]):
+        handle = await sim.client.start_workflow(
+            Greeter.run, "Ada", id="greeter-1", task_queue=sim.task_queue
+        )
+        while (await handle.describe()).status != WorkflowExecutionStatus.COMPLETED:
+            pass
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], interval: float = 0.05) -> None:

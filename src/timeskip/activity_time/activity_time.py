@@ -187,6 +187,7 @@ class ActivityTime(SimplePlugin):
         for execution in self._running():
             execution.cancel("the simulation was closed")
             execution.attempt.loop.call_soon_threadsafe(partial(_insist, execution.attempt))
+            bury_threads(execution.attempt)
         self._clock.close()
         with self._lock:
             loops, self._loops = self._loops, {}
@@ -259,6 +260,7 @@ def _insist(attempt: Attempt) -> None:
 
 
 def _end(attempt: Attempt) -> None:
+    bury_threads(attempt)
     for task in attempt.waits.unfinished():
         coroutine = task.get_coro()
         if coroutine is not None:

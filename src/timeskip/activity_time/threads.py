@@ -90,8 +90,13 @@ def threads_of(attempt: Attempt) -> list[int]:
     return [thread.ident for thread, _ in _runs_for(attempt) if thread.ident is not None]
 
 
+def calls_in_threads() -> dict[threading.Thread, Attempt]:
+    """The threads that run something for an attempt right now, of whichever simulation."""
+    return {thread: run.job.attempt for thread, run in list(_runs_in_threads.items())}
+
+
 def bury_threads(attempt: Attempt) -> None:
-    """The attempt was killed: let nobody wait for its threads, which may sleep for good."""
+    """The attempt is over: let nobody wait for its threads, which may be blocked for good."""
     for thread, run in _runs_for(attempt):
         run.leave_pool(thread)
 

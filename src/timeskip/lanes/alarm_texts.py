@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from temporalio.api.failure.v1 import Failure
 
@@ -110,9 +110,22 @@ def activity_unknown(run: Run, activity: Activity, failure: Failure) -> str | No
 
 def activity_fails_for_ever(run: Run, activity: Activity, failure: Failure) -> str:
     """The last failure, and how to limit the attempts."""
+    name = f"activity {activity.scheduled.activity_type.name!r}"
+    return _fails_for_ever(run, name, activity.attempt, failure)
+
+
+def local_activity_fails_for_ever(run: Run, data: Mapping[str, Any], failure: Failure) -> str:
+    """The same for a local activity, of which the core has recorded `data`."""
+    name = f"local activity {data.get('activity_type')!r}"
+    # What the marker says is what the workflow gets: that an activity has failed, and why.
+    cause = failure.cause if failure.HasField("cause") else failure
+    return _fails_for_ever(run, name, data["attempt"], cause)
+
+
+def _fails_for_ever(run: Run, name: str, attempts: int, failure: Failure) -> str:
     return (
-        f"the activity {activity.scheduled.activity_type.name!r} of workflow {run.workflow_id!r} "
-        f"({run.workflow_type}) has failed {activity.attempt} times in a row,\n"
+        f"the {name} of workflow {run.workflow_id!r} ({run.workflow_type}) has failed {attempts} "
+        "times in a row,\n"
         "and its retry policy allows more, so that the test would never end. Its last failure:\n\n"
         f"{_traceback(failure)}\n\n"
         "Give the activity a `maximum_attempts` or a `schedule_to_close_timeout`, or the "

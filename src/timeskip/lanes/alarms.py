@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import MarkerRecordedEventAttributes
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.service import RPCError
 
@@ -19,6 +20,7 @@ from timeskip.errors import (
     TooManyAttempts,
     WorkflowTaskFailed,
 )
+from timeskip.histories import local_activity_markers
 from timeskip.lanes import alarm_texts
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Call
@@ -127,6 +129,16 @@ class Alarms:
             self._give_up(run, ActivityNotRegistered(unknown))
         elif self._is_too_much(activity.attempt):
             text = alarm_texts.activity_fails_for_ever(run, activity, failure)
+            self._give_up(run, TooManyAttempts(text))
+
+    def marker_recorded(self, run: Run, marker: MarkerRecordedEventAttributes) -> None:
+        """Give up the run if the marker tells of a local activity that seems never to succeed."""
+        if not marker.HasField("failure"):
+            return
+        data = local_activity_markers.data_of(marker)
+        # With a backoff it is tried again, after a timer of the workflow's.
+        if data and data.get("backoff") and self._is_too_much(int(data.get("attempt", 1))):
+            text = alarm_texts.local_activity_fails_for_ever(run, data, marker.failure)
             self._give_up(run, TooManyAttempts(text))
 
     def nexus_attempt_failed(self, operation: NexusOperation, failure: Failure) -> None:

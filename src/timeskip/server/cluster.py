@@ -13,7 +13,7 @@ from temporalio.api.errordetails.v1 import (
     NotFoundFailure,
 )
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent, MarkerRecordedEventAttributes
 from temporalio.api.nexus.v1 import Endpoint
 
 from timeskip.clock import Clock, Nanoseconds, RealClock
@@ -53,6 +53,7 @@ class Observer(Protocol):
     ) -> None: ...
     def workflow_task_kept_too_long(self, run: Run, task: WorkflowTask) -> None: ...
     def activity_attempt_failed(self, run: Run, activity: Activity, failure: object) -> None: ...
+    def marker_recorded(self, run: Run, marker: MarkerRecordedEventAttributes) -> None: ...
     def nexus_attempt_failed(self, operation: NexusOperation, failure: Failure) -> None: ...
 
 

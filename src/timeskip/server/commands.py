@@ -312,16 +312,16 @@ def _record_marker(
     run: Run, command: Command, completed_id: int, identity: str, effects: Effects
 ) -> HistoryEvent:
     attributes = command.record_marker_command_attributes
-    return run.add(
-        EventType.EVENT_TYPE_MARKER_RECORDED,
-        MarkerRecordedEventAttributes(
-            marker_name=attributes.marker_name,
-            details=attributes.details,
-            workflow_task_completed_event_id=completed_id,
-            header=attributes.header if attributes.HasField("header") else None,
-            failure=attributes.failure if attributes.HasField("failure") else None,
-        ),
+    marker = MarkerRecordedEventAttributes(
+        marker_name=attributes.marker_name,
+        details=attributes.details,
+        workflow_task_completed_event_id=completed_id,
+        header=attributes.header if attributes.HasField("header") else None,
+        failure=attributes.failure if attributes.HasField("failure") else None,
     )
+    for observer in run.cluster.observers:
+        observer.marker_recorded(run, marker)
+    return run.add(EventType.EVENT_TYPE_MARKER_RECORDED, marker)
 
 
 def _upsert_search_attributes(

@@ -109,6 +109,8 @@ class Run:
         self.left_workflow_task: WorkflowTask | None = None
         self.left_activities: list[Activity] = []
 
+        #: How many runs of its chain there were up to this one.
+        self.place_in_chain = 1
         #: The run that a reset has made of it, and when a reset has made this one.
         self.reset_run_id = ""
         self.last_reset_time: Nanoseconds | None = None

@@ -284,6 +284,7 @@ def start_next(run: Run, new_run_id: str, started: WorkflowExecutionStartedEvent
     """Write the first event of the run that follows `run`, and open its workflow task."""
     cluster = run.cluster
     new_run = Run(cluster, run.namespace, run.workflow_id, new_run_id, started, cluster.ids.uuid())
+    new_run.place_in_chain = run.place_in_chain + 1
     _record(new_run, run.history.events[0].links)
     begin(new_run)
     new_run.commit()
@@ -297,6 +298,7 @@ def rebuild(base: Run, last: int, run_id: str) -> Run:
     """
     run = Run(base.cluster, base.namespace, base.workflow_id, run_id, base.started, base.request_id)
     run.user_metadata = base.user_metadata
+    run.place_in_chain = base.place_in_chain
     run.last_reset_time = run.start_time
     run.take_over(base, last)
     run.request_ids[run.request_id] = base.request_ids[base.request_id]
