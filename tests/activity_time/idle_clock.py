@@ -98,7 +98,9 @@ class IdleClock:
             self.running[attempt] = parked
             self._tell("parked" if parked else "awake", "blocks loop" if blocks_loop else None)
 
-    def attempt_finished(self, attempt: RunningAttempt, *, outcome_follows: bool) -> None:
+    def attempt_finished(
+        self, attempt: RunningAttempt, *, outcome_follows: bool, is_left_open: bool
+    ) -> None:
         with self._changed:
             del self.running[attempt]
             self.outcome_follows.append(outcome_follows)

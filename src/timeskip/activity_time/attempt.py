@@ -82,12 +82,18 @@ class Attempt:
         """The activity's code has ended; what it leaves behind no longer counts."""
         if self.killed:
             return
+        self._finish(outcome_follows=outcome_follows, is_left_open=not outcome_follows)
+
+    def _finish(self, *, outcome_follows: bool, is_left_open: bool) -> None:
         self._cancel_grace()
         with self._lock:
             self.finished = True
-            # What a killed worker reports does not arrive.
-            heard = outcome_follows and not self.doomed
-            self._listener.attempt_finished(self.running, outcome_follows=heard)
+            self._listener.attempt_finished(
+                self.running,
+                # What a killed worker reports does not arrive.
+                outcome_follows=outcome_follows and not self.doomed,
+                is_left_open=is_left_open and not self.doomed,
+            )
         self.waits.let_go()
 
     def kill(self) -> list[asyncio.Task[Any]]:
@@ -96,7 +102,8 @@ class Attempt:
         For the loop's thread. The code does not get to its `except` and `finally` blocks either: it
         is as if its process were gone. Threads stop where they next sleep.
         """
-        self.finish(outcome_follows=False)
+        if not self.killed:
+            self._finish(outcome_follows=False, is_left_open=False)
         self.killed = self.doomed = True
         tasks = self.waits.unfinished()
         # What would be the next steps of tasks. The rest of what is queued may be somebody else's.

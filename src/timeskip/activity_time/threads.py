@@ -85,6 +85,14 @@ runs_in_threads: dict[threading.Thread, ThreadRun] = {}
 """What each thread is doing that does something for an attempt."""
 
 
+_jobs: set[Job] = set()
+
+
+def leftover_jobs() -> bool:
+    """Whether calls go on, or are about to begin, whose activities have ended without them."""
+    return any(job.attempt.finished and not job.attempt.killed for job in list(_jobs))
+
+
 def threads_of(attempt: Attempt) -> list[int]:
     """The ids of the threads that run something for an attempt right now."""
     return [thread.ident for thread, _ in _runs_for(attempt) if thread.ident is not None]
@@ -122,8 +130,7 @@ def run_in_thread(
     try:
         future = run_in_executor(executor, run, call, args)
     except BaseException:
-        queue.leave(job)
-        job.asleep()
+        run.withdraw()
         raise
     future.add_done_callback(run.settle)
     return future
@@ -182,6 +189,7 @@ class JobRun:
         self._lock = threading.Lock()
         self._begun = False
         self._left = False
+        _jobs.add(job)
         self._result_known = False
 
     def __call__(self, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -209,6 +217,11 @@ class JobRun:
         elif left:
             self.job.asleep()
 
+    def withdraw(self) -> None:
+        """It will not be run."""
+        self._leave()
+        self.job.asleep()
+
     def leave_pool(self, thread: threading.Thread) -> None:
         """Let the pool begin another thread instead of this one, and wait for this one no more."""
         if isinstance(self._executor, ThreadPoolExecutor):
@@ -225,6 +238,7 @@ class JobRun:
                 return
             self._left = True
             result_known = self._result_known
+        _jobs.discard(self.job)
         self._queue.leave(self.job)
         if result_known:
             self.job.asleep()

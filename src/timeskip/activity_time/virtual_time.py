@@ -85,10 +85,13 @@ class AttemptListener(Protocol):
         """
         ...
 
-    def attempt_finished(self, attempt: RunningAttempt, *, outcome_follows: bool) -> None:
+    def attempt_finished(
+        self, attempt: RunningAttempt, *, outcome_follows: bool, is_left_open: bool
+    ) -> None:
         """The activity's code has ended and takes no more part in time.
 
-        `outcome_follows`: the worker will now report the outcome to the server. False if the
-        activity said that something else completes it (`activity.raise_complete_async`).
+        `outcome_follows`: the worker will now report the outcome to the server. `is_left_open`: the
+        activity said that something else completes it (`activity.raise_complete_async`). If neither,
+        its worker was killed.
         """
         ...

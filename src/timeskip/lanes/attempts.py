@@ -90,13 +90,18 @@ class Attempts:
         self._set_blocking(attempt, parked and blocks_loop)
         self._keeper.notice()
 
-    def attempt_finished(self, attempt: RunningAttempt, *, outcome_follows: bool) -> None:
+    def attempt_finished(
+        self, attempt: RunningAttempt, *, outcome_follows: bool, is_left_open: bool
+    ) -> None:
         if attempt.is_local:
             self._keeper.local_waits.finished(attempt.workflow_run_id or "", attempt.token)
         elif outcome_follows:
             self._keeper.parked.discard(attempt.token)
         else:
-            # Something else completes it, some time; the worker is done with it.
+            # Something else completes it, some time, if anything; the worker is done with it.
+            if is_left_open:
+                # Before time may move, which is up to another thread.
+                self._keeper.completers.left_open.add(attempt.token)
             self._keeper.parked.add(attempt.token)
         self._set_blocking(attempt, False)
         self._keeper.notice()

@@ -37,6 +37,10 @@ class Idleness:
     """What will wake the loop by itself."""
     may_have_news: bool
     """Whether something outside of the simulation may wake it before."""
+    next_sleep: asyncio.TimerHandle | None = None
+    """What will end the next sleep of one of its tasks."""
+    threads_work: bool = False
+    """Whether threads of the test's are busy."""
 
 
 class IdleTests:
@@ -73,6 +77,11 @@ class IdleTests:
         if any(loop.may_have_news for loop in loops):
             spans.append(_LOOK_AGAIN)
         return max(min(spans), _SHORTEST) if spans else None
+
+    def reached(self, loop_time: float) -> Nanoseconds:
+        """Where virtual time would be, had it moved with every sleep that has ended by now."""
+        self._count_sleeps(loop_time)
+        return self._reached
 
     def waited(self, seconds: float) -> None:
         """Tests have waited for so long, and nothing has happened meanwhile."""

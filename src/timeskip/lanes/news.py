@@ -9,7 +9,7 @@ import queue
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,8 @@ _INSIDE = frozenset(
     str(_ASYNCIO / name)
     for name in ("locks.py", "queues.py", "tasks.py", "taskgroups.py", "timeouts.py")
 )
+#: What `asyncio.sleep` has its timer do. uvloop does not tell.
+_SLEPT = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 #: Their variables that hold such a timer.
 _TIMERS = frozenset({"h", "timeout_handle"})
 #: Waits for the network with asyncio's events, and for threads that are seen otherwise.
@@ -43,6 +45,11 @@ _BRIDGE = str(Path(temporalio.bridge.__file__ or "").parent) + os.sep
 _SDK = str(Path(temporalio.bridge.__file__ or "").parents[1]) + os.sep
 #: What the threads of executors do; those of anyio take their jobs from a `queue.Queue`.
 _POOL = concurrent.futures.thread._worker.__code__
+
+#: Where a thread stands that has just been started.
+_BEGINNINGS = tuple(
+    getattr(threading.Thread, name).__code__ for name in ("_bootstrap", "_bootstrap_inner", "run")
+)
 
 #: What the SDK's worker awaits while its core has nothing for it.
 _POLLS = frozenset({"poll_workflow_activation", "poll_activity_task", "poll_nexus_task"})
@@ -67,14 +74,16 @@ def idleness_of(loop: asyncio.AbstractEventLoop) -> list[Idleness]:
     is_first = threading.current_thread() is threading.main_thread()
     if getattr(loop, "_ready", ()) or not (is_first or _awaited.get(loop)):
         return []
+    threads_work = _has_busy_threads(loop) or _other_threads_work()
     idleness = Idleness(
         loop=loop,
         now=loop.time(),
-        next_timer=_next_timer(loop),
-        may_have_news=_has_busy_threads(loop)
+        next_timer=_next_of(_timers_of_tests(loop)),
+        may_have_news=threads_work
         or _watches_files(loop)
-        or any(_waits_for_others(task) for task in asyncio.all_tasks(loop))
-        or _other_threads_work(),
+        or any(_waits_for_others(task) for task in asyncio.all_tasks(loop)),
+        next_sleep=_next_of(filter(_ends_sleep, _timers_of_tests(loop))),
+        threads_work=threads_work,
     )
     return [idleness]
 
@@ -89,22 +98,30 @@ def may_have_news(loop: asyncio.AbstractEventLoop, within: float) -> bool:
         return True
     if getattr(loop, "_ready", False) or _watches_files(loop):
         return True
-    timer = _next_timer(loop)
+    timer = _next_of(_timers_of_tests(loop))
     return timer is not None and timer.when() - loop.time() < within
 
 
-def _next_timer(loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle | None:
-    """The loop's next timer, but for those of simulations.
+def _timers_of_tests(loop: asyncio.AbstractEventLoop) -> list[asyncio.TimerHandle]:
+    """The loop's timers, but for those of simulations.
 
     A loop that does not tell, such as uvloop's, has those that its tasks sleep by.
     """
     scheduled = getattr(loop, "_scheduled", None)
     if scheduled is None:
         scheduled = [timer for task in asyncio.all_tasks(loop) for timer in _timers_of(task)]
-    timers: list[asyncio.TimerHandle] = [
+    return [
         handle for handle in scheduled if not handle.cancelled() and not _is_simulations(handle)
     ]
+
+
+def _next_of(timers: Iterable[asyncio.TimerHandle]) -> asyncio.TimerHandle | None:
     return min(timers, key=lambda timer: timer.when(), default=None)
+
+
+def _ends_sleep(timer: asyncio.TimerHandle) -> bool:
+    """Whether it is that of an `asyncio.sleep`, not the limit of a wait for something else."""
+    return getattr(timer, "_callback", None) is _SLEPT
 
 
 def _timers_of(task: asyncio.Task[Any]) -> Iterator[asyncio.TimerHandle]:
@@ -142,15 +159,21 @@ def _other_threads_work() -> bool:
     All others, such as those of pytest-xdist or of exporters of traces, know nothing of the test.
     """
     frames = sys._current_frames()
-    return any(
+    # Sandboxed workflows whose modules import this package could not import that one.
+    from timeskip.activity_time.threads import leftover_jobs, runs_in_threads
+
+    return leftover_jobs() or any(
         thread is not threading.main_thread()
         and not thread.name.startswith("timeskip")
+        and thread not in runs_in_threads
         and _works(frames.get(thread.ident or 0))
         for thread in threading.enumerate()
     )
 
 
 def _works(frame: FrameType | None) -> bool:
+    if frame is not None and frame.f_code in _BEGINNINGS:
+        return True
     called: FrameType | None = None
     while frame is not None:
         if is_of_test(frame.f_code.co_filename) or frame.f_code.co_filename == _PROGRAMS:

@@ -39,6 +39,9 @@ class Loops:
         self._question = 0
         self._unanswered: set[asyncio.AbstractEventLoop] = set()
         self._looks_for_tests = False
+        #: Whether `idle` tells of them.
+        self.has_looked_for_tests = False
+        self._question_is_about_tests = False
         self._idle: list[Idleness] = []
         self._look: asyncio.TimerHandle | None = None
 
@@ -78,6 +81,8 @@ class Loops:
             self._question += 1
             self._unanswered = set(asked)
             self._idle = []
+            self.has_looked_for_tests = False
+            self._question_is_about_tests = self._looks_for_tests
         for loop in asked:
             answer = partial(self._answer, loop, self._question)
             if loop is self._home:
@@ -118,6 +123,7 @@ class Loops:
             if self._unanswered:
                 return
             self._looks_for_tests = False
+            self.has_looked_for_tests = self._question_is_about_tests
         if loop is self._home:
             self._act()
             return

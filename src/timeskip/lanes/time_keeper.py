@@ -44,8 +44,9 @@ from timeskip.clock import (
     RealClock,
     VirtualClock,
 )
+from timeskip.lanes.completers import Completers
 from timeskip.lanes.holds import Hold, Holds
-from timeskip.lanes.idle_tests import IdleTests
+from timeskip.lanes.idle_tests import Idleness, IdleTests
 from timeskip.lanes.local_waits import LocalWaits
 from timeskip.lanes.quiescence import Loops
 from timeskip.server import workflow_tasks
@@ -137,6 +138,7 @@ class TimeKeeper:
         self.loops = Loops(loop, self._move)
         self.waits: dict[Wait, None] = {}
         self.parked: set[bytes] = set()
+        self.completers = Completers(service.cluster)
         #: The tokens of tasks that faults keep from getting on, whatever their workers say of them.
         self.laid_down: set[bytes] = set()
         #: Whether time may jump for whoever waits, unless clients hold locks on it.
@@ -245,9 +247,12 @@ class TimeKeeper:
         self._update_skipping()
 
     def _catch_up(self) -> None:
-        """Let time be what it has to be now, if it keeps the machine's pace."""
-        if self._pace is not None and not self._is_driven():
-            self._keep_pace()
+        """Let time be what it has to be now, if it keeps the machine's pace, or that of a test."""
+        if self._pace is not None:
+            if not self._is_driven():
+                self._keep_pace()
+        elif self._skips and self.completers.are_needed():
+            self._go_along()
 
     def _update_skipping(self) -> None:
         """Take into account whether time is to jump, and whether clients hold locks on it."""
@@ -345,7 +350,8 @@ class TimeKeeper:
             if self.blocked_loops:
                 self._move()
             else:
-                self.loops.act_when_quiet(look_for_tests=not self._is_wanted())
+                looks_for_tests = not self._is_wanted() or self.completers.are_needed()
+                self.loops.act_when_quiet(look_for_tests=looks_for_tests)
 
     def _move(self) -> None:
         """Let time pass for as long as nothing else can happen."""
@@ -355,8 +361,19 @@ class TimeKeeper:
                 for wait in stepped:
                     self._wake(wait)
                 return
-            is_wanted = self.blocked_loops or self._is_wanted()
-            due = self._target() if is_wanted else self._due_for_idle_tests()
+            if self.blocked_loops:
+                due = self._target()
+            elif not self._is_wanted():
+                due = self._due_for_idle_tests()
+            elif self.completers.are_needed() and not self.loops.has_looked_for_tests:
+                self.notice()
+                return
+            elif completers := self._completers():
+                due = self._due_for_completers(completers)
+                if due is None:
+                    return
+            else:
+                due = self._target()
             if due is None:
                 if self.on_stuck is not None and self.is_waited_for():
                     self.on_stuck()
@@ -388,6 +405,31 @@ class TimeKeeper:
         if seconds is not None:
             self._timer = self.loop.call_later(seconds, self._idle_tests_waited, seconds)
         return None
+
+    def _completers(self) -> list[Idleness]:
+        """Where the test is about to complete activities."""
+        return self.completers.among(self.loops.idle) if self.completers.are_needed() else []
+
+    def _due_for_completers(self, completers: list[Idleness]) -> Nanoseconds | None:
+        """Where to jump for whoever waits, if it is not too far for those who complete activities."""
+        due = self._target()
+        seconds = self.completers.sleeps.seconds_before(due, self.clock.now(), completers)
+        if seconds == 0.0:
+            return due
+        if seconds is not None:
+            self._timer = self.loop.call_later(seconds, self._completers_waited, seconds)
+        return None
+
+    def _completers_waited(self, seconds: float) -> None:
+        self.completers.waited(seconds)
+        self.notice()
+
+    def _go_along(self) -> None:
+        """Those who complete activities heartbeat at instants that are as far apart as their sleeps."""
+        reached = self.completers.sleeps.reached(self.loop.time())
+        when = min(reached, self.service.next_due() or reached)
+        if when > self.clock.now():
+            self._jump_to(when)
 
     def _idle_tests_waited(self, seconds: float) -> None:
         self._idle_tests.waited(seconds)

@@ -124,6 +124,7 @@ class AttemptFinished:
 
     number: int
     outcome_follows: bool
+    is_left_open: bool
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,8 @@ class ResidentAttempts:
     ) -> None:
         self._channel.send(AttemptParked(self._numbers[attempt], parked, blocks_loop))
 
-    def attempt_finished(self, attempt: RunningAttempt, *, outcome_follows: bool) -> None:
+    def attempt_finished(
+        self, attempt: RunningAttempt, *, outcome_follows: bool, is_left_open: bool
+    ) -> None:
         number = self._numbers.pop(attempt)
-        self._channel.send(AttemptFinished(number, outcome_follows))
+        self._channel.send(AttemptFinished(number, outcome_follows, is_left_open))

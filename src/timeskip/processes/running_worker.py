@@ -146,7 +146,7 @@ class RunningWorker:
                 return
             self._is_dead = True
             for number in list(self._attempts):
-                self._finish(number, outcome_follows=False)
+                self._finish(AttemptFinished(number, outcome_follows=False, is_left_open=False))
             for timer in self._timers.values():
                 timer.cancel()
             for reason in list(self._holds):
@@ -270,7 +270,7 @@ class RunningWorker:
             case AttemptParked():
                 self._park(message)
             case AttemptFinished():
-                self._finish(message.number, outcome_follows=message.outcome_follows)
+                self._finish(message)
                 self._let_time_pass()
             case WakeAt():
                 fall_due = partial(self._fall_due, message.timer)
@@ -310,11 +310,15 @@ class RunningWorker:
             self._let_hold_time()
         self._let_time_pass()
 
-    def _finish(self, number: int, *, outcome_follows: bool) -> None:
-        attempt = self._attempts.pop(number)
-        self._parked.discard(number)
-        self._blocking.discard(number)
-        self._listener.attempt_finished(attempt, outcome_follows=outcome_follows)
+    def _finish(self, message: AttemptFinished) -> None:
+        attempt = self._attempts.pop(message.number)
+        self._parked.discard(message.number)
+        self._blocking.discard(message.number)
+        self._listener.attempt_finished(
+            attempt,
+            outcome_follows=message.outcome_follows,
+            is_left_open=message.is_left_open,
+        )
 
     def _let_hold_time(self) -> None:
         """What it has holds time, unless there is still a reason why nothing of it runs."""
