@@ -100,7 +100,7 @@ def threads_of(attempt: Attempt) -> list[int]:
 
 def calls_in_threads() -> dict[threading.Thread, Attempt]:
     """The threads that run something for an attempt right now, of whichever simulation."""
-    return {thread: run.job.attempt for thread, run in list(_runs_in_threads.items())}
+    return {thread: run.job.attempt for thread, run in list(runs_in_threads.items())}
 
 
 def bury_threads(attempt: Attempt) -> None:
