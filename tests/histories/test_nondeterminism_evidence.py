@@ -15,11 +15,14 @@ import uuid
 from collections.abc import Callable
 from datetime import date, datetime, timezone
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from timeskip.histories.nondeterminism.calls import Kind
+from timeskip.histories.nondeterminism.once import made_at_import
+from timeskip.histories.nondeterminism.sets import is_of_asyncio_wait
 from timeskip.histories.nondeterminism.state import fingerprint
 from timeskip.histories.nondeterminism.trace import Source, Trace
 
@@ -31,6 +34,7 @@ CALLS: dict[str, tuple[Callable[[], object], Kind]] = {
     "os.urandom": (lambda: os.urandom(1), Kind.RANDOM),
     "uuid.uuid4": (lambda: uuid.uuid4(), Kind.UUID),
     "uuid.uuid1": (lambda: uuid.uuid1(), Kind.UUID),
+    "datetime.fromtimestamp": (lambda: datetime.fromtimestamp(0), Kind.TIME_ZONE),  # noqa: DTZ006
     "time.time": (lambda: time.time(), Kind.CLOCK),
     "time.monotonic_ns": (lambda: time.monotonic_ns(), Kind.CLOCK),
     "datetime.now": (lambda: datetime.now(timezone.utc), Kind.CLOCK),
@@ -78,6 +82,8 @@ async def test_order_in_which_futures_end_is_evidence() -> None:
         lambda: uuid.UUID(int=7),
         lambda: Path("a") / "b",
         lambda: time.localtime(0),
+        lambda: datetime.fromtimestamp(0, timezone.utc),
+        lambda: datetime.fromtimestamp(0, tz=timezone.utc),
         lambda: time.strftime("%a", time.gmtime(0)),
         lambda: f"{datetime(2024, 1, 1, tzinfo=timezone.utc):%a}",
         lambda: {("a", 1): 2}["a", 1],
@@ -105,6 +111,8 @@ class Basket:
 
     def chosen(self):
         return set(self.items)
+
+Basket.all = [Basket(), Basket()]
 
 def use(basket):
     chosen = basket.chosen()
@@ -175,6 +183,11 @@ def test_set_is_not_seen_where_its_order_does_not_show(tmp_path: Path, statement
         ("sorted(basket.items, key=id)", Kind.IDENTITY),
         ("min(['b', 'a'], key=hash)", Kind.HASH),
         ("sorted(basket.items, key=len)", None),
+        ("sorted(basket.all, key=str)", Kind.IDENTITY),
+        ("sorted(basket.items, key=str)", None),
+        ("str(basket)", Kind.IDENTITY),
+        ("f'{basket} and {chosen}'", Kind.IDENTITY),
+        ("repr(NAMES) + str(1)", None),
     ],
 )
 def test_order_by_what_differs_in_each_process_is_seen(
@@ -213,3 +226,40 @@ def test_change_of_state_is_seen(change: Callable[[dict[str, Any]], object]) -> 
     assert same == {name: value for name, value in before.items() if name != "count"}
     change(state)
     assert {name: fingerprint(value) for name, value in state.items()} != before
+
+
+def test_set_of_asyncio_wait_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "waits.py"
+    file.write_text(
+        "async def f(tasks, xs):\n    done, _ = await asyncio.wait(tasks)\n    rest = xs\n"
+    )
+    assert is_of_asyncio_wait(str(file), "done")
+    assert not is_of_asyncio_wait(str(file), "rest")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("import os\nx = os.environ.get('A')", "os.environ.get"),
+        ("from os import environ\nx: str = environ['A']", "os.environ"),
+        ("import random as r\nx = f'node {r.randrange(9)}'", "random.randrange"),
+        (
+            "from datetime import datetime\ndef now():\n    return datetime.now()\nx = now()",
+            "datetime.datetime.now",
+        ),
+        ("with_file = 1\nx = open('a').read()", "open"),
+        ("from datetime import timedelta\nx = timedelta(1)", None),
+        ("import random\nx = random.Random(7)", None),
+        ("import random\nx = lambda: random.random()\ny = random.random()", None),
+    ],
+)
+def test_what_is_made_at_import_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, name: str | None
+) -> None:
+    file = tmp_path / f"made_{abs(hash(source))}.py"
+    file.write_text(source)
+    module = ModuleType(file.stem)
+    module.__file__ = str(file)
+    monkeypatch.setitem(sys.modules, file.stem, module)
+    made = made_at_import(file.stem, "x")
+    assert (made.name if made is not None else None) == name

@@ -34,17 +34,25 @@ async def decoded(
     Raises:
         HistoryNotDecoded: The codec or the storage refused; the message names the event.
     """
-    result = History()
-    result.CopyFrom(history)
-    if needs_decoding(converter):
-        for event in result.events:
-            await _decode_event(event, converter, headers, name)
+    result = await decrypted(history, converter, headers=headers, name=name)
     for payload in payloads_of(result):
         _as_json(payload, converter)
     for _, _, value in set_fields(result):
         for inner in messages_of(value):
             if isinstance(inner, Failure) and inner.HasField("encoded_attributes"):
                 _put_back_attributes(inner)
+    return result
+
+
+async def decrypted(
+    history: History, converter: DataConverter, *, headers: bool = False, name: str = "the history"
+) -> History:
+    """A copy with each payload as the converter's `payload_converter` is given it. As `decoded`."""
+    result = History()
+    result.CopyFrom(history)
+    if needs_decoding(converter):
+        for event in result.events:
+            await _decode_event(event, converter, headers, name)
     return result
 
 

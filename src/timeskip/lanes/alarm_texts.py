@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.api.failure.v1 import Failure
 
+from timeskip.histories.nondeterminism.advice import way_out_of_refusal
 from timeskip.lanes.awaits import is_library, is_users
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ If the test is about just that, wrap it in `with sim.expect_workflow_task_failur
 _ONLY_TEMPORAL_ERRORS = """\
 Only Temporal's own errors fail a workflow, such as `temporalio.exceptions.ApplicationError`, and
 those that its `failure_exception_types` name. Any other is taken for a bug that will be fixed."""
+
+_NOT_AN_ACTIVITY = """\
+`temporalio.activity` is for activities. A workflow has `workflow.info()`, `workflow.logger` and so on."""
 
 _DEADLOCK = """\
 A workflow must not block: no `time.sleep`, no input or output, no long computation. If it was
@@ -70,8 +74,15 @@ def workflow_task_failed(run: Run, cause: str, failure: Failure, why: str | None
     elif cause == "BAD_SCHEDULE_NEXUS_OPERATION_ATTRIBUTES" and "endpoint" in failure.message:
         paragraphs.append(_NO_ENDPOINT)
     elif cause == "WORKFLOW_WORKER_UNHANDLED_FAILURE":
-        paragraphs.append(_ONLY_TEMPORAL_ERRORS)
+        paragraphs.append(_way_out(failure))
     return "\n\n".join([*paragraphs, _FOR_EVER])
+
+
+def _way_out(failure: Failure) -> str:
+    """What to do about an error that a workflow must not raise."""
+    if failure.message == "Not in activity context":
+        return _NOT_AN_ACTIVITY
+    return way_out_of_refusal(failure.message) or _ONLY_TEMPORAL_ERRORS
 
 
 def local_activity_too_long(run: Run) -> str:

@@ -7,14 +7,17 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from temporalio import workflow
+from temporalio.client import WorkflowHandle
 
 from tests.histories.gallery import chance
 from tests.histories.gallery.activities import SOON, Shipping, charge, notify, ship
 from tests.histories.gallery.bug import Bug
+from timeskip import Simulation
 
 with workflow.unsafe.imports_passed_through():
     import tests.histories.gallery.shop as shop
@@ -200,7 +203,132 @@ class Welcoming:
         await shop.do(charge)
 
 
+@contextmanager
+def started_in(region: str) -> Iterator[None]:
+    before, shop.region_of_process = shop.region_of_process, region
+    try:
+        yield
+    finally:
+        shop.region_of_process = before
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class OfRegion:
+    @workflow.run
+    async def run(self) -> None:
+        if shop.region_of_process == "us":
+            await shop.do(notify)
+        await shop.do(charge)
+
+
+@contextmanager
+def time_zone(name: str) -> Iterator[None]:
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = name
+    time.tzset()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = before
+        time.tzset()
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class InTheMorning:
+    @workflow.run
+    async def run(self) -> None:
+        hour = datetime.fromtimestamp(0).hour  # noqa: DTZ006 - that is the bug
+        await shop.do(notify if hour < 12 else charge)
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Asked:
+    def __init__(self) -> None:
+        self.wishes = ["tea", "cups"]
+        self.is_ready = False
+
+    @workflow.query
+    def next_wish(self) -> str:
+        return self.taken()
+
+    def taken(self) -> str:
+        return self.wishes.pop()
+
+    @workflow.signal
+    def go_on(self) -> None:
+        self.is_ready = True
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self.is_ready)
+        for wish in self.wishes:
+            await shop.do(charge, wish)
+
+
+async def asked_once(sim: Simulation, handle: WorkflowHandle[Any, Any]) -> None:
+    await handle.query("next_wish")
+    await handle.signal("go_on")
+    await handle.result()
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Crowded:
+    """Leaves its id behind in a replay that breaks off, and then does right."""
+
+    @workflow.run
+    async def run(self) -> None:
+        shop.open_orders.append("a")
+        if len(shop.open_orders) > 1:
+            await shop.do(notify)
+        await shop.do(charge)
+        shop.open_orders.remove("a")
+
+
+@contextmanager
+def open_orders(*orders: str) -> Iterator[None]:
+    shop.open_orders[:] = orders
+    yield
+
+
 BUGS = (
+    Bug(
+        "A module has remembered the environment",
+        OfRegion,
+        cause="the environment of the process",
+        at="region_of_process = os.environ.get(",
+        asked_at="do(notify)",
+        then=lambda: started_in("eu"),
+        now=lambda: started_in("us"),
+    ),
+    Bug(
+        "A time is in another zone",
+        InTheMorning,
+        cause="the time zone of the machine",
+        at="datetime.fromtimestamp(0)",
+        asked_at="execute_activity(",
+        then=lambda: time_zone("UTC-20"),
+        now=lambda: time_zone("UTC"),
+    ),
+    Bug(
+        "A query takes something away",
+        Asked,
+        cause="a query or a validator",
+        at="self.wishes.pop()",
+        asked_at="do(charge, wish)",
+        drive=asked_once,
+    ),
+    Bug(
+        "A replay that breaks off makes the next one right",
+        Crowded,
+        cause="state outside of the workflow",
+        at="len(shop.open_orders) > 1",
+        asked_at="",
+        then=lambda: open_orders("b"),
+        now=open_orders,
+    ),
     Bug(
         "A helper is called by chance",
         CalledByChance,

@@ -201,8 +201,8 @@ BUGS = (
     Bug(
         "A setting is remembered by each process",
         Regional,
-        cause="state outside of the workflow",
-        at="shop.region()",
+        cause="the environment of the process",
+        at='os.environ.get("SHOP_REGION"',
         asked_at="do(notify)",
         then=lambda: first_asked_in("eu"),
         now=lambda: first_asked_in("us"),

@@ -17,6 +17,8 @@ from temporalio import workflow
 from tests.histories.gallery.activities import SOON
 
 wish = "nothing"
+region_of_process = os.environ.get("SHOP_REGION", "eu")
+open_orders: list[str] = []
 patience = 1.5
 flags = {"express": False}
 

@@ -18,6 +18,7 @@ class Kind(Enum):
     UUID = "a random UUID"
     SET_ORDER = "the order of a set"
     ENVIRONMENT = "the environment of the process"
+    TIME_ZONE = "the time zone of the machine"
     STATE = "state outside of the workflow"
     REPLAYING = "whether it is being replayed"
     QUERY = "a query or a validator"
@@ -58,6 +59,9 @@ _C_FUNCTIONS = {
 
 #: Methods in C, by the class and name.
 _C_METHODS = {
+    "datetime.fromtimestamp": Kind.TIME_ZONE,
+    "date.fromtimestamp": Kind.TIME_ZONE,
+    "datetime.astimezone": Kind.TIME_ZONE,
     "datetime.now": Kind.CLOCK,
     "datetime.utcnow": Kind.CLOCK,
     "date.today": Kind.CLOCK,
@@ -67,6 +71,9 @@ _C_METHODS = {
 
 #: These are told a time, or take the present one if they have not so many arguments.
 PRESENT_TIME = {"time.localtime": 1, "time.gmtime": 1, "time.ctime": 1, "time.strftime": 2}
+
+#: These go by the machine's time zone unless they are told one by so many arguments.
+LOCAL_TIME = {"datetime.fromtimestamp": 2, "datetime.astimezone": 1}
 
 #: What all kinds of code ask for its own purposes: it counts if the user's own code does.
 FOR_ITSELF = frozenset(
@@ -155,7 +162,18 @@ def name_of_function(frame: FrameType) -> str:
         return f"time.{name}"
     if module == "asyncio.tasks":
         module = "asyncio"
-    return f"{module}.{name}"
+    owner = _class_of_method(frame)
+    return f"{owner or module}.{name}"
+
+
+def _class_of_method(frame: FrameType) -> str | None:
+    """The name of the class that has the method of a frame; None of a function."""
+    this = frame.f_locals.get("self")
+    for owner in type(this).__mro__ if this is not None else ():
+        method = vars(owner).get(frame.f_code.co_name)
+        if getattr(method, "__code__", None) is frame.f_code:
+            return None if owner is random.Random else owner.__name__
+    return None
 
 
 def name_of_c_function(function: Any) -> str:

@@ -13,11 +13,15 @@ from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
 
+from timeskip.histories.nondeterminism.advice import ADVICE, OF_ASYNCIO
 from timeskip.histories.nondeterminism.calls import Kind
 from timeskip.histories.nondeterminism.changes import change_of, expected_place
-from timeskip.histories.nondeterminism.flow import Flow
+from timeskip.histories.nondeterminism.flow import Flow, assigned_later
 from timeskip.histories.nondeterminism.handlers import unreplayed_changes
+from timeskip.histories.nondeterminism.messages import Untaken
+from timeskip.histories.nondeterminism.once import made_at_import, made_by_function
 from timeskip.histories.nondeterminism.patches import patch_trouble
+from timeskip.histories.nondeterminism.sets import is_of_asyncio_wait
 from timeskip.histories.nondeterminism.state import StateName
 from timeskip.histories.nondeterminism.trace import Source
 from timeskip.histories.replaying.commands import (
@@ -54,26 +58,6 @@ class Cause:
     evidence: str
     advice: str
 
-
-_ADVICE = {
-    Kind.RANDOM: "Use `workflow.random()`: it gives the same numbers in every replay.",
-    Kind.CLOCK: "Use `workflow.now()` or `workflow.time()`: they give the time in the history.",
-    Kind.UUID: "Use `workflow.uuid4()`: it gives the same ids in every replay.",
-    Kind.SET_ORDER: "Go through it in an order of your own, as with `sorted(...)`, or keep a list or a"
-    " dict.",
-    Kind.ENVIRONMENT: "Pass it to the workflow as an argument, or read it in an activity.",
-    Kind.STATE: "Keep it in the workflow's own `self`, pass it as an argument, or read it in an"
-    " activity.",
-    Kind.REPLAYING: "A workflow has to do the same in a replay. Only what leaves no command, such as a"
-    " log, may\ndepend on it.",
-    Kind.FILES: "Read it in an activity.",
-    Kind.NETWORK: "Do it in an activity.",
-    Kind.THREADS: "Run it in an activity; in workflows use `asyncio` tasks.",
-    Kind.IDENTITY: "Do not let anything depend on `id(...)`, or on the text of an object that has it.",
-    Kind.HASH: "The hash of a text is another one in each process: use one of `hashlib`.",
-    Kind.QUERY: "Queries and validators are not run in a replay: they must not change the workflow.",
-    Kind.PROCESS: "Pass it to the workflow as an argument, or read it in an activity.",
-}
 
 _BARE_TIMEOUT = """\
 a local activity timed out, and in a replay the core gives the workflow the bare
@@ -114,6 +98,8 @@ class Inquiry:
         events: The history.
         first, second: Two replays of it, one after the other. The first is the one that broke off.
         recorded_at: The lines that asked for what is recorded, if they were noted at the time.
+        messages: What the history has for the code, and the code does not take.
+        refused: The event that a replay could not match, if none of these two broke off.
     """
 
     def __init__(
@@ -122,14 +108,22 @@ class Inquiry:
         first: Examination,
         second: Examination,
         recorded_at: Mapping[Key, Place],
+        messages: Sequence[Untaken] = (),
+        refused: HistoryEvent | None = None,
     ) -> None:
+        self._messages = messages
         self._events = events
         self._first = first
         self._second = second
-        self._differ = asked_for(first) != asked_for(second)
+        self._is_luck = first.mismatch is None
+        self._differ = self._is_luck or asked_for(first) != asked_for(second)
         self._recorded_at = recorded_at
         self._mismatch = first.mismatch
         self._command = first.mismatch.command if first.mismatch is not None else None
+        key = key_of_event(refused) if self._is_luck and refused is not None else None
+        matched = (c for c in first.commands if key is not None and key_of_command(c.asked) == key)
+        #: Up to where it is to be looked at.
+        self._at = self._command or next(matched, None)
         self._code_changed = _code_changed(recorded_at, first.trace.codes)
 
     def cause(self) -> Cause:
@@ -142,12 +136,17 @@ class Inquiry:
         timed_out = self._local_activity_that_timed_out()
         if timed_out is not None and not self._code_changed:
             return Cause("a bug of the SDK's core", _BARE_TIMEOUT, timed_out.place, "", _CATCH_BOTH)
+        message = self._message_that_is_waited_for()
+        if message is not None and self._code_changed is not False:
+            place = message.place or trace.last_place
+            told = message.told if message.place else f"{message.told}. The workflow stands"
+            return Cause("changed code", told, place, "", message.advice)
         if self._code_changed:
             return self._change("The code is not the one that was recorded.")
         if self._is_address():
             told = "the text of an object, which says where in memory it lies, is part of it. It is used"
             place = self._command.place if self._command is not None else None
-            advice = _ADVICE[Kind.IDENTITY]
+            advice = ADVICE[Kind.IDENTITY]
             return Cause(Kind.IDENTITY.value, told, place, self._how_found(), advice)
         suspects = [source for source in sources if self._flows(source)]
         if suspects:
@@ -182,19 +181,33 @@ class Inquiry:
 
     def _sources(self) -> list[Source]:
         """All that it has used before the command in question, the nearest first."""
-        until = self._command.moment if self._command is not None else float("inf")
+        until = self._at.moment if self._at is not None else float("inf")
         trace = self._first.trace
         found = [source for source in trace.sources if source.moment <= until]
         for name in self._changed_state():
             read = self._last_use(name.name, until)
             if read is not None:
                 found.append(Source(Kind.STATE, str(name), *read))
+        found += self._made_once(until)
         for change in unreplayed_changes(self._lines()):
             read = self._last_use(change.attribute, until)
             if read is not None:
                 _, moment = read
                 found.append(Source(Kind.QUERY, change.attribute, change.place, moment))
         return sorted(found, key=lambda source: -source.moment)
+
+    def _made_once(self, until: float) -> Iterator[Source]:
+        """What another process may have made otherwise, if the history may be of another one."""
+        if self._recorded_at or self._differ:
+            return
+        state = self._first.trace.state
+        for name in state.before:
+            module = name.owner.removeprefix("module ")
+            look = made_by_function if state.remembers(name) else made_at_import
+            made = look(module, name.name)
+            used = self._last_use(name.name, until) if made is not None else None
+            if made is not None and used is not None:
+                yield Source(made.kind, made.name, made.place, used[1], name.name)
 
     def _changed_state(self) -> list[StateName]:
         """What is not as it was before the first replay, or not in both."""
@@ -218,6 +231,8 @@ class Inquiry:
         )
 
     def _depends_on(self, source: Source) -> Cause:
+        if source.variable is not None:
+            return self._was_made_once(source)
         if source.kind is Kind.STATE:
             told = f"{source.name} has changed meanwhile. It is read"
         elif source.kind is Kind.QUERY:
@@ -227,13 +242,26 @@ class Inquiry:
             )
         elif source.kind is Kind.SET_ORDER and source.name not in _CALLED:
             told = f"the set `{source.name}` has another order in each process. It is gone through"
+        elif source.kind is Kind.IDENTITY and source.name != "id":
+            told = f"the text of `{source.name}` says where in memory it lies. It is used"
         elif source.kind is Kind.ENVIRONMENT and source.name.startswith("os.environ"):
             told = f"`{source.name}` is read"
         else:
             told = f"`{source.name}` is called"
-        return Cause(source.kind.value, told, source.place, self._how_found(), _ADVICE[source.kind])
+        advice = OF_ASYNCIO.get(source.name, ADVICE[source.kind])
+        if source.kind is Kind.SET_ORDER and is_of_asyncio_wait(source.place.path, source.name):
+            advice = OF_ASYNCIO["asyncio.wait"]
+        return Cause(source.kind.value, told, source.place, self._how_found(), advice)
+
+    def _was_made_once(self, source: Source) -> Cause:
+        told = f"`{source.variable}` keeps what `{source.name}` once gave in this process. That is called"
+        change, _ = change_of(self._events, self._first, self._line_for_recorded())
+        evidence = f"If that is not it, the code has changed: {change}."
+        return Cause(source.kind.value, told, source.place, evidence, ADVICE[source.kind])
 
     def _how_found(self) -> str:
+        if self._is_luck:
+            return "One replay of the history failed, and others did not."
         if self._differ:
             return "Two replays of the history asked for different things."
         if self._code_changed is False:
@@ -242,7 +270,9 @@ class Inquiry:
 
     def _flows(self, source: Source) -> bool:
         """Whether it may decide what is asked for, or that something recorded is not."""
-        if source.kind is Kind.STATE:
+        if source.variable is not None:
+            flow = Flow(self._paths(), None, [source.variable, f".{source.variable}"])
+        elif source.kind is Kind.STATE:
             variable = source.name.split("`")[1]
             flow = Flow(self._paths(), None, [variable, f".{variable}"])
         elif source.kind is Kind.QUERY:
@@ -252,7 +282,7 @@ class Inquiry:
         return self._is_reached(flow, source.moment)
 
     def _is_reached(self, flow: Flow, since: int, *, only_conditions: bool = False) -> bool:
-        command, recorded = self._command, self._line_for_recorded()
+        command, recorded = self._at, self._line_for_recorded()
         places = command.places if command is not None else ()
         if not places and recorded is None and not only_conditions:
             return True
@@ -284,6 +314,9 @@ class Inquiry:
 
         What it is asked for with is no matter then, but only what led there.
         """
+        if self._is_luck and self._at is not None:
+            text = command_text(self._at.asked)
+            return any(is_named_at(place, text) for place in self._at.places)
         mismatch = self._mismatch
         if mismatch is None or mismatch.event is None or mismatch.command is None:
             return False
@@ -316,7 +349,7 @@ class Inquiry:
 
         But for those before a command that was as recorded: what they decided they decided rightly.
         """
-        until = self._command.moment if self._command is not None else float("inf")
+        until = self._at.moment if self._at is not None else float("inf")
         right = [c.moment for c in self._first.commands if c.event is not None and c.moment < until]
         since = max([since, *right])
         lines = {
@@ -334,11 +367,26 @@ class Inquiry:
         return list(dict.fromkeys(code.co_filename for code in self._first.trace.codes))
 
     def _last_use(self, name: str, until: float) -> tuple[Place, int] | None:
-        """Where a name was last used before the command in question."""
+        """Where a name was last used before the command in question.
+
+        If the code names in full what it asks for, it is rather a condition that has used it.
+        """
+        last = None
+        only_conditions = self._is_named_in_full()
         for moment, code, line in reversed(self._first.trace.lines):
             if moment <= until and name in _names_on(code.co_filename, line):
-                return place_in(code, line), moment
-        return None
+                if not only_conditions or name in _names_in_conditions(code.co_filename, line):
+                    return place_in(code, line), moment
+                last = last or (place_in(code, line), moment)
+        return last
+
+    def _message_that_is_waited_for(self) -> Untaken | None:
+        """What the code has not taken, if it asks for nothing where the history goes on."""
+        mismatch = self._mismatch
+        if mismatch is None or mismatch.event is None or mismatch.command is not None:
+            return None
+        before = [each for each in self._messages if each.event_id <= mismatch.event.event_id]
+        return before[-1] if before else None
 
     def _local_activity_that_timed_out(self) -> IssuedCommand | None:
         """The local activity whose timeout was the last thing recorded before it broke off."""
@@ -369,7 +417,7 @@ class Inquiry:
         for read in chain(variables, self._deciding_state(constants=True)):
             return self._may_have_changed(*read)
         told = "something outside of the workflow's code that could not be found"
-        return Cause("unknown", told, None, self._how_found(), _ADVICE[Kind.STATE])
+        return Cause("unknown", told, None, self._how_found(), ADVICE[Kind.STATE])
 
     def _may_have_changed(self, name: StateName, place: Place) -> Cause:
         if self._first.trace.state.remembers(name):
@@ -380,7 +428,7 @@ class Inquiry:
         if self._code_changed is None:
             change, _ = change_of(self._events, self._first, self._line_for_recorded())
             evidence = f"If that is not so, the code has changed: {change}."
-        return Cause(Kind.STATE.value, told, place, evidence, _ADVICE[Kind.STATE])
+        return Cause(Kind.STATE.value, told, place, evidence, ADVICE[Kind.STATE])
 
     def _line_for_recorded(self) -> Place | None:
         """The line of today's code for what is recorded, if it is there but was not come to."""
@@ -390,19 +438,27 @@ class Inquiry:
         asked_at = self._command.place if self._command is not None else None
         return expected_place(mismatch.event, self._first.trace.codes, asked_at)
 
+    def _is_constant(self, name: StateName) -> bool:
+        """Whether nothing changes it: by its name in capital letters, or by the code that ran."""
+        value = self._first.trace.state.before[name]
+        is_plain = value is None or isinstance(value, (bool, int, float, str, bytes))
+        return name.name.isupper() or (
+            is_plain and not any(name.name in assigned_later(path) for path in self._paths())
+        )
+
     def _deciding_state(
         self, *, constants: bool, only_conditions: bool = False
     ) -> Iterator[tuple[StateName, Place]]:
         """Variables that may decide, what was read last first, each with where.
 
-        `constants`: also those that have names in capital letters. `only_conditions`: not those
+        `constants`: also those that are such, as far as is seen. `only_conditions`: not those
         that something may only be asked for with.
         """
-        until = self._command.moment if self._command is not None else float("inf")
+        until = self._at.moment if self._at is not None else float("inf")
         read = [
             (found, name)
             for name in self._first.trace.state.before
-            if (constants or not name.name.isupper())
+            if (constants or not self._is_constant(name))
             and (found := self._last_use(name.name, until)) is not None
         ]
         for (place, _), name in sorted(read, key=lambda each: -each[0][1]):
@@ -441,11 +497,29 @@ def _names_on(path: str, line: int) -> Collection[str]:
     return _names_by_line(path).get(line, ())
 
 
+def _names_in_conditions(path: str, line: int) -> Collection[str]:
+    return _names_deciding_by_line(path).get(line, ())
+
+
 @functools.cache
 def _names_by_line(path: str) -> Mapping[int, set[str]]:
-    found: dict[int, set[str]] = defaultdict(set)
     tree = source_tree(path)
-    for node in ast.walk(tree) if tree is not None else ():
+    return _by_line(ast.walk(tree) if tree is not None else ())
+
+
+@functools.cache
+def _names_deciding_by_line(path: str) -> Mapping[int, set[str]]:
+    """Those that decide which line is next."""
+    tree = source_tree(path)
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    tests = [node.test for node in nodes if isinstance(node, (ast.If, ast.While, ast.IfExp))]
+    tests += [node.iter for node in nodes if isinstance(node, (ast.For, ast.AsyncFor))]
+    return _by_line(inner for test in tests for inner in ast.walk(test))
+
+
+def _by_line(nodes: Iterable[ast.AST]) -> Mapping[int, set[str]]:
+    found: dict[int, set[str]] = defaultdict(set)
+    for node in nodes:
         if isinstance(node, ast.Name):
             found[node.lineno].add(node.id)
         elif isinstance(node, ast.Attribute):

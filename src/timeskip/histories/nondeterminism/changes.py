@@ -27,6 +27,12 @@ from timeskip.histories.replaying.naming import (
 from timeskip.histories.replaying.source import async_functions, class_at, function_at
 from timeskip.histories.replaying.texts import command_text, event_text
 
+_ENDS = {
+    "end of the workflow": "ends",
+    "failure of the workflow": "fails",
+    "continue as new": "continues as new",
+}
+
 
 def change_of(
     events: Sequence[HistoryEvent], examination: Examination, still_there: Place | None
@@ -68,9 +74,14 @@ def change_of(
         for event in events
         if key_of_event(event) is not None
     )
-    if asked.startswith("end of the workflow"):
-        how = "before it comes to" if still_there is not None else "without"
-        return f"the workflow ends {how} {_quoted(recorded)}", place
+    for end, told in _ENDS.items():
+        if asked.startswith(end):
+            how = "before it comes to" if still_there is not None else "without"
+            return f"the workflow {told} {how} {_quoted(recorded)}", place
+    if _is_passed(still_there, place):
+        assert still_there is not None
+        passed = f"{_quoted(recorded)} of line {still_there.line} is passed over"
+        return f"{passed}, and {_quoted(asked)} is asked for", place
     if is_recorded_later and still_there is not None:
         return f"{_quoted(asked)} now comes before {_quoted(recorded)}, and is asked for", place
     if is_recorded_later:
@@ -169,6 +180,14 @@ def _local_activity_instead(recorded: str, examination: Examination) -> IssuedCo
         ),
         None,
     )
+
+
+def _is_passed(one: Place | None, other: Place | None) -> bool:
+    """Whether one line comes before another in the same function."""
+    if one is None or other is None or one.path != other.path:
+        return False
+    functions = [function_at(each.path, each.line) for each in (one, other)]
+    return functions[0] == functions[1] and one.line < other.line
 
 
 def _ids_of(mismatch: Mismatch) -> str:

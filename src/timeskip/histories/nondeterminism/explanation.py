@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import linecache
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from timeskip.histories.decoding import decoded, needs_decoding
+from timeskip.histories.decoding import decoded, decrypted, needs_decoding
 from timeskip.histories.nondeterminism.causes import Cause, Inquiry
 from timeskip.histories.nondeterminism.changes import expected_place
+from timeskip.histories.nondeterminism.messages import Untaken, untaken
 from timeskip.histories.replaying.commands import Key, Place, key_of_event, shown_path
 from timeskip.histories.replaying.core import ReplayThread
 from timeskip.histories.replaying.examination import Examination, examine
 from timeskip.histories.replaying.local_timeouts import AS_THE_CORE_TELLS, Timeouts
-from timeskip.histories.replaying.naming import naming_place
+from timeskip.histories.replaying.naming import called, kind_of, naming_place
 from timeskip.histories.replaying.settings import ReplaySettings
 from timeskip.histories.replaying.texts import command_text, event_name, event_text
 
@@ -120,9 +122,14 @@ async def explain_failure(
             break
     first = next((replay for replay in replays if replay.mismatch), replays[0])
     second = next(replay for replay in replays if replay is not first)
-    inquiry = Inquiry(events, first, second, recorded_at)
-    cause = inquiry.cause()
     converter = settings.data_converter
+    messages: list[Untaken] = []
+    if first.workflow is not None:
+        history = await decrypted(History(events=events), converter)
+        messages = list(untaken(history.events, first.workflow))
+    refused = _recorded_event(first, failure, events)
+    inquiry = Inquiry(events, first, second, recorded_at, messages, refused)
+    cause = inquiry.cause()
     if needs_decoding(converter):
         history = await decoded(History(events=events), converter)
         events = list(history.events)
@@ -130,28 +137,48 @@ async def explain_failure(
     command = first.mismatch.command if first.mismatch is not None else None
     place = command.place if command is not None else None
     places = command.places[::-1] if command is not None else ()
-    depth = places.index(place) if place is not None else 0
+    depth = places.index(place) if place in places else 0
     inner, outer = places[:depth][::-1], places[depth + 1 :]
     recorded_place = None
     if event is not None and (key := key_of_event(event)) is not None:
         recorded_place = _recorded_place(event, recorded_at.get(key)) or expected_place(
             event, first.trace.codes, place
         )
+    named = _UpdateNames(events)
+    asked = command_text(command.asked) if command is not None else _asked_in(failure, first, event)
     return Explanation(
         workflow_id=workflow_id,
         workflow_type=events[0].workflow_execution_started_event_attributes.workflow_type.name,
         event_id=event.event_id if event is not None else None,
-        recorded=event_text(event) if event is not None else None,
+        recorded=named.in_text(event_text(event)) if event is not None else None,
         recorded_place=recorded_place,
-        asked=command_text(command.asked) if command is not None else None,
+        asked=named.in_text(asked) if asked is not None else None,
         asked_place=place,
         by_way_of=tuple(inner[-_CALLS_SHOWN:]),
         called_at=tuple(outer[:_CALLS_SHOWN]),
-        cause=cause,
+        cause=dataclasses.replace(cause, told=named.in_text(cause.told)),
         message=first.mismatch.message if first.mismatch is not None else core_message(failure),
-        around=tuple(_around(events, event)),
+        around=tuple(map(named.in_text, _around(events, event))),
         others=tuple(inquiry.others(cause)),
     )
+
+
+class _UpdateNames:
+    """What updates are called, for texts that have only their ids."""
+
+    def __init__(self, events: Iterable[HistoryEvent]) -> None:
+        self._names: dict[str, str] = {}
+        for event in events:
+            accepted = event.workflow_execution_update_accepted_event_attributes
+            name = accepted.accepted_request.input.name
+            if name:
+                self._names[accepted.protocol_instance_id] = name
+                self._names[accepted.accepted_request.meta.update_id] = name
+
+    def in_text(self, text: str) -> str:
+        for update_id, name in self._names.items():
+            text = text.replace(f"update {update_id!r}", f"update {name!r}")
+        return text
 
 
 def _recorded_place(event: HistoryEvent, noted: Place | None) -> Place | None:
@@ -176,7 +203,34 @@ def _recorded_event(
     else:
         named = re.search(r"HistoryEvent\(id: (\d+)|event_id: (\d+)", failure)
         number = int(named.group(1) or named.group(2)) if named is not None else 0
+        number = number or _number_of_named(failure, events)
     return next((event for event in events if event.event_id == number), None)
+
+
+#: Two names that are not the same, in the core's words.
+_NAMES = re.compile(r"(?P<what>type|id) of \w+ \w+ '(?P<event>[^']*)' .* '(?P<command>[^']*)'")
+
+
+def _number_of_named(failure: str, events: Sequence[HistoryEvent]) -> int:
+    """The id of the event that the core calls by its type's name, if there is one such; else 0."""
+    named = _NAMES.search(failure)
+    if named is None or named["what"] != "type":
+        return 0
+    found = [
+        event.event_id
+        for event in events
+        if key_of_event(event) is not None and called(event_text(event)) == named["event"]
+    ]
+    return found[0] if len(found) == 1 else 0
+
+
+def _asked_in(failure: str, first: Examination, event: HistoryEvent | None) -> str | None:
+    """What was asked for in a replay that failed, if no other has failed since."""
+    named = _NAMES.search(failure)
+    if named is None or first.mismatch is not None:
+        return None
+    kind = f"{kind_of(event_text(event))} " if event is not None and named["what"] == "type" else ""
+    return f"{kind}{named['command']}"
 
 
 def source_around(place: Place | None) -> list[str]:

@@ -44,11 +44,12 @@ def patch_trouble(
     missing = patches.details_of(event) if event is not None else None
     if missing is not None:
         name = missing[0]
-        return (
-            f"the history has recorded patch {name!r}. The code does not ask for it any more",
-            mismatch.command.place if mismatch.command is not None else None,
-            _KEEP.format(name=name),
-        )
+        gone = f"the history has recorded patch {name!r}. The code does not ask for it any more"
+        place = mismatch.command.place if mismatch.command is not None else None
+        for other, called in trace.patches.items():
+            if other not in recorded:
+                gone, place = f"{gone}, but for {other!r}", called.place
+        return gone, place, _KEEP.format(name=name)
     for name, called in trace.patches.items():
         if called.deprecated and name not in recorded:
             return (

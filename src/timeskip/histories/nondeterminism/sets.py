@@ -38,6 +38,20 @@ def _iterations(path: str) -> Mapping[int, Sequence[ast.expr]]:
     return found
 
 
+def is_of_asyncio_wait(path: str, name: str) -> bool:
+    """Whether it is what `asyncio.wait` has given, as the code writes it."""
+    tree = source_tree(path)
+    return any(
+        isinstance(node, ast.Assign)
+        and any(name == ast.unparse(each) for target in node.targets for each in ast.walk(target))
+        and any(
+            isinstance(each, ast.Call) and ast.unparse(each.func) in ("asyncio.wait", "wait")
+            for each in ast.walk(node.value)
+        )
+        for node in (ast.walk(tree) if tree is not None else ())
+    )
+
+
 def _ordered_uses(node: ast.AST, *, orderless: bool) -> Iterator[ast.expr]:
     if isinstance(node, (ast.For, ast.AsyncFor)):
         yield node.iter
@@ -86,7 +100,7 @@ class SetWatch:
             )
         if isinstance(node, ast.Call):
             return self._gives_set(node, frame)
-        value = _value_of(node, frame)
+        value = value_of(node, frame)
         return isinstance(value, (set, frozenset)) and order_matters(value)
 
     def _gives_set(self, call: ast.Call, frame: FrameType) -> bool:
@@ -110,22 +124,22 @@ def _name_of(function: ast.expr) -> str:
     return function.attr if isinstance(function, ast.Attribute) else ""
 
 
-def _value_of(node: ast.expr, frame: FrameType) -> Any:
+def value_of(node: ast.expr, frame: FrameType) -> Any:
     """What a name or an attribute stands for, found without running any code of the user's."""
     if isinstance(node, ast.Name):
         for names in (frame.f_locals, frame.f_globals):
             if node.id in names:
                 return names[node.id]
     elif isinstance(node, ast.Attribute):
-        owner = _value_of(node.value, frame)
+        owner = value_of(node.value, frame)
         if owner is not _MISSING:
             return inspect.getattr_static(owner, node.attr, _MISSING)
     elif isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Constant, ast.Name)):
-        owner = _value_of(node.value, frame)
+        owner = value_of(node.value, frame)
         key = (
             node.slice.value
             if isinstance(node.slice, ast.Constant)
-            else _value_of(node.slice, frame)
+            else value_of(node.slice, frame)
         )
         if type(owner) in (dict, list, tuple):
             try:

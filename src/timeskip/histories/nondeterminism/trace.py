@@ -11,6 +11,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from timeskip.histories.nondeterminism import calls
+from timeskip.histories.nondeterminism.addresses import addresses_at
 from timeskip.histories.nondeterminism.calls import Kind
 from timeskip.histories.nondeterminism.keys import keys_at
 from timeskip.histories.nondeterminism.sets import SetWatch
@@ -23,6 +24,8 @@ from timeskip.lanes.awaits import is_users
 #: What these look up is not for the workflow.
 _HARMLESS_MODULES = frozenset({"logging", "warnings", "traceback", "linecache", "inspect"})
 
+_TOLD_BY_ARGUMENTS = {**calls.PRESENT_TIME, **calls.LOCAL_TIME}
+
 #: Lines that are remembered; a workflow may run very many.
 _MOST_LINES = 50_000
 
@@ -31,13 +34,15 @@ _MOST_LINES = 50_000
 class Source:
     """Something that is not the same in every replay, and the line of the user's that uses it.
 
-    `moment`: how much of the replay had happened; larger is later.
+    `moment`: how much of the replay had happened; larger is later. `variable`: what keeps it for all
+    of the process, by the name that the code uses; None if it is asked for anew.
     """
 
     kind: Kind
     name: str
     place: Place
     moment: int
+    variable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,8 @@ class Trace:
             self.last_place = place_of(frame)
             for kind in keys_at(frame.f_code.co_filename, frame.f_lineno):
                 self._note(kind, "id" if kind is Kind.IDENTITY else "hash", place_of(frame))
+            for text in addresses_at(frame):
+                self._note(Kind.IDENTITY, text, place_of(frame))
             for name in self._sets.sets_at(frame):
                 self._note(Kind.SET_ORDER, name, place_of(frame))
         elif event == "return":
@@ -155,16 +162,16 @@ def _is_called_for_itself(caller: FrameType) -> bool:
 
 
 def _is_told_a_time(name: str, caller: FrameType) -> bool:
-    """Whether a function that may take the present time is given another one.
+    """Whether a function that may take the present time, or the time zone, is given another one.
 
     Python calls some of them too, to write a time as text.
     """
-    needed = calls.PRESENT_TIME.get(name)
+    needed = _TOLD_BY_ARGUMENTS.get(name)
     if needed is None:
         return False
     return not any(
         call.lineno <= caller.f_lineno <= (call.end_lineno or call.lineno)
         and name_of_call(call) == name.rpartition(".")[2]
-        and len(call.args) < needed
+        and len(call.args) + len(call.keywords) < needed
         for call in calls_in(caller.f_code.co_filename)
     )

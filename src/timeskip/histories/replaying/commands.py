@@ -49,6 +49,8 @@ class Place:
 
     def __str__(self) -> str:
         function = self.function
+        if function.startswith("<") and function != "<lambda>":  # a comprehension
+            function = function_at(self.path, self.line) or function
         if not _CODE_KNOWS_ITS_CLASS:
             around = function_at(self.path, self.line)
             if function != "<lambda>":

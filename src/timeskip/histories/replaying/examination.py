@@ -30,7 +30,8 @@ class Examination:
     """What was seen.
 
     `failure`: why the replay failed, whatever the reason; None if it did not. `timeouts`: what the
-    workflow was told of local activities that timed out.
+    workflow was told of local activities that timed out. `workflow`: the SDK's instance, from which
+    its handlers are known; None if it was not made.
     """
 
     trace: Trace = field(default_factory=Trace)
@@ -38,6 +39,7 @@ class Examination:
     mismatch: Mismatch | None = None
     failure: Exception | None = None
     timeouts: Timeouts = field(default_factory=dict)
+    workflow: Any = None
 
 
 class CommandRecorder:
@@ -124,6 +126,7 @@ async def examine(
     def on_created(instance: WorkflowInstance) -> None:
         pass_breakpoints(instance)
         recorder.created(instance)
+        examination.workflow = inner_instance(instance)
 
     replayed_by(ReplayBridge(begun.append, on_answer, timeouts=timeouts))
     replayer = settings.replayer(

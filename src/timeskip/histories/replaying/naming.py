@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -87,7 +88,20 @@ def naming_place(places: Sequence[Place], text: str) -> Place | None:
         text: What is asked for, as `command_text` or `event_text` tells it.
     """
     named = (place for place in places if is_named_at(place, text))
-    return next(named, places[0] if places else None)
+    return next(named, _within_statement(places[0], text) if places else None)
+
+
+def _within_statement(place: Place, text: str) -> Place:
+    """The line of a statement that names what is asked for, if just one does; else its first."""
+    tree = source_tree(place.path)
+    lines = {
+        call.lineno
+        for node in (ast.walk(tree) if tree is not None else ())
+        if isinstance(node, ast.stmt) and not hasattr(node, "body") and node.lineno == place.line
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and may_ask_for(call, text) and is_of_sdk(call)
+    }
+    return dataclasses.replace(place, line=lines.pop()) if len(lines) == 1 else place
 
 
 def is_named_at(place: Place, text: str) -> bool:

@@ -6,12 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 
 import temporalio.workflow
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import History, HistoryEvent
 
 from timeskip.errors import ReplayFailed, WorkflowNotDeterministic
+from timeskip.histories.decoding import decrypted
+from timeskip.histories.nondeterminism.advice import way_out_of_refusal
 from timeskip.histories.nondeterminism.explanation import core_message, explain_failure
+from timeskip.histories.nondeterminism.messages import untaken
 from timeskip.histories.replaying.commands import Key, Place
 from timeskip.histories.replaying.core import ReplayThread
+from timeskip.histories.replaying.examination import examine
 from timeskip.histories.replaying.local_timeouts import AS_THE_CORE_TELLS, Timeouts
 from timeskip.histories.replaying.places import is_of_user
 from timeskip.histories.replaying.settings import ReplaySettings
@@ -19,6 +23,14 @@ from timeskip.histories.replaying.settings import ReplaySettings
 #: What the core says if a history goes on with something that the workflow has taken back, or has
 #: not.
 _IMPOSSIBLE = "Fatal error in workflow machines"
+
+_UNKNOWN = "Workflow class "
+
+_REGISTER = """\
+Add its class to `workflows=[...]`. If the class was renamed, let it keep the name that histories know:
+`@workflow.defn(name={name!r})`."""
+
+_MESSAGE = r'message: "((?:[^"\\]|\\.)*)"'
 
 
 async def failure_of(
@@ -39,20 +51,68 @@ async def failure_of(
             str(explanation), workflow_id=workflow_id, explanation=explanation
         )
     workflow_type = events[0].workflow_execution_started_event_attributes.workflow_type.name
-    return ReplayFailed(
+    told = (
         f"workflow {workflow_id!r} ({workflow_type}) fails when its history is replayed: "
-        f"{_told(str(verdict))}",
+        f"{_told(str(verdict))}"
+    )
+    return ReplayFailed(
+        "\n\n".join([told, *await _way_out(settings, workflow_id, events, verdict, thread)]),
         workflow_id=workflow_id,
     )
 
 
+async def _way_out(
+    settings: ReplaySettings,
+    workflow_id: str,
+    events: Sequence[HistoryEvent],
+    verdict: Exception,
+    thread: ReplayThread,
+) -> list[str]:
+    """What to do about a workflow that fails, if that is known."""
+    refused = way_out_of_refusal(core_message(str(verdict)))
+    if refused is not None:
+        return [refused]
+    if _UNKNOWN in str(verdict):
+        name = events[0].workflow_execution_started_event_attributes.workflow_type.name
+        return [_REGISTER.format(name=name)]
+    if any(is_of_user(_path(frame)) for frame in _frames(str(verdict))):
+        return []
+    workflow = (await examine(settings, workflow_id, list(events), thread)).workflow
+    if workflow is None:
+        return []
+    history = await decrypted(History(events=events), settings.data_converter)
+    for message in untaken(history.events, workflow):
+        at = f" at {message.place}" if message.place is not None else ""
+        return [f"{message.told[0].upper()}{message.told[1:]}{at}.\n{message.advice}"]
+    return []
+
+
 def _told(verdict: str) -> str:
-    """The workflow's error with its traceback, out of what the core makes of it."""
-    found = re.search(r'stack_trace: "((?:[^"\\]|\\.)*)"', verdict)
-    stack = found.group(1).replace("\\n", "\n").replace('\\"', '"') if found else ""
-    frames = [f"  File {frame}" for frame in stack.split("  File ")[1:]]
-    stack = "".join(frame for frame in frames if is_of_user(frame.split('"')[1])) or stack
-    kind = re.search(r'r#type: "(\w+)"', verdict)
-    message = core_message(verdict)
-    named = f"{kind.group(1)}: {message}" if kind else message
-    return f"{named}\n\nTraceback (most recent call last):\n{stack}".rstrip() if stack else named
+    """The workflow's error with its causes and its traceback, out of what the core makes of it."""
+    # A failure's type comes after its cause.
+    kinds = re.findall(r'r#type: "(\w*)"', verdict)[::-1]
+    messages = [_unquoted(found) for found in re.findall(_MESSAGE, verdict)]
+    errors = [": ".join(filter(None, each)) for each in zip(kinds, messages, strict=False)]
+    told = "\n  because of ".join(errors) or core_message(verdict)
+    users = [frame for frame in _frames(verdict) if is_of_user(_path(frame))]
+    return (
+        f"{told}\n\nTraceback (most recent call last):\n{''.join(users)}".rstrip()
+        if users
+        else told
+    )
+
+
+def _frames(verdict: str) -> list[str]:
+    """The lines of a Python stack trace, for each frame of a failure and its causes."""
+    stacks = re.findall(r'stack_trace: "((?:[^"\\]|\\.)*)"', verdict)
+    return [
+        f"  File {frame}" for stack in stacks for frame in _unquoted(stack).split("  File ")[1:]
+    ]
+
+
+def _path(frame: str) -> str:
+    return frame.split('"')[1]
+
+
+def _unquoted(text: str) -> str:
+    return text.replace("\\n", "\n").replace('\\"', '"')
