@@ -531,7 +531,7 @@ class Simulation(WorkflowEnvironment):
         """Replay every run that there is, closed or open, as its worker would after a restart.
 
         Each is replayed by the real `temporalio.worker.Replayer`, with the workflows and the options
-        of the worker that ran it last; of many runs with the same events, some. Left out are runs of
+        of the worker that ran it last. Left out are runs of
         other processes' workers, and runs that were nondeterministic while the test expected
         workflow tasks to fail. Warns (`ReplayWarning`) of runs that only the core refuses.
 

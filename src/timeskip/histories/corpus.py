@@ -10,7 +10,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHistory
 
-from timeskip.errors import HistoryUnreadable
+from timeskip.errors import HistoryUnreadable, ReplayFailed
 from timeskip.histories.history import read_history
 from timeskip.histories.replaying.core import BrokenHistory, ReplayThread, replay_thread
 from timeskip.histories.replaying.run import completed_part
@@ -101,14 +101,12 @@ def replay_files(
     folder: Path, files: Sequence[Path], settings: ReplaySettings
 ) -> Iterator[ReplayedFile]:
     """Replay one file after another, with real `Replayer`s, in this process."""
-    thread = replay_thread()
     for file in files:
-        yield _replayed(name_in(folder, file), file, settings, thread)
+        yield _replayed(name_in(folder, file), file, settings)
 
 
-def _replayed(
-    name: str, file: Path, settings: ReplaySettings, thread: ReplayThread
-) -> ReplayedFile:
+def _replayed(name: str, file: Path, settings: ReplaySettings) -> ReplayedFile:
+    thread = replay_thread()
     try:
         recorded = read_history(file)
         started = recorded.events[0].workflow_execution_started_event_attributes
@@ -124,6 +122,8 @@ def _replayed(
         [verdict] = thread.run(thread.verdicts(settings, [history]))
     except (HistoryUnreadable, BrokenHistory) as error:
         return ReplayedFile(name, Verdict.BROKEN, str(error))
+    except ReplayFailed as error:  # the workflow's code does not come back
+        return ReplayedFile(name, Verdict.FAILED, str(error))
     if verdict is None:
         return ReplayedFile(name, Verdict.REPLAYED)
     return ReplayedFile(name, Verdict.FAILED, _explained(history, verdict, settings, thread))

@@ -8,6 +8,7 @@ matter of the seed alone where all else is on that loop too; and no time is lost
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import signal
 import sys
 import threading
@@ -36,6 +37,9 @@ _LOOKS = 10
 #: Seconds that one activation may take, as the SDK has it, if its worker is not known.
 _LONGEST = 2
 
+#: After so many times as long as it may take, an activation will never end.
+_NEVER = 5
+
 #: Nobody sends it, and it does nothing to a process that does not ask for it. Not on Windows.
 _NUDGE = getattr(signal, "SIGURG", None)
 
@@ -62,9 +66,13 @@ class _Activation:
 
 
 class ActivationExecutor(Executor):
-    """One for all workers of a simulation. It has a thread of its own that only watches."""
+    """One for all workers of a simulation. It has a thread of its own that only watches.
 
-    def __init__(self) -> None:
+    `on_stuck`: Told, by that thread, where code stands that no interruption ends.
+    """
+
+    def __init__(self, on_stuck: Callable[[Exception], None] | None = None) -> None:
+        self._on_stuck = on_stuck
         #: What runs, one on each loop at most.
         self._running: dict[_Activation, None] = {}
         #: Seconds that an activation may take, or None: as long as it likes.
@@ -153,8 +161,14 @@ class ActivationExecutor(Executor):
             looks = {running: looks.get(running, -1) + 1 for running in list(self._running)}
             for running, count in looks.items():
                 longest = self._longest_of(running) if count else None
-                if longest is not None and count % max(longest * _LOOKS, 1) == 0:
-                    _interrupt(running, longest)
+                if longest is None or count % max(longest * _LOOKS, 1) != 0:
+                    continue
+                _interrupt(running, longest)
+                if self._on_stuck is None or running.finished or running.deadlock is None:
+                    continue
+                if count >= _NEVER * longest * _LOOKS:
+                    _take_back_interruption(running.thread_id)
+                    self._on_stuck(running.deadlock)
 
     def _longest_of(self, activation: _Activation) -> int | None:
         """How many seconds it may take: as many as its worker said at first, or has said since."""
@@ -177,6 +191,26 @@ def _interrupt(activation: _Activation, seconds: int) -> None:
         if not _nudge(activation):
             activation.workflow.attempt_deadlock_interruption()
     activation.interrupting = False
+
+
+class _Clearing(Exception):  # noqa: N818 - it is nobody's error
+    pass
+
+
+def _take_back_interruption(thread_id: int) -> None:
+    """Leave a thread alone that waits outside of Python, where it does not hear of interruptions.
+
+    While one is on its way to any thread, CPython 3.11 runs no code that is traced, on no thread. The
+    mark for that goes only with an interruption that has arrived.
+    """
+    raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    raise_in_thread(ctypes.c_ulong(thread_id), None)
+    try:
+        raise_in_thread(ctypes.c_ulong(threading.get_ident()), ctypes.py_object(_Clearing))
+        for _ in range(100):
+            time.sleep(0)
+    except _Clearing:
+        return
 
 
 def _let_nudges_through() -> None:

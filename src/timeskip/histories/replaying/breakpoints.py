@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
@@ -16,7 +19,7 @@ def pass_breakpoints(instance: WorkflowInstance) -> None:
 
     def activate_without_stop(activation: WorkflowActivation) -> WorkflowActivationCompletion:
         hook = sys.breakpointhook
-        sys.breakpointhook = _go_on
+        sys.breakpointhook = partial(_go_on, threading.get_ident(), hook)
         try:
             return activate(activation)
         finally:
@@ -25,5 +28,6 @@ def pass_breakpoints(instance: WorkflowInstance) -> None:
     vars(instance)["activate"] = activate_without_stop
 
 
-def _go_on(*arguments: Any, **keywords: Any) -> None:
-    pass
+def _go_on(thread: int, hook: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    """Stop as ever in other threads, also if the code that is replayed never comes back."""
+    return None if threading.get_ident() == thread else hook(*arguments, **keywords)

@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from contextvars import Context
 from functools import partial
 from pathlib import Path
+from traceback import StackSummary, extract_tb
 from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import EventType
@@ -28,6 +29,7 @@ from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.client import WorkflowHistory
 from temporalio.runtime import Runtime, TelemetryConfig
 
+from timeskip.errors import ReplayFailed
 from timeskip.histories.replaying.breakpoints import pass_breakpoints
 from timeskip.histories.replaying.bridges import use_bridge
 from timeskip.histories.replaying.local_timeouts import (
@@ -36,6 +38,7 @@ from timeskip.histories.replaying.local_timeouts import (
     tell_as_at_first,
 )
 from timeskip.histories.replaying.loop import WokenLoop
+from timeskip.histories.replaying.places import is_of_user
 from timeskip.histories.replaying.prompt_bridge import prompt_bridge
 from timeskip.histories.replaying.settings import ReplaySettings, Spares, as_thread_pool
 from timeskip.lanes.activation_executor import ActivationExecutor
@@ -65,8 +68,13 @@ class ReplayThread:
     """An event loop on a thread of its own, with the `Replayer`s that are ready."""
 
     def __init__(self) -> None:
-        self.executor = ActivationExecutor()
+        self.executor = ActivationExecutor(self._give_up)
         self.loop = WokenLoop()
+        #: The workflow whose history is being replayed.
+        self.workflow_id = ""
+        self._awaited: set[Future[Any]] = set()
+        self._awaiting = threading.Lock()
+        self._lost: ReplayFailed | None = None
         self._thread = threading.Thread(target=self._live, name="timeskip-replay", daemon=True)
         self._is_ready = threading.Event()
         self._thread.start()
@@ -84,20 +92,52 @@ class ReplayThread:
         with contextlib.ExitStack() as surroundings:
             for surrounding in thread_surroundings:
                 surroundings.enter_context(surrounding())
-            self.loop.run_forever()
+            try:
+                self.loop.run_forever()
+            except BaseException as error:  # noqa: BLE001 - as of a workflow that ends its program
+                self._give_up(error)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether code of a workflow has ended the thread, or will never give it back."""
+        return self._lost is not None
+
+    def _give_up(self, reason: BaseException) -> None:
+        """Tell all who wait that nothing comes of it."""
+        with self._awaiting:
+            self._lost = ReplayFailed(
+                f"workflow {self.workflow_id!r} breaks off the replay of its history: "
+                f"{_told(reason)}",
+                workflow_id=self.workflow_id,
+            )
+            for future in self._awaited:
+                if not future.done():
+                    future.set_exception(self._lost)
 
     def run(
         self, coroutine: Coroutine[Any, Any, Result], *, timeout: float | None = None
     ) -> Result:
-        """The coroutine's result. Blocks the thread that calls, for at most `timeout` seconds."""
+        """The coroutine's result. Blocks the thread that calls, for at most `timeout` seconds.
+
+        Raises `ReplayFailed` if that is not to be had, because the thread `is_lost`.
+        """
         future: Future[Result] = Future()
 
         def start() -> None:
             task = self.loop.create_task(coroutine)
-            task.add_done_callback(lambda done: _hand_over(done, future))
+            task.add_done_callback(lambda done: self._hand_over(done, future))
 
-        self.loop.call_soon_threadsafe(start, context=Context())
-        return future.result(timeout)
+        with self._awaiting:
+            if self._lost is not None:
+                coroutine.close()
+                raise self._lost
+            self._awaited.add(future)
+        try:
+            self.loop.call_soon_threadsafe(start, context=Context())
+            return future.result(timeout)
+        finally:
+            with self._awaiting:
+                self._awaited.discard(future)
 
     async def verdicts(
         self,
@@ -120,7 +160,11 @@ class ReplayThread:
             replayer.timeouts = timeouts
             try:
                 with without_the_sdks_log():
-                    return [await replayer.verdict(history) for history in histories]
+                    verdicts = []
+                    for history in histories:
+                        self.workflow_id = history.workflow_id
+                        verdicts.append(await replayer.verdict(history))
+                    return verdicts
             finally:
                 replayer.spares.clear()
 
@@ -135,6 +179,16 @@ class ReplayThread:
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
         return found
+
+    def _hand_over(self, done: asyncio.Task[Result], future: Future[Result]) -> None:
+        with self._awaiting:
+            if future.done():
+                return  # it was given up
+            error = done.exception()
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(done.result())
 
     def close(self) -> None:
         """End it all."""
@@ -262,7 +316,7 @@ def replay_thread() -> ReplayThread:
     """The process's own."""
     global _thread
     with _lock:
-        if _thread is None:
+        if _thread is None or _thread.is_lost:
             _thread = ReplayThread()
             # What is registered last is called first.
             guard_exit()
@@ -289,15 +343,19 @@ def close_replay_thread() -> None:
         thread, _thread = _thread, None
     if thread is not None:
         atexit.unregister(close_replay_thread)
-        thread.close()
+        if not thread.is_lost:
+            thread.close()
 
 
-def _hand_over(done: asyncio.Task[Result], future: Future[Result]) -> None:
-    error = done.exception()
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(done.result())
+def _told(reason: BaseException) -> str:
+    """What has ended a replay, and at which lines of the user's code."""
+    # Where another thread stands the SDK keeps beside the error's own traceback.
+    traceback = getattr(reason, "_new_tb", None) or reason.__traceback__
+    frames = [frame for frame in extract_tb(traceback) if is_of_user(frame.filename)]
+    lines = "".join(StackSummary.from_list(frames).format())
+    return (
+        f"{type(reason).__name__}: {reason}\n\nTraceback (most recent call last):\n{lines}".rstrip()
+    )
 
 
 @contextlib.contextmanager

@@ -117,6 +117,7 @@ async def examine(
 ) -> Examination:
     """Replay a history on the thread that this runs on. Nothing is raised: see `failure`."""
     examination = Examination(timeouts=timeouts)
+    thread.workflow_id = workflow_id
     recorder = CommandRecorder(examination.trace)
     begun: list[ObservedMachines] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +13,6 @@ from timeskip.histories.replaying.commands import Key, Place
 from timeskip.histories.replaying.core import ReplayThread, replay_thread
 from timeskip.histories.replaying.local_timeouts import AS_THE_CORE_TELLS, Timeouts, timeouts_of
 from timeskip.histories.replaying.settings import ReplaySettings
-
-#: Runs of which so many have the same events, in the same order, are taken for the same.
-_MOST_ALIKE = 10
 
 #: Real seconds that an explanation may take while a test waits.
 _PATIENCE = 20.0
@@ -56,7 +52,7 @@ class _Refusal:
 
 
 def require_replays(runs: Iterable[LeftRun], *, forgives_core: bool = False) -> list[str]:
-    """Replay them all, but for more of what is the same; blocks the thread that calls.
+    """Replay them all; blocks the thread that calls.
 
     With `forgives_core` a run passes that the core refuses for a bug of its own, with local activities
     that timed out. What is to be said of such runs is returned.
@@ -64,11 +60,11 @@ def require_replays(runs: Iterable[LeftRun], *, forgives_core: bool = False) -> 
     Raises `WorkflowNotDeterministic`, or `ReplayFailed` if a run fails in a replay for any other
     reason: the explanation of the first, and the names of the others.
     """
-    chosen = _without_many_alike(runs)
-    if not chosen:
+    runs = list(runs)
+    if not runs:
         return []
     thread = replay_thread()
-    return thread.run(_require_replays(chosen, thread, forgives_core))
+    return thread.run(_require_replays(runs, thread, forgives_core))
 
 
 async def _require_replays(
@@ -132,21 +128,6 @@ def _by_worker(runs: Iterable[LeftRun]) -> list[list[LeftRun]]:
         else:
             group.append(run)
     return groups
-
-
-def _without_many_alike(runs: Iterable[LeftRun]) -> list[LeftRun]:
-    alike: dict[tuple[object, ...], int] = defaultdict(int)
-    chosen = []
-    for run in runs:
-        types = [
-            event.workflow_execution_started_event_attributes.workflow_type.name
-            for event in run.events[:1]
-        ]
-        shape = (*types, *(event.event_type for event in run.events))
-        alike[shape] += 1
-        if alike[shape] <= _MOST_ALIKE:
-            chosen.append(run)
-    return chosen
 
 
 def _told_with(error: ReplayFailed, others: Sequence[str]) -> ReplayFailed:
