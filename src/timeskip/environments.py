@@ -15,6 +15,7 @@ from typing import Any
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
+from timeskip import frozen_time
 from timeskip.simulation import Simulation
 
 
@@ -25,10 +26,11 @@ def environments_replaced(**options: Any) -> Iterator[None]:
     These are `WorkflowEnvironment.start_time_skipping()` and `start_local()`. What is said there of the
     client, the namespace and search attributes holds; what else is said to the servers' programs means
     nothing here. Unless `options` say otherwise time begins with the machine's, and workflow tasks that
-    fail are tried again as on a server. Nothing is replayed when an environment ends.
+    fail are tried again as on a server. Nothing is replayed when an environment ends. Where the server
+    would skip time the test's own `datetime.now()` goes on showing the machine's, as with that server.
     """
     replaced = {
-        "start_time_skipping": partial(_start, Simulation, options),
+        "start_time_skipping": partial(_start, _TimeSkippingServer, options),
         "start_local": partial(_start, _LocalServer, options),
     }
     theirs = {name: vars(WorkflowEnvironment)[name] for name in replaced}
@@ -39,6 +41,16 @@ def environments_replaced(**options: Any) -> Iterator[None]:
     finally:
         for name, start in theirs.items():
             setattr(WorkflowEnvironment, name, start)
+
+
+class _TimeSkippingServer(Simulation):
+    """Takes the place of a server whose time tests learn from it alone: their own clock does not skip."""
+
+    def start(self) -> Simulation:
+        super().start()
+        frozen_time.hide(self._time)
+        frozen_time.show(self._time, to_activities_alone=True)
+        return self
 
 
 class _LocalServer(Simulation):

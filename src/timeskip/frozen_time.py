@@ -50,21 +50,25 @@ class ShownClock(Protocol):
         ...
 
 
-def show(clock: ShownClock) -> None:
+def show(clock: ShownClock, *, to_activities_alone: bool = False) -> None:
     """Show this clock's time until `hide`.
 
     Of several clocks, the code of an activity sees that of its simulation; other code sees the one
-    last shown in its context or, if that is hidden again, the one last shown at all.
+    last shown in its context or, if that is hidden again, the one last shown at all. It sees none of
+    those that are shown `to_activities_alone`.
     """
-    global _shown
+    global _shown, _shown_to_all
     _shown = (*_shown, clock)
-    _shown_here.set(clock)
+    if not to_activities_alone:
+        _shown_to_all = (*_shown_to_all, clock)
+        _shown_here.set(clock)
 
 
 def hide(clock: ShownClock) -> None:
     """Show this clock's time no longer. Harmless if it is not shown."""
-    global _shown
+    global _shown, _shown_to_all
     _shown = tuple(other for other in _shown if other is not clock)
+    _shown_to_all = tuple(other for other in _shown_to_all if other is not clock)
     if _shown_here.get() is clock:
         # Or the context, which may live as long as the program, would keep the whole simulation.
         _shown_here.set(None)
@@ -89,8 +93,8 @@ def uninstall() -> None:
 
 def shown_ns() -> int:
     """The time that user code is shown here, in nanoseconds since the epoch."""
-    clocks = _shown
-    return _clock_here(clocks).now_ns() if clocks else _real_time_ns()
+    clock = _clock_here(_shown)
+    return _real_time_ns() if clock is None else clock.now_ns()
 
 
 @contextmanager
@@ -108,6 +112,7 @@ def real_time_shown() -> Iterator[None]:
 
 # Replaced, never changed, so that a look at it needs no lock.
 _shown: tuple[ShownClock, ...] = ()
+_shown_to_all: tuple[ShownClock, ...] = ()
 _shown_here: ContextVar[ShownClock | None] = ContextVar("timeskip_shown_here", default=None)
 _sees_real_time: dict[str, bool] = {}
 #: By their ids, threads that see the machine's time.
@@ -125,13 +130,16 @@ def _virtual_ns() -> int | None:
         sees_real_time = _sees_real_time[module] = module.partition(".")[0] in REAL_TIME
     if sees_real_time:
         return None
-    return _clock_here(clocks).now_ns()
+    clock = _clock_here(clocks)
+    return None if clock is None else clock.now_ns()
 
 
-def _clock_here(clocks: tuple[ShownClock, ...]) -> ShownClock:
+def _clock_here(clocks: tuple[ShownClock, ...]) -> ShownClock | None:
     attempt = current_attempt.get()
     here = _shown_here.get() if attempt is None else attempt.clock.virtual
-    return here if here is not None and here in clocks else clocks[-1]
+    if here is not None and here in clocks:
+        return here
+    return _shown_to_all[-1] if _shown_to_all else None
 
 
 # --- datetime ------------------------------------------------------------------------------------

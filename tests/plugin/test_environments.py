@@ -42,6 +42,7 @@ async def test_skips_time(env):
     assert abs(began - datetime.now(timezone.utc)) < timedelta(minutes=1)
     assert await sleep_long(env.client) == "awake"
     assert await env.get_current_time() - began >= timedelta(days=1)
+    assert datetime.now(timezone.utc) - began < timedelta(minutes=1)
 
 
 @pytest.mark.asyncio
@@ -63,7 +64,9 @@ async def test_local_server_knows_its_search_attributes():
             "Any", id="any", task_queue="nobody", search_attributes=given
         )
         assert (await handle.describe()).typed_search_attributes == given
+        began = datetime.now(timezone.utc)
         assert await sleep_long(env.client) == "awake"
+        assert datetime.now(timezone.utc) - began >= timedelta(days=1)
 """
 
 
