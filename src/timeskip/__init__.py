@@ -31,7 +31,7 @@ with unsafe.imports_passed_through():
     from timeskip.histories.run_records import RunRecord
     from timeskip.installation import install, uninstall
     from timeskip.ledger import Ledger, LedgerCount, LedgerEntry
-    from timeskip.left_threads import exits_with
+    from timeskip.left_calls import exits_with
     from timeskip.running import running_simulations
     from timeskip.server.limits import Limits
     from timeskip.simulation import Simulation

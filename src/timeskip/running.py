@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from timeskip import left_threads
+from timeskip import left_calls
 
 if TYPE_CHECKING:
     from timeskip.simulation import Simulation
@@ -21,7 +21,7 @@ def begun(simulation: Simulation) -> None:
 def ended(simulation: Simulation) -> None:
     """It runs no longer. Harmless if it never did."""
     _running.discard(simulation)
-    left_threads.guard_exit()
+    left_calls.guard_exit()
 
 
 def running_simulations() -> list[Simulation]:

@@ -156,7 +156,7 @@ def test_nondeterminism_fails_the_test(project: pytest.Pytester) -> None:
 def test_a_thread_that_an_activity_blocks_for_good_does_not_keep_the_process(
     project: pytest.Pytester,
 ) -> None:
-    project.makeconftest("from timeskip import left_threads\nleft_threads.PATIENCE = 0.1")
+    project.makeconftest("from timeskip import left_calls\nleft_calls.PATIENCE = 0.1")
     project.makepyfile(
         """
         import threading
@@ -188,8 +188,7 @@ def test_a_thread_that_an_activity_blocks_for_good_does_not_keep_the_process(
     result.stdout.fnmatch_lines(["*SimulationStalled*"])
     result.stderr.fnmatch_lines(
         [
-            "*activities*still block threads*",
-            "*activity 'wait_for_nobody' of workflow 'b'",
+            "*blocked for good*: activity 'wait_for_nobody' of workflow 'b'",
             "*threading.Event().wait()",
         ]
     )

@@ -26,7 +26,7 @@ from timeskip.activity_time.thread_sleep import (
     VirtualSleepInterruptedError,
     WorkerKilledError,
 )
-from timeskip.activity_time.threads import Job, PoolQueue, queue_of, runs_in_threads
+from timeskip.activity_time.threads import Job, queue_of, runs_in_threads
 
 #: Real seconds between two looks whether a call has ended that says nothing.
 _LOOK_SECONDS = 0.1
@@ -41,7 +41,7 @@ def run_in_process(
 ) -> asyncio.Future[Any]:
     """What `loop.run_in_executor` does for an attempt; `run_in_executor` is the loop's own."""
     here, there = Pipe()
-    stand_in = StandIn(Job(attempt), queue_of(pool), here, there, args)
+    stand_in = StandIn(Job(attempt), pool, here, there, args)
     stand_in.begin()
     try:
         future = run_in_executor(
@@ -81,13 +81,14 @@ class StandIn:
     def __init__(
         self,
         job: Job,
-        queue: PoolQueue,
+        pool: ProcessPoolExecutor,
         here: Connection[Any, Any],
         there: Connection[Any, Any],
         args: tuple[Any, ...],
     ) -> None:
         self.job = job
-        self._queue = queue
+        self._pool = pool
+        self._queue = queue_of(pool)
         self._line = here
         self._other_end = there
         self._events = {arg.number: arg for arg in args if isinstance(arg, SharedEvent)}
@@ -126,6 +127,12 @@ class StandIn:
         error = WorkerKilledError(f"{self.job.attempt.running}: its worker was killed")
         with contextlib.suppress(OSError):
             self._line.send(PauseOver(error))
+
+    def give_up(self) -> bool:
+        # Python would wait for the pool, and the pool for its processes.
+        for process in list((self._pool._processes or {}).values()):
+            process.kill()
+        return True
 
     def _run(self) -> None:
         current_attempt.set(self.job.attempt)

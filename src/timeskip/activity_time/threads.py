@@ -80,6 +80,10 @@ class ThreadRun(Protocol):
         """Nobody shall wait for it any more: the attempt was killed."""
         ...
 
+    def give_up(self) -> bool:
+        """The program is over: end the call if that can be. Whether Python will not wait for it."""
+        ...
+
 
 runs_in_threads: dict[threading.Thread, ThreadRun] = {}
 """What each thread is doing that does something for an attempt."""
@@ -96,11 +100,6 @@ def leftover_jobs() -> bool:
 def threads_of(attempt: Attempt) -> list[int]:
     """The ids of the threads that run something for an attempt right now."""
     return [thread.ident for thread, _ in _runs_for(attempt) if thread.ident is not None]
-
-
-def calls_in_threads() -> dict[threading.Thread, Attempt]:
-    """The threads that run something for an attempt right now, of whichever simulation."""
-    return {thread: run.job.attempt for thread, run in list(runs_in_threads.items())}
 
 
 def bury_threads(attempt: Attempt) -> None:
@@ -231,6 +230,9 @@ class JobRun:
             with pool._shutdown_lock:
                 if not pool._shutdown and pool._work_queue.qsize():
                     pool._adjust_thread_count()
+
+    def give_up(self) -> bool:
+        return isinstance(self._executor, ThreadForEachCall)
 
     def _leave(self) -> None:
         with self._lock:

@@ -1,8 +1,8 @@
 """Lets Python end although activities of simulations that are over block threads for good.
 
-Python waits for every thread that an executor has begun, and nothing ends one that waits in C code,
-such as for a `threading.Event` that nobody sets. A test run would have told what is wrong with the
-activity, and would hang then.
+Python waits for every thread and process that an executor has begun, and nothing ends a thread that
+waits in C code, such as for a `threading.Event` that nobody sets. A test run would have told what is
+wrong with the activity, and would hang then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from timeskip.activity_time.threads import calls_in_threads
+from timeskip.activity_time.threads import runs_in_threads
 from timeskip.lanes.awaits import lines_of_thread
 
 #: Real seconds that such threads get to end by themselves when the program has nothing else to do.
@@ -44,17 +44,17 @@ def guard_exit() -> None:
 
 def _end_without_threads() -> None:
     deadline = time.monotonic() + PATIENCE
-    for thread in calls_in_threads():
+    for thread in list(runs_in_threads):
         thread.join(max(0, deadline - time.monotonic()))
-    left = {thread: attempt for thread, attempt in calls_in_threads().items() if not thread.daemon}
-    if not left:
+    are_ended = True
+    for thread, run in list(runs_in_threads.items()):
+        attempt = run.job.attempt.running
+        activity = f"activity {attempt.activity_type!r} of workflow {attempt.workflow_id!r}"
+        places = "".join(f"\n  {line}" for line in lines_of_thread(thread.ident or 0))
+        print(f"timeskip: blocked for good, and left behind: {activity}{places}", file=sys.stderr)
+        are_ended &= run.give_up()
+    if are_ended:
         return
-    told = ["timeskip: activities still block threads for good. The process ends without these:"]
-    for thread, attempt in left.items():
-        running = attempt.running
-        told.append(f"  activity {running.activity_type!r} of workflow {running.workflow_id!r}")
-        told += [f"    {line}" for line in lines_of_thread(thread.ident or 0)]
-    print("\n".join(told), file=sys.stderr)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
