@@ -176,7 +176,25 @@ def with_input(value: Any) -> str:
             id="decoded by the web UI",
         ),
         pytest.param({"payloads": [{"a": 1}]}, id="decoded by older web UIs"),
-        pytest.param([{"a": 1}], id="shorthand of the temporal command"),
+        pytest.param([{"a": 1}], id="shorthand of the HTTP API"),
+        pytest.param(
+            {
+                "payloads": [
+                    {
+                        "metadata": {
+                            "encoding": "anNvbi9wbGFpbg==",
+                            "encodingDecoded": "json/plain",
+                        },
+                        "data": {"a": 1},
+                    }
+                ]
+            },
+            id="decoded by the web UI, with its metadata left alone",
+        ),
+        pytest.param(
+            {"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": {"a": 1}}]},
+            id="decoded by the web UI, which does not tell",
+        ),
     ],
 )
 def test_payloads_may_be_decoded(shown: Any) -> None:
@@ -184,6 +202,60 @@ def test_payloads_may_be_decoded(shown: Any) -> None:
     [payload] = event.workflow_execution_started_event_attributes.input.payloads
     assert payload.metadata == {"encoding": b"json/plain"}
     assert payload.data == b'{"a":1}'
+
+
+@pytest.mark.parametrize(
+    ("shown", "metadata", "data"),
+    [
+        pytest.param(
+            {
+                "metadata": {
+                    "encoding": "anNvbi9wbGFpbg==",
+                    "encodingDecoded": "json/plain",
+                    "type": "S2V5d29yZA==",
+                },
+                "data": "Hello",
+            },
+            {"encoding": b"json/plain", "type": b"Keyword"},
+            b'"Hello"',
+            id="a text that could be base64",
+        ),
+        pytest.param(
+            {
+                "metadata": {"encoding": "YmluYXJ5L3BsYWlu", "encodingDecoded": "binary/plain"},
+                "data": "AAH/",
+            },
+            {"encoding": b"binary/plain"},
+            b"\x00\x01\xff",
+            id="bytes, which stay base64",
+        ),
+        pytest.param(
+            {"metadata": {"encoding": "binary/plain"}, "data": 123},
+            {"encoding": b"binary/plain"},
+            b"123",
+            id="bytes that are JSON by chance",
+        ),
+        pytest.param(
+            {"_protoMessageType": "shop.Order", "id": "1"},
+            {"encoding": b"json/protobuf", "messageType": b"shop.Order"},
+            b'{"id":"1"}',
+            id="a protobuf message in the shorthand of the HTTP API",
+        ),
+        pytest.param(
+            {"data": {"a": 1}},
+            {"encoding": b"json/plain"},
+            b'{"data":{"a":1}}',
+            id="a value alone that looks like a payload",
+        ),
+    ],
+)
+def test_decoded_payload_is_what_it_was(
+    shown: Any, metadata: dict[str, bytes], data: bytes
+) -> None:
+    [event] = history_from_json(with_input({"payloads": [shown]})).events
+    [payload] = event.workflow_execution_started_event_attributes.input.payloads
+    assert payload.metadata == metadata
+    assert payload.data == data
 
 
 def test_decoded_null_is_null() -> None:
@@ -210,6 +282,10 @@ def test_decoded_null_is_null() -> None:
         ('{"events": [{"eventType": 1, "eventTime": "2024-02-30T00:00:00Z"}]}', "day is out of"),
         ('{"events": [{"eventType": 1, "links": {}}]}', "links: a list is needed, not {}"),
         (with_input({"payloads": [{"metadata": {"encoding": "???"}}]}), "base64 is needed"),
+        (
+            '[{"eventType": "WorkflowExecutionStarted"}, {"eventType": "DecisionTaskScheduled"}]',
+            "event 2: it is one of Cadence's",
+        ),
         (with_input("x"), "workflowExecutionStartedEventAttributes: input: a list is needed"),
     ],
 )

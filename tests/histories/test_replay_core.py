@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -46,6 +47,28 @@ async def test_replayer_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPat
     thread = ReplayThread()
     settings = ReplaySettings((Nap,), workflow_runner=UnsandboxedWorkflowRunner())
     assert thread.run(thread.verdicts(settings, [await nap()])) == [None]
+    thread.close()
+
+
+@pytest.mark.asyncio
+async def test_history_with_which_the_core_does_not_get_on_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(core, "_PATIENCE", 0.05)
+    whole = await nap()
+
+    async def nothing(replayer: core._ReadyReplayer) -> AsyncIterator[WorkflowHistory]:
+        await asyncio.get_running_loop().create_future()
+        yield whole
+
+    with monkeypatch.context() as stuck:
+        stuck.setattr(core._ReadyReplayer, "_fed", nothing)
+        thread = ReplayThread()
+        settings = ReplaySettings((Nap,), workflow_runner=UnsandboxedWorkflowRunner())
+        with pytest.raises(core.BrokenHistory, match="'nap' cannot be replayed"):
+            thread.run(thread.verdicts(settings, [whole]))
+    monkeypatch.setattr(core, "_PATIENCE", 60.0)
+    assert thread.run(thread.verdicts(settings, [whole])) == [None]
     thread.close()
 
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from temporalio import workflow
+from temporalio.api.history.v1 import History as Recorded
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from timeskip import HistoryUnreadable, ReplayFailed, Simulation, WorkflowNotDeterministic
 from timeskip.histories import (
     BrokenHistory,
     History,
+    HistoryFolder,
     Replayable,
     explain,
     replay,
@@ -84,6 +87,14 @@ async def test_replay_works_outside_of_an_event_loop() -> None:
     await asyncio.to_thread(replay, history, workflows=[Nap])
 
 
+def numbered(*events: HistoryEvent) -> list[HistoryEvent]:
+    """Copies that are numbered without a gap."""
+    copies = Recorded(events=events).events
+    for number, event in enumerate(copies, 1):
+        event.event_id = number
+    return list(copies)
+
+
 async def test_broken_history_is_told() -> None:
     events = (await history_of(Nap)).for_replay.events
     for broken, why in (
@@ -91,9 +102,38 @@ async def test_broken_history_is_told() -> None:
         (events[1:], "does not begin"),
         (events[:2], "ends before any workflow task"),
         ([*events[:4], *events[5:]], "goes from event 4 to event 6"),
+        (numbered(*events[:3], *events[4:]), "event 4 is not the end of it"),
     ):
         with pytest.raises(BrokenHistory, match=why):
             replay(WorkflowHistory("nap", broken), workflows=[Nap])
+
+
+async def test_history_that_lacks_what_the_core_needs_is_told() -> None:
+    whole = (await history_of(Nap)).recorded
+    started = whole.events[0].workflow_execution_started_event_attributes
+    started.ClearField("task_queue")
+    with pytest.raises(BrokenHistory, match="does not say its task queue"):
+        replay(whole, workflows=[Nap])
+    started.ClearField("workflow_type")
+    with pytest.raises(BrokenHistory, match="does not say of what type it is"):
+        replay(whole, workflows=[Nap])
+    started.ClearField("original_execution_run_id")
+    with pytest.raises(BrokenHistory, match="does not say its run id"):
+        replay(whole, workflows=[Nap])
+
+
+async def test_history_without_times_is_told() -> None:
+    whole = (await history_of(Nap)).recorded
+    whole.events[2].ClearField("event_time")
+    with pytest.raises(BrokenHistory, match="does not say when event 3 was"):
+        replay(whole, workflows=[Nap])
+
+
+async def test_event_of_a_later_release_is_left_to_the_core() -> None:
+    first, *others = (await history_of(Nap)).for_replay.events
+    later = HistoryEvent(event_type=9999)  # type: ignore[arg-type]
+    with pytest.raises(ReplayFailed):
+        replay(WorkflowHistory("nap", numbered(first, later, *others)), workflows=[Nap])
 
 
 async def test_option_that_there_is_not_is_refused() -> None:
@@ -127,3 +167,20 @@ async def test_folder_without_histories_is_no_success(tmp_path: Path) -> None:
         replay_eras(tmp_path, workflows=[Nap])
     with pytest.raises(HistoryUnreadable):
         replay(tmp_path / "none.json", workflows=[Nap])
+
+
+class Idle:
+    @workflow.run
+    async def run(self) -> None:
+        return
+
+
+def named(name: str) -> type:
+    return workflow.defn(name=name, sandboxed=False)(type("Idle", (Idle,), {}))
+
+
+async def test_folder_names_the_nearest_of_many_workflows(tmp_path: Path) -> None:
+    (await history_of(Nap)).save(tmp_path / "nap.json")
+    others = [named(f"Order{number}") for number in range(9)]
+    folder = HistoryFolder(tmp_path, [named("Naps"), *others])
+    assert folder.replay("nap").message == "there is no workflow 'Nap'; there are: Naps and 9 more"

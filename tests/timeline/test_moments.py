@@ -119,3 +119,35 @@ def test_nexus_operation_is_told_with_what_it_returned() -> None:
     answered.scheduled_event_id = 1
     answered.result.CopyFrom(Payload(metadata={"encoding": b"json/plain"}, data=b"3"))
     assert "bakery.bake → 3" in str(Timeline(history))
+
+
+def test_event_of_a_later_release_is_told_to_be_one() -> None:
+    later = HistoryEvent(event_id=1, event_type=9999)  # type: ignore[arg-type]
+    assert lines(History(events=[later]))[0].subject == (
+        "of a type that the installed temporalio does not know"
+    )
+
+
+def marker(**details: bytes) -> HistoryEvent:
+    event = HistoryEvent(event_id=1, event_type=EventType.EVENT_TYPE_MARKER_RECORDED)
+    attributes = event.marker_recorded_event_attributes
+    attributes.marker_name = "Version"
+    for name, data in details.items():
+        payload = Payload(metadata={"encoding": b"json/plain"}, data=data)
+        attributes.details[name].payloads.append(payload)
+    return event
+
+
+def test_marker_of_another_sdk_is_told_by_what_is_in_it() -> None:
+    event = marker(version=b"1", change=b'"prices"', nothing=b"null")
+    assert lines(History(events=[event]))[0] == Line(
+        "marker", "Version", 'change: "prices", version: 1'
+    )
+
+
+def test_marker_of_what_failed_is_told_by_the_failure() -> None:
+    event = marker(version=b"1")
+    event.marker_recorded_event_attributes.failure.message = "too old"
+    assert lines(History(events=[event]))[0] == Line(
+        "marker", "Version", "failed: too old", Mood.FAILURE
+    )

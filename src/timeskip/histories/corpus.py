@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +17,9 @@ from timeskip.histories.replaying.core import BrokenHistory, ReplayThread, repla
 from timeskip.histories.replaying.run import completed_part
 from timeskip.histories.replaying.settings import ReplaySettings
 from timeskip.histories.workflow_source import workflow_type_of
+
+#: Workflows that are named to somebody who looks for another one.
+_MOST_NAMED = 8
 
 
 class Verdict(Enum):
@@ -147,4 +151,9 @@ def _explained(
 
 def _unknown(workflow_type: str, settings: ReplaySettings) -> str:
     known = sorted(filter(None, map(workflow_type_of, settings.workflows)))
-    return f"there is no workflow {workflow_type!r}; there are: {', '.join(known)}"
+    told = known
+    if len(known) > _MOST_NAMED:
+        near = difflib.get_close_matches(workflow_type, known, _MOST_NAMED, cutoff=0.5)
+        told = near or known[:_MOST_NAMED]
+    more = f" and {len(known) - len(told):,} more" if len(told) < len(known) else ""
+    return f"there is no workflow {workflow_type!r}; there are: {', '.join(told)}{more}"

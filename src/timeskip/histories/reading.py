@@ -1,10 +1,10 @@
 """Histories from the JSON that programs write, whichever of its dialects.
 
-Read are what `temporal workflow show --output json`, the SDKs' `to_json` and the web UI write: the
-raw history, the one with decoded payloads, and the one of older releases (`ActivityTaskScheduled`
-for `EVENT_TYPE_ACTIVITY_TASK_SCHEDULED`), in UTF-8 or UTF-16, and compressed by gzip or not. Names of
-fields may be in camel or snake case. Fields that this SDK does not know are left out, as the SDK
-itself does.
+Read are what `temporal workflow show --output json`, the SDKs' `to_json`, the web UI and the server's
+HTTP API write: the raw history, the ones with decoded payloads, and the one of older releases
+(`ActivityTaskScheduled` for `EVENT_TYPE_ACTIVITY_TASK_SCHEDULED`), in UTF-8 or UTF-16, and compressed
+by gzip or not. Names of fields may be in camel or snake case. Fields that this SDK does not know are
+left out, as the SDK itself does.
 """
 
 from __future__ import annotations
@@ -35,8 +35,11 @@ _Setter = Callable[[Message, Any], None]
 _GZIP = b"\x1f\x8b"
 _ENCODING = re.compile(r"[a-z]+/[\w.+-]+")
 _WITHOUT_METADATA = frozenset({"data", "externalPayloads", "external_payloads"})
+#: In the shorthand of the server's HTTP API, what a protobuf message's JSON is marked with.
+_MESSAGE_TYPE = "_protoMessageType"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _UTC = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
+_OF_CADENCE = "it is one of Cadence's, or of Temporal's before 1.0, which no SDK replays any more"
 _INTEGERS = (
     FieldDescriptor.CPPTYPE_INT32,
     FieldDescriptor.CPPTYPE_INT64,
@@ -66,13 +69,18 @@ def history_from_json(text: str | bytes, name: str = "the history") -> History:
         for event in events:
             _read_event(history.events.add(), event)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        number = len(history.events)
-        raise HistoryUnreadable(f"{name}: event {number}: {error}") from None
+        why = _OF_CADENCE if _are_of_cadence(events) else str(error)
+        raise HistoryUnreadable(f"{name}: event {len(history.events)}: {why}") from None
     if not history.events:
         raise HistoryUnreadable(f"{name}: there are no events in it")
     if history.events[0].event_id > history.events[-1].event_id:
         history.events.reverse()  # the web UI's list, the latest first
     return history
+
+
+def _are_of_cadence(events: Sequence[Any]) -> bool:
+    types = [event.get("eventType") for event in events if isinstance(event, Mapping)]
+    return any(isinstance(each, str) and each.startswith("DecisionTask") for each in types)
 
 
 def require_sound(history: History, name: str) -> None:
@@ -134,7 +142,7 @@ def _read_event(event: HistoryEvent, data: Any) -> None:
         raise ValueError(
             "it has no type"
             if told is None
-            else f"the installed temporalio does not know events of type {told!r}"
+            else f"the installed temporalio does not know events of type {told!r}, a later one may"
         )
 
 
@@ -328,34 +336,54 @@ def _read_payload(message: Message, value: Any) -> None:
     """A payload as the API has it, one with its data decoded, or its value alone."""
     assert isinstance(message, Payload)
     if not _is_payload(value):
-        _encode(message, "binary/null" if value is None else "json/plain", value)
-    elif _is_decoded(value):
-        metadata = dict(value["metadata"])
-        _encode(message, metadata.pop("encoding"), value.get("data"))
+        _encode_alone(message, value)
+        return
+    metadata = dict(value.get("metadata") or {})
+    encoding, data = metadata.get("encoding"), value.get("data")
+    # What some releases of the web UI add, and leave the rest of the metadata as it was.
+    shown = metadata.pop("encodingDecoded", None)
+    if isinstance(encoding, str) and _ENCODING.fullmatch(encoding):
+        # As base64, `json/plain` would be no text at all.
         for key, text in metadata.items():
             message.metadata[key] = _text(text).encode()
+        _encode(message, encoding, data)
+    elif shown is not None or (data is not None and not isinstance(data, str)):
+        _read(message, {"metadata": metadata})
+        _encode(message, message.metadata["encoding"].decode(), data)
     else:
-        _read(message, value)
+        _read(message, {**value, "metadata": metadata})
 
 
 def _is_payload(value: Any) -> bool:
     return isinstance(value, Mapping) and (
-        isinstance(value.get("metadata"), Mapping) or _WITHOUT_METADATA.issuperset(value)
+        isinstance(value.get("metadata"), Mapping)
+        or (
+            _WITHOUT_METADATA.issuperset(value) and isinstance(value.get("data"), (str, type(None)))
+        )
     )
 
 
-def _is_decoded(payload: Mapping[str, Any]) -> bool:
-    """Whether metadata is plain text: as base64, `json/plain` would be no text at all."""
-    encoding = payload.get("metadata", {}).get("encoding")
-    return isinstance(encoding, str) and _ENCODING.fullmatch(encoding) is not None
+def _encode_alone(message: Payload, value: Any) -> None:
+    if value is None:
+        _encode(message, "binary/null", None)
+    elif isinstance(value, Mapping) and isinstance(value.get(_MESSAGE_TYPE), str):
+        fields = dict(value)
+        message.metadata["messageType"] = fields.pop(_MESSAGE_TYPE).encode()
+        _encode(message, "json/protobuf", fields)
+    else:
+        _encode(message, "json/plain", value)
 
 
 def _encode(message: Payload, encoding: str, value: Any) -> None:
     message.metadata["encoding"] = encoding.encode()
-    if encoding.startswith("json/"):
-        message.data = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-    elif isinstance(value, str):
+    if value is None and not encoding.startswith("json/"):
+        return
+    if isinstance(value, str) and not encoding.startswith("json/"):
         message.data = _bytes(value)
+    else:
+        message.data = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
+            errors="surrogatepass"
+        )
 
 
 _FILLERS: dict[str, _Setter] = {

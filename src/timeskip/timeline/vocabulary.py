@@ -75,7 +75,7 @@ def _marker(attributes: Any) -> Line:
     try:
         return _marker_of_the_sdk(attributes)
     except (LookupError, ValueError, TypeError):  # other SDKs, and older ones, write others
-        return Line("marker", attributes.marker_name)
+        return _marker_of_others(attributes)
 
 
 def _marker_of_the_sdk(attributes: Any) -> Line:
@@ -86,7 +86,17 @@ def _marker_of_the_sdk(attributes: Any) -> Line:
         name = str(_sdk_data(details["data"].payloads[0])["activity_type"])
         ending = _returned(details["result"]) if "result" in details else _failed(attributes)
         return Line("local", name, ending.detail, ending.mood)
-    return Line("marker", attributes.marker_name)
+    return _marker_of_others(attributes)
+
+
+def _marker_of_others(attributes: Any) -> Line:
+    if attributes.HasField("failure"):
+        ending = _failed(attributes)
+        return Line("marker", attributes.marker_name, ending.detail, ending.mood)
+    details = attributes.details
+    told = ((name, payloads_text(details[name])) for name in sorted(details))
+    detail = ", ".join(f"{name}: {text}" for name, text in told if text)
+    return Line("marker", attributes.marker_name, one_line(detail))
 
 
 def _sdk_data(payload: Payload) -> dict[str, Any]:
@@ -294,5 +304,7 @@ def instant_line(event_type: EventType.ValueType, attributes: Any) -> Line | Non
     """
     if event_type in INSTANTS:
         return INSTANTS[event_type](attributes)
-    name = EventType.Name(event_type).removeprefix("EVENT_TYPE_")
-    return Line("event", name.lower().replace("_", " "))
+    known = EventType.DESCRIPTOR.values_by_number.get(event_type)
+    if known is None or not event_type:
+        return Line("event", "of a type that the installed temporalio does not know")
+    return Line("event", known.name.removeprefix("EVENT_TYPE_").lower().replace("_", " "))

@@ -21,6 +21,12 @@ from timeskip.histories.nondeterminism.handlers import unreplayed_changes
 from timeskip.histories.nondeterminism.messages import Untaken
 from timeskip.histories.nondeterminism.once import made_at_import, made_by_function
 from timeskip.histories.nondeterminism.patches import patch_trouble
+from timeskip.histories.nondeterminism.sdks import (
+    FOREIGN_ADVICE,
+    PORTED_ADVICE,
+    foreign_marker,
+    recording_sdk,
+)
 from timeskip.histories.nondeterminism.sets import is_of_asyncio_wait
 from timeskip.histories.nondeterminism.state import StateName
 from timeskip.histories.nondeterminism.trace import Source
@@ -49,7 +55,7 @@ from timeskip.lanes.direct import local_activity_markers
 class Cause:
     """What it is, in a few words, the line where, how that was found out, and the way out.
 
-    `kind` is the value of a `Kind`, or "changed code", "patch" or "unknown".
+    `kind` is the value of a `Kind`, or "changed code", "patch", "another SDK" or "unknown".
     """
 
     kind: str
@@ -70,6 +76,8 @@ In production the workflow would break in the same way. Let its code do the same
 _CHANGED = """\
 Put the change under `if workflow.patched("an id of its own"):`, and leave the old code in the other
 branch for runs that have begun with it."""
+
+_ANOTHER_SDK = "another SDK"
 
 #: What gives something else whenever it is asked, in one process.
 _ALWAYS_NEW = frozenset(
@@ -132,6 +140,8 @@ class Inquiry:
         if mismatch is not None and (found := patch_trouble(mismatch, trace, self._events)):
             told, place, advice = found
             return Cause("patch", told, place, "", advice)
+        if mismatch is not None and (marker := foreign_marker(mismatch.event)):
+            return self._foreign(marker)
         sources = self._sources()
         timed_out = self._local_activity_that_timed_out()
         if timed_out is not None and not self._code_changed:
@@ -409,7 +419,21 @@ class Inquiry:
 
     def _change(self, evidence: str) -> Cause:
         told, place = change_of(self._events, self._first, self._line_for_recorded())
+        sdk = self._recording_sdk()
+        if sdk is not None:
+            evidence = f"The history was recorded by {sdk}. {evidence}"
+            return Cause(_ANOTHER_SDK, told, place, evidence, PORTED_ADVICE)
         return Cause("changed code", told, place, evidence, _CHANGED)
+
+    def _foreign(self, marker: str) -> Cause:
+        sdk = self._recording_sdk()
+        told = f"marker {marker!r} is one of the SDKs for Go and Java, which Python's does not know"
+        evidence = f"The history was recorded by {sdk}." if sdk is not None else ""
+        return Cause(_ANOTHER_SDK, told, None, evidence, FOREIGN_ADVICE)
+
+    def _recording_sdk(self) -> str | None:
+        event = self._mismatch.event if self._mismatch is not None else None
+        return recording_sdk(self._events, event.event_id if event is not None else float("inf"))
 
     def _unknown(self) -> Cause:
         """The code is the same, and nothing was seen that it depends upon: but state, perhaps."""

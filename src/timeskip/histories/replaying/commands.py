@@ -123,7 +123,8 @@ def key_of_command(command: WorkflowCommand) -> Key:
 
 def key_of_event(event: HistoryEvent) -> Key | None:
     """By what the command of an event is known; None for an event that no command has caused."""
-    kind = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
+    known = EventType.DESCRIPTOR.values_by_number.get(event.event_type)
+    kind = known.name.removeprefix("EVENT_TYPE_") if known is not None else ""
     attributes: Any = getattr(event, event.WhichOneof("attributes") or "", None)
     if kind == "MARKER_RECORDED":
         patch = patches.details_of(event)

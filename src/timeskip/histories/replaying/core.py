@@ -17,9 +17,10 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextvars import Context
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from traceback import StackSummary, extract_tb
 from typing import Any, TypeVar
@@ -55,6 +56,20 @@ _MOST_KEPT = 8
 
 #: Of the fields that Linux tells of a thread after its name, the one with its processor.
 _PROCESSOR = 36
+
+#: What the core takes for the end of a workflow task.
+_AFTER_TASK_START = frozenset(
+    {
+        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+    }
+)
+
+#: Real seconds between two looks at whether the core does anything. Nothing of its own takes as long.
+_PATIENCE = 20.0
 
 #: Real seconds that a `Replayer` may take to end.
 _FAREWELL_SECONDS = 2.0
@@ -119,7 +134,8 @@ class ReplayThread:
     ) -> Result:
         """The coroutine's result. Blocks the thread that calls, for at most `timeout` seconds.
 
-        Raises `ReplayFailed` if that is not to be had, because the thread `is_lost`.
+        Raises `ReplayFailed` if that is not to be had, because the thread `is_lost`, and
+        `BrokenHistory` if the core waits for something that its history does not have.
         """
         future: Future[Result] = Future()
 
@@ -134,10 +150,25 @@ class ReplayThread:
             self._awaited.add(future)
         try:
             self.loop.call_soon_threadsafe(start, context=Context())
+            if timeout is None:
+                self._wait(future)
             return future.result(timeout)
         finally:
             with self._awaiting:
                 self._awaited.discard(future)
+
+    def _wait(self, future: Future[Any]) -> None:
+        """Until it is done. What the core does nothing about any more is given up."""
+        before = None
+        while not wait([future], _PATIENCE).done:
+            now = self.loop.idle_turn
+            if now is not None and now == before:
+                self.loop.call_soon_threadsafe(self._leave_stuck_histories)
+            before = now
+
+    def _leave_stuck_histories(self) -> None:
+        for replayer in self._ready:
+            replayer.leave_stuck_history()
 
     async def verdicts(
         self,
@@ -202,6 +233,11 @@ class ReplayThread:
         closing = [one.close() for one in self._ready]
         self._ready.clear()
         await asyncio.gather(*closing, *self._closing)
+        # What the SDK has left of a replay that was given up.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         await self.loop.shutdown_asyncgens()
 
 
@@ -231,6 +267,8 @@ class _ReadyReplayer:
         self.lock = asyncio.Lock()
         self._histories: asyncio.Queue[WorkflowHistory | None] = asyncio.Queue()
         self._verdict: asyncio.Future[Exception | None] | None = None
+        self._workflow_id = ""
+        self._is_stuck = False
         replayer = settings.replayer(
             as_thread_pool(thread.executor), thread.runtime, pass_breakpoints, self.spares
         )
@@ -239,11 +277,25 @@ class _ReadyReplayer:
 
     @property
     def has_ended(self) -> bool:
-        return self._task.done()
+        return self._task.done() or self._is_stuck
+
+    def leave_stuck_history(self) -> None:
+        """Let go of a history with which the core does not get on."""
+        if self._verdict is None or self._verdict.done():
+            return
+        self._is_stuck = True
+        self._verdict.set_exception(
+            BrokenHistory(
+                f"the history of workflow {self._workflow_id!r} cannot be replayed: the SDK's core waits"
+                " for an event that is not in it. Are its events all there, in their order?"
+            )
+        )
+        self._task.cancel()
 
     async def verdict(self, history: WorkflowHistory) -> Exception | None:
         """What the core holds against the history, if anything."""
         self._verdict = asyncio.get_running_loop().create_future()
+        self._workflow_id = history.workflow_id
         self._histories.put_nowait(history)
         return await self._verdict
 
@@ -288,16 +340,29 @@ class _ReadyReplayer:
 
 
 def require_sound(history: WorkflowHistory) -> None:
-    """Raise `BrokenHistory` for what the core would wait for without end."""
+    """Raise `BrokenHistory` for what the core would wait for without end, or can do nothing with."""
     events = history.events
     named = f"the history of workflow {history.workflow_id!r}"
     if not events or events[0].event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
         raise BrokenHistory(f"{named} does not begin with WorkflowExecutionStarted")
-    if not events[0].workflow_execution_started_event_attributes.original_execution_run_id:
+    started = events[0].workflow_execution_started_event_attributes
+    if not started.original_execution_run_id:
         raise BrokenHistory(f"{named} does not say its run id (`originalExecutionRunId`)")
+    if not started.HasField("workflow_type"):
+        raise BrokenHistory(f"{named} does not say of what type it is (`workflowType`)")
+    if not started.HasField("task_queue"):
+        raise BrokenHistory(f"{named} does not say its task queue (`taskQueue`)")
     for event, expected in zip(events, range(1, len(events) + 1), strict=True):
         if event.event_id != expected:
             raise BrokenHistory(f"{named} goes from event {expected - 1} to event {event.event_id}")
+        if _is_task_start(event) and not event.HasField("event_time"):
+            raise BrokenHistory(f"{named} does not say when event {expected} was (`eventTime`)")
+    for event, following in pairwise(events):
+        if _is_task_start(event) and following.event_type not in _AFTER_TASK_START:
+            raise BrokenHistory(
+                f"{named} does not say what became of the workflow task of event {event.event_id}:"
+                f" event {following.event_id} is not the end of it"
+            )
     if not any(_is_task_start(event) for event in events):
         raise BrokenHistory(f"{named} ends before any workflow task was started")
 

@@ -72,6 +72,12 @@ class WokenLoop(asyncio.SelectorEventLoop):
             if not handle.cancelled():
                 handle._run()
 
+    @property
+    def idle_turn(self) -> int | None:
+        """The number of the turn before which it waits for other threads alone; None if it does not."""
+        lock = self._selector_or_lock
+        return lock.waits if lock.is_waiting else None
+
     def _write_to_self(self) -> None:
         """What `call_soon_threadsafe` wakes the loop by."""
         self._selector_or_lock.wake()
@@ -112,6 +118,9 @@ class _SelectorOrLock(selectors.DefaultSelector):
         self.is_selecting = False
         #: Whether there is a socket besides the one by which the loop would be woken.
         self.has_sockets = False
+        #: Whether it waits for other threads alone, and how often it has begun to.
+        self.is_waiting = False
+        self.waits = 0
 
     def wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # was woken already
@@ -119,7 +128,10 @@ class _SelectorOrLock(selectors.DefaultSelector):
 
     def wait(self) -> None:
         """Until the loop is woken, if it was not since it last waited."""
+        self.waits += 1
+        self.is_waiting = True
         self._woken.acquire()
+        self.is_waiting = False
 
     def register(self, *arguments: Any, **options: Any) -> selectors.SelectorKey:
         key = super().register(*arguments, **options)
