@@ -192,3 +192,44 @@ def test_a_thread_that_an_activity_blocks_for_good_does_not_keep_the_process(
             "*threading.Event().wait()",
         ]
     )
+
+
+def test_a_worker_that_cannot_stop_is_not_lost_before_its_event_loop(
+    project: pytest.Pytester,
+) -> None:
+    project.makeconftest(
+        """
+        import gc
+
+        def pytest_runtest_makereport(item, call):
+            gc.collect()
+        """
+    )
+    project.makepyfile(
+        """
+        import asyncio
+        from temporalio.client import Client
+        from temporalio.converter import DataConverter, PayloadCodec
+        from temporalio.worker import Worker
+        from workflows import Sleeper
+
+        class Silent(PayloadCodec):
+            async def encode(self, payloads):
+                return payloads
+
+            async def decode(self, payloads):
+                await asyncio.Event().wait()
+
+        async def test_waits(sim):
+            converter = DataConverter(payload_codec=Silent())
+            client = Client(**{**sim.client.config(), "data_converter": converter})
+            queue = sim.task_queue
+            async with Worker(client, task_queue=queue, workflows=[Sleeper]):
+                await client.execute_workflow(Sleeper.run, 1.0, id="s", task_queue=queue)
+        """
+    )
+    result = project.runpytest_subprocess(
+        "-o", "timeskip_stall_timeout=0.3", "-o", "asyncio_mode=auto"
+    )
+    result.assert_outcomes(failed=1)
+    assert "_WorkflowWorker.run" not in result.stdout.str() + result.stderr.str()

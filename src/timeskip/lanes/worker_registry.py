@@ -284,6 +284,11 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         return next(replayer, histories)
 
 
+#: Workers that were abandoned, until whoever closes their event loop ends them. Nothing else may hold
+#: their tasks then, and Python complains in words about one that is collected before its end.
+_left_behind: set[asyncio.Future[None]] = set()
+
+
 class Running:
     """A worker that runs. The SDK waits for its activities without limit, even blocked ones."""
 
@@ -459,6 +464,8 @@ class Running:
         if self._task.done():
             await self._task
         else:
+            _left_behind.add(self._task)
+            self._task.add_done_callback(_left_behind.discard)
             self._worker._shutdown_complete_event.set()
 
     def abandon(self) -> None:
