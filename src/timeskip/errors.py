@@ -21,7 +21,8 @@ class DirectLaneUnavailable(UserWarning):
 
 
 class ReplayWarning(UserWarning):
-    """A run passes its test, but a worker that has to replay it in production will not get on."""
+    """What is to be said of a run that passes its test: the SDK's core refuses it for a bug of its own, or
+    it could not be replayed."""
 
 
 class WorkflowTaskFailed(TimeskipError):  # noqa: N818 - named as the event of the history is

@@ -39,7 +39,6 @@ from timeskip.diagnosis import Diagnostician
 from timeskip.errors import SimulationClosed
 from timeskip.faults import CrashPoints, Faults
 from timeskip.faults.beginning import begin_faults
-from timeskip.histories.replaying.recorded import replay_failure
 from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
@@ -403,9 +402,7 @@ class Simulation(WorkflowEnvironment):
 
         Why the real `temporalio.worker.Replayer` refused it, explained, or None if it did not.
         """
-        return replay_failure(
-            history, [each.replay for each in self._workers.workers if each.replay]
-        )
+        return self._replays.failure(history, self._workers.workers)
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -531,9 +528,9 @@ class Simulation(WorkflowEnvironment):
         """Replay every run that there is, closed or open, as its worker would after a restart.
 
         Each is replayed by the real `temporalio.worker.Replayer`, with the workflows and the options
-        of the worker that ran it last. Left out are runs of
-        other processes' workers, and runs that were nondeterministic while the test expected
-        workflow tasks to fail. Warns (`ReplayWarning`) of runs that only the core refuses.
+        of the worker that ran it last, if this is a worker of `sim`. Left out are runs that were
+        nondeterministic while the test expected workflow tasks to fail. `ReplayWarning` tells of
+        runs that only the core refuses.
 
         Raises:
             WorkflowNotDeterministic: A workflow does something else than its history says.
@@ -597,7 +594,7 @@ class Simulation(WorkflowEnvironment):
 
     def _worker_processes(self) -> WorkerProcesses:
         if self._processes is None:
-            self._processes = WorkerProcesses(
+            self._processes = self._replays.processes = WorkerProcesses(
                 self._open(),
                 self._workers,
                 self._time,

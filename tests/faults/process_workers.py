@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from temporalio.client import Client
 from temporalio.common import RetryPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+_SOON = timedelta(seconds=10)
 _RETRIES = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=1)
 
 
@@ -136,7 +138,33 @@ class Fails:
         return "there"
 
 
-WORKFLOWS = [Does, Fails, Naps]
+begun = itertools.count()
+
+
+@workflow.defn(sandboxed=False)
+class Forgetful:
+    """Does something else as soon as its process has run another one."""
+
+    @workflow.run
+    async def run(self, world: str) -> None:
+        if next(begun) == 0:
+            await workflow.execute_activity(charge, world, start_to_close_timeout=_SOON)
+        await workflow.sleep(1)
+
+
+@workflow.defn(name="Naps")
+class NapsLonger:
+    """The next version of `Naps`."""
+
+    @workflow.run
+    async def run(self) -> str:
+        await asyncio.sleep(3600)
+        if workflow.patched("longer"):
+            await asyncio.sleep(3600)
+        return "late"
+
+
+WORKFLOWS = [Does, Fails, Forgetful, Naps]
 ACTIVITIES: list[Callable[..., Any]] = [
     charge,
     count,
@@ -162,6 +190,17 @@ def build(client: Client, task_queue: str, **options: Any) -> Worker:
 
 async def build_several(client: Client, queues: list[str]) -> list[Worker]:
     return [build(client, queue) for queue in queues]
+
+
+def build_next_version(client: Client, task_queue: str) -> Worker:
+    return Worker(client, task_queue=task_queue, workflows=[NapsLonger])
+
+
+def build_once(client: Client, task_queue: str, world: str) -> Worker:
+    if os.path.exists(world):
+        raise RuntimeError("there is one already")
+    note(world, "built")
+    return build(client, task_queue)
 
 
 def build_nothing(client: Client) -> str:

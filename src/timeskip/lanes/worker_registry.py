@@ -156,12 +156,16 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         known.is_replaced = worker in self.supervisors
         self.workers.append(known)
         ActivationExecutor.relieve(worker)
+
+        def identity() -> str:
+            return config.get("identity") or worker.client.identity
+
         bridge = WatchedBridge(
             worker._bridge_worker,
             self._keeper,
             self,
-            config.get("identity") or worker.client.identity,
-            LedgerOfWorker(self.ledger, replay),
+            identity(),
+            LedgerOfWorker(self.ledger, replay, identity),
         )
         worker._bridge_worker = cast("temporalio.bridge.worker.Worker", bridge)
         self._keeper.expect_poller(worker.task_queue)

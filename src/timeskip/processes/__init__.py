@@ -9,8 +9,11 @@ This side:
     `worker_processes`   all of a simulation
     `running_worker`     one of them, as far as time and tasks are concerned
     `child_process`      one of them, as far as the operating system is concerned
+    `surroundings`       what it gets from the process that starts it
     `process_killer`     faults that befall them
+    `replay_process`     processes in which the runs of such workers are replayed
 The side of the process: `resident` is its main program, `resident_bridge` stands before the SDK's
-core, `resident_time` is the simulation's clock there. Between the two: `channel`, `messages` and
+core, `resident_time` is the simulation's clock there; `replayer` is the main program of one that only
+replays. Between the two: `channel`, `messages` and
 `shared_clock`.
 """

@@ -15,12 +15,13 @@ from concurrent.futures import Future
 from multiprocessing import Pipe
 
 from timeskip.processes.channel import Channel
+from timeskip.processes.surroundings import Surroundings
 
 _PROGRAM = """\
 import os, sys
 os.setpgid(0, 0)
 sys.path[:] = {path!r}
-from timeskip.processes.resident import main
+from {program} import main
 main({channel}, {clock})
 """
 
@@ -33,7 +34,7 @@ _TAIL = 4000
 
 
 class ChildProcess:
-    """Runs `timeskip.processes.resident`, and passes on what it writes.
+    """Runs a program of this package, and passes on what it writes.
 
     One thread starts the process and waits for its end, so that the thread lives as long as the
     process: on Linux the process ends with it. Another reads what the process tells on its channel,
@@ -50,7 +51,12 @@ class ChildProcess:
         clock_descriptor: int | None,
         on_message: Callable[[object], None],
         on_end: Callable[[], None],
+        *,
+        surroundings: Surroundings,
+        program: str = "timeskip.processes.resident",
     ) -> None:
+        self._surroundings = surroundings
+        self._program = program
         self._first_message = first_message
         self._clock_descriptor = clock_descriptor
         self._on_message = on_message
@@ -156,7 +162,8 @@ class ChildProcess:
         if self._clock_descriptor is not None:
             descriptors.append(self._clock_descriptor)
         program = _PROGRAM.format(
-            path=list(map(str, sys.path)),
+            program=self._program,
+            path=list(self._surroundings.path),
             channel=theirs.fileno(),
             clock=self._clock_descriptor,
         )
@@ -168,7 +175,12 @@ class ChildProcess:
                 stderr=subprocess.PIPE,
                 pass_fds=descriptors,
                 # What it has written before it is killed is not to be lost.
-                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+                env={
+                    **self._surroundings.environment,
+                    "PYTHONUNBUFFERED": "1",
+                    "PYTHONIOENCODING": "utf-8",
+                },
+                cwd=self._surroundings.directory,
             )
         return process, Channel(ours)
 

@@ -38,6 +38,26 @@ class Assignment:
 
 
 @dataclass(frozen=True)
+class RecordedRun:
+    """A run that is to be replayed; `history` is serialized."""
+
+    workflow_id: str
+    task_queue: str
+    history: bytes
+
+
+@dataclass(frozen=True)
+class ReplayRequest:
+    """Replay runs of workers such as `assignment` makes. For a process that does only that.
+
+    Answered with `ReplayBegins` and `Replayed`, or with `Failed`.
+    """
+
+    assignment: Assignment
+    runs: tuple[RecordedRun, ...]
+
+
+@dataclass(frozen=True)
 class Wake:
     """The time of a timer has come. Answered with `Woken` once its attempt is known to go on."""
 
@@ -99,6 +119,32 @@ class Failed:
     """The process cannot go on: why, as text."""
 
     traceback: str
+
+
+@dataclass(frozen=True)
+class ReplayBegins:
+    """The workers of a `ReplayRequest` are made."""
+
+
+@dataclass(frozen=True)
+class ReplayFailure:
+    """A `timeskip.ReplayFailed`.
+
+    `explanation` is pickled, that of a `timeskip.WorkflowNotDeterministic`; empty if there is none.
+    """
+
+    told: str
+    workflow_id: str
+    is_nondeterminism: bool
+    explanation: bytes
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of a `ReplayRequest`. `warnings`: what is to be said of runs that pass."""
+
+    warnings: tuple[str, ...]
+    failure: ReplayFailure | None
 
 
 @dataclass(frozen=True)

@@ -77,16 +77,16 @@ def main(channel_descriptor: int, clock_descriptor: int | None) -> None:
     assignment = channel.receive()
     if not isinstance(assignment, Assignment):
         sys.exit("the test that has started this worker process is gone")
-    _end_with(assignment.parent)
+    end_with(assignment.parent)
     clock = SharedClockReader(clock_descriptor) if clock_descriptor is not None else None
     try:
         asyncio.run(_Resident(assignment, channel, clock).live())
     except BaseException as error:  # noqa: BLE001 - it is told where the test waits
-        channel.send(Failed(_told(error)))
+        channel.send(Failed(told_for_user(error)))
         sys.exit(1)
 
 
-def _told(error: BaseException) -> str:
+def told_for_user(error: BaseException) -> str:
     """The traceback of an error, without the way to the code of the user's."""
     told = traceback.TracebackException.from_exception(error)
     theirs = [frame for frame in told.stack if is_users(frame.filename)]
@@ -96,7 +96,7 @@ def _told(error: BaseException) -> str:
     return "".join(told.format())
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Have the kernel end this process with its parent, where it offers that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -128,10 +128,10 @@ class _Resident:
         self._questions = Questions(self._channel)
         self._put_on_virtual_time()
         threading.Thread(target=self._listen, name="timeskip-channel", daemon=True).start()
-        factory = _factory(assignment.factory)
+        factory = factory_named(assignment.factory)
         client = await self._connect()
         guard_exit()
-        workers = self._workers = await _made(factory, client, assignment)
+        workers = self._workers = await workers_made(factory, client, assignment)
         self._channel.send(_readiness(workers))
         leaving = asyncio.Event()
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -221,6 +221,14 @@ class _Resident:
             bridge.request_workflow_eviction(run_id)
 
 
+def make_like_those_of_tests(config: WorkerConfig) -> None:
+    """Give a worker what those of the test's own process have as well."""
+    for name in ("workflow_runner", "unsandboxed_workflow_runner"):
+        config[name] = passing_test_tools(config[name])
+    if not any(config.get(option) for option in _VERSIONING):
+        config["build_id"] = _BUILD_ID
+
+
 class _ResidentWorkers(SimplePlugin):
     """Makes workers of the process what those of the test's own process are."""
 
@@ -240,12 +248,9 @@ class _ResidentWorkers(SimplePlugin):
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Change what is different under a simulation."""
         config = super().configure_worker(config)
-        for name in ("workflow_runner", "unsandboxed_workflow_runner"):
-            config[name] = passing_test_tools(config[name])
+        make_like_those_of_tests(config)
         if self._counts_grace:
             config["graceful_shutdown_timeout"] = _NEVER
-        if not any(config.get(option) for option in _VERSIONING):
-            config["build_id"] = _BUILD_ID
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
@@ -256,7 +261,8 @@ class _ResidentWorkers(SimplePlugin):
         await super().run_worker(worker, next)
 
 
-def _factory(name: str) -> Callable[..., Any]:
+def factory_named(name: str) -> Callable[..., Any]:
+    """Import what an assignment calls "package.module:name"."""
     module, _, attributes = name.partition(":")
     found: Any = importlib.import_module(module)
     for attribute in attributes.split("."):
@@ -264,7 +270,7 @@ def _factory(name: str) -> Callable[..., Any]:
     return cast("Callable[..., Any]", found)
 
 
-async def _made(
+async def workers_made(
     factory: Callable[..., Any], client: Client, assignment: Assignment
 ) -> list[Worker]:
     """What the factory makes: a worker, or several."""

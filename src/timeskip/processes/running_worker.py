@@ -48,6 +48,7 @@ from timeskip.processes.messages import (
     Woken,
     WorkerFacts,
 )
+from timeskip.processes.surroundings import Surroundings
 from timeskip.server.matching import TaskQueue
 from timeskip.server.workflow_tasks import WorkflowTask
 
@@ -74,6 +75,7 @@ class RunningWorker:
         exceeded: What took it too long.
         failure: Why it could not go on, in its own words.
         facts: What its workers serve.
+        surroundings: What it got from this process when it was started.
     """
 
     def __init__(
@@ -93,8 +95,13 @@ class RunningWorker:
         self._listener = attempts
         self.assignment = assignment
         self.identity = assignment.identity
+        self.surroundings = Surroundings.of_this_process()
         self.process = ChildProcess(
-            assignment, clock_descriptor, self._receive, lambda: on_end(self)
+            assignment,
+            clock_descriptor,
+            self._receive,
+            lambda: on_end(self),
+            surroundings=self.surroundings,
         )
         self.up: Future[None] = Future()
         self.ended: Future[None] = Future()

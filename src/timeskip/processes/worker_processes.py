@@ -8,7 +8,8 @@ import os
 import pickle
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -17,14 +18,15 @@ from temporalio.converter import DataConverter
 
 from timeskip import frozen_time
 from timeskip.clock import RealClock, duration_nanoseconds
-from timeskip.errors import WorkerProcessDied, WorkerRefused
+from timeskip.errors import ReplayFailed, WorkerProcessDied, WorkerRefused
 from timeskip.faults import Faults
 from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.entrance import Entrance
 from timeskip.lanes.lane import Lane
 from timeskip.lanes.worker_registry import KnownWorker, WorkerRegistry
-from timeskip.processes.messages import Assignment
+from timeskip.processes.messages import Assignment, RecordedRun, ReplayRequest
 from timeskip.processes.process_killer import ProcessKiller
+from timeskip.processes.replay_process import ReplayImpossible, replay_elsewhere
 from timeskip.processes.running_worker import RunningWorker
 from timeskip.processes.shared_clock import SharedClock
 from timeskip.processes.worker_process import WorkerProcess
@@ -79,6 +81,8 @@ class WorkerProcesses:
         self._keys = map(str, itertools.count(1))
         self._living: dict[RunningWorker, WorkerProcess] = {}
         self._known: dict[RunningWorker, list[KnownWorker]] = {}
+        #: By identity and task queue, who has worked, even if it is dead by now.
+        self._worked: dict[tuple[str, str], tuple[WorkerProcess, RunningWorker]] = {}
         self._clock: SharedClock | None = None
         if not isinstance(keeper.clock, RealClock):
             self._clock = SharedClock(keeper.clock.now())
@@ -141,8 +145,12 @@ class WorkerProcesses:
             self._ready,
             self._ended,
         )
-        running.start()
         self._living[running] = worker
+        try:
+            running.start()
+        except BaseException:
+            del self._living[running]
+            raise
         self._expect(running, "was not ready to work")
         return running
 
@@ -200,9 +208,51 @@ class WorkerProcesses:
         for running in list(self._living):
             running.heartbeat_answered(token, cancels=cancels)
 
+    # -- what replays ask for; for any thread -------------------------------------------------
+
+    def that_worked(self, identity: str, task_queue: str) -> WorkerProcess | None:
+        """Whose process has worked under that name."""
+        found = self._worked.get((identity, task_queue))
+        return found[0] if found is not None else None
+
+    def that_knows(self, workflow_type: str) -> tuple[WorkerProcess, str] | None:
+        """The last that has this workflow, and on which task queue."""
+        for (_, task_queue), (worker, running) in reversed(self._worked.items()):
+            for facts in running.facts:
+                if facts.task_queue == task_queue and workflow_type in facts.workflows:
+                    return worker, task_queue
+        return None
+
+    def replay(self, worker: WorkerProcess, runs: Sequence[RecordedRun]) -> list[str]:
+        """Replay runs in a process that makes the workers again; blocks the thread that calls.
+
+        Raises what `timeskip.Simulation.check_replays` does. What is to be said of runs that pass is
+        returned.
+        """
+        running = next(ran for one, ran in reversed(self._worked.values()) if one is worker)
+        # The service hears nothing any more from the process that it was.
+        assignment = replace(running.assignment, pass_key="")
+        request = ReplayRequest(assignment, tuple(runs))
+        try:
+            return replay_elsewhere(request, running.surroundings, self._patience)
+        except ReplayImpossible as error:
+            told = (
+                f"the runs of the worker process of {worker.factory} cannot be replayed: a process "
+                f"that is to replay them {error}"
+            )
+            if worker.may_crash:
+                return [told]
+            raise ReplayFailed(
+                f"{told}\n\n`auto_replay=False` leaves them alone.", workflow_id=runs[0].workflow_id
+            ) from None
+
     # -- what becomes of processes; on threads of theirs --------------------------------------
 
     def _ready(self, running: RunningWorker) -> None:
+        worker = self._living.get(running)
+        if worker is not None:
+            for facts in running.facts:
+                self._worked[running.identity, facts.task_queue] = worker, running
         self._later(partial(self._announce, running))
 
     def _announce(self, running: RunningWorker) -> None:

@@ -47,6 +47,9 @@ class Place:
     callers: tuple[Place, ...] = field(default=(), compare=False, repr=False)
     is_exact: bool = field(default=True, compare=False, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "code": None}  # another process knows the place, not the code
+
     def __str__(self) -> str:
         function = self.function
         if function.startswith("<") and function != "<lambda>":  # a comprehension

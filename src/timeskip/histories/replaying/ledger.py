@@ -26,6 +26,8 @@ class ReplayLedger:
         self.begun: dict[str, ReplaySettings] = {}
         self.answered: dict[str, ReplaySettings] = {}
         self.places: dict[str, dict[Key, Place]] = {}
+        #: What those call themselves that had answers.
+        self.identities: set[str] = set()
 
     def created(self, instance: WorkflowInstance) -> None:
         """A worker has made a workflow: note from now on what it asks for."""
@@ -77,7 +79,11 @@ class _Notes:
 class LedgerOfWorker:
     """What one worker tells the ledger."""
 
-    def __init__(self, ledger: ReplayLedger, settings: ReplaySettings) -> None:
+    def __init__(
+        self, ledger: ReplayLedger, settings: ReplaySettings, identity: Callable[[], str]
+    ) -> None:
+        """`identity`: what the worker calls itself, which may change with its client."""
+        self._identity = identity
         self._ledger = ledger
         self._settings = settings
         self._working: set[str] = set()
@@ -97,3 +103,4 @@ class LedgerOfWorker:
             self._working.discard(completion.run_id)
             if not completion.HasField("failed"):
                 self._ledger.answered[completion.run_id] = self._settings
+                self._ledger.identities.add(self._identity())
