@@ -263,6 +263,52 @@ async def test_slot_suppliers_of_the_users() -> None:
     assert workflows.open == activities.open == set()
 
 
+@activity.defn
+async def note(number: int) -> int:
+    return number
+
+
+@workflow.defn
+class Notes:
+    @workflow.run
+    async def run(self, count: int) -> list[int]:
+        notes = [
+            workflow.execute_local_activity(
+                note, number, start_to_close_timeout=timedelta(seconds=5)
+            )
+            for number in range(count)
+        ]
+        return list(await asyncio.gather(*notes))
+
+
+@pytest.mark.asyncio
+@pytest.mark.both_lanes
+async def test_slots_of_local_activities_are_taken_in_advance(sim: Simulation) -> None:
+    slots = CountedSlots(2)
+    tuner = WorkerTuner.create_composite(
+        workflow_supplier=FixedSizeSlotSupplier(5),
+        activity_supplier=FixedSizeSlotSupplier(1),
+        local_activity_supplier=slots,
+        nexus_supplier=FixedSizeSlotSupplier(1),
+    )
+    async with Worker(
+        sim.client,
+        task_queue=sim.task_queue,
+        workflows=[Notes],
+        activities=[note],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        tuner=tuner,
+    ):
+        result = await sim.client.execute_workflow(
+            Notes.run, 3, id="notes", task_queue=sim.task_queue
+        )
+    assert result == [0, 1, 2]
+    # One more than was needed, and all are back.
+    assert [kind for kind, _, _ in slots.contexts] == ["local-activity"] * 4
+    assert [type(info).__name__ for info in slots.used] == ["LocalActivitySlotInfo"] * 3
+    assert slots.open == set()
+
+
 class FaultySlots(CountedSlots):
     """Raises when it is first asked, whatever for."""
 

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.worker import Worker
 from temporalio.worker._workflow import (
     _DeadlockError,
@@ -138,7 +139,9 @@ class ActivationExecutor(Executor):
         # The workflow's own loop has run, and has left none.
         asyncio._set_running_loop(loop)
         del self._running[activation]
-        error = activation.deadlock or error
+        if activation.deadlock is not None:
+            # Of an eviction the SDK would say only that it takes too long.
+            error = asyncio.TimeoutError() if _evicts(call) else activation.deadlock
         if done.cancelled():
             return
         if error is not None:
@@ -237,6 +240,13 @@ def _nudged(number: int, frame: FrameType | None) -> None:
     while _to_interrupt:
         if not _to_interrupt.pop().finished:
             raise _InterruptDeadlockError
+
+
+def _evicts(call: Callable[[], Any]) -> bool:
+    (activation,) = getattr(call, "args", ()) or (None,)
+    return isinstance(activation, WorkflowActivation) and any(
+        job.HasField("remove_from_cache") for job in activation.jobs
+    )
 
 
 def _finish(activation: _Activation) -> None:

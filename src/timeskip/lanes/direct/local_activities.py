@@ -35,7 +35,7 @@ from timeskip.lanes.direct.local_activity_schedule import (
     timestamp_of,
 )
 from timeskip.lanes.direct.requests import Requests
-from timeskip.lanes.direct.slot_info import ActivitySlotInfo
+from timeskip.lanes.direct.slot_info import LocalActivitySlotInfo
 from timeskip.lanes.direct.slots import Permit, Slots
 from timeskip.lanes.direct.workflow_machines import RunIdentity
 
@@ -61,7 +61,7 @@ class _LocalActivity:
         self.schedule_time = now
         self.attempt = max(schedule.asked.attempt, 1)
         self.token = b""
-        self.permit: Permit[ActivitySlotInfo] | None = None
+        self.permit: Permit[LocalActivitySlotInfo] | None = None
         self.start_time = now
         self.cancel_requested = False
         #: Attempts since the workflow task in which it was scheduled, for the server's statistics.
@@ -95,7 +95,7 @@ class LocalActivities:
     def __init__(
         self,
         requests: Requests,
-        slots: Slots[ActivitySlotInfo],
+        slots: Slots[LocalActivitySlotInfo],
         dispatch: Callable[[ActivityTask], None],
         report: Callable[[FinishedLocalActivity], None],
     ) -> None:
@@ -106,7 +106,10 @@ class LocalActivities:
         self._known: dict[tuple[str, int], _LocalActivity] = {}
         self._running: dict[bytes, _LocalActivity] = {}
         self._waiting: deque[_LocalActivity] = deque()
-        self._reserving = False
+        #: A slot is taken in advance, as the core does it, for whatever is to begin next.
+        self._spare: Permit[LocalActivitySlotInfo] | None = None
+        self._stop_reserving: Callable[[], None] | None = None
+        self._stopped = False
         self._last_token = 0
         #: Runs none of whose activities the code has, so that only time can bring them on.
         self._idle_runs: set[str] = set()
@@ -194,9 +197,19 @@ class LocalActivities:
         if activity is not None:
             self._ended(activity, _result_of(result))
 
+    def open(self) -> None:
+        """The worker begins to work."""
+        self._reserve()
+
     def stop(self) -> None:
         """Workflows have stopped; what they wanted to begin is not begun any more."""
+        self._stopped = True
         self._waiting.clear()
+        if self._stop_reserving is not None:
+            self._stop_reserving()
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.release()
         for activity in list(self._known.values()):
             if not activity.runs:
                 self._forget(activity)
@@ -212,23 +225,24 @@ class LocalActivities:
 
     def _enqueue(self, activity: _LocalActivity) -> None:
         self._waiting.append(activity)
-        self._reserve()
+        self._begin_next()
 
     def _reserve(self) -> None:
-        if self._waiting and not self._reserving:
-            self._reserving = True
-            self._slots.reserve(self._begin_next)
+        if not self._stopped:
+            self._stop_reserving = self._slots.reserve(self._reserved)
 
-    def _begin_next(self, permit: Permit[ActivitySlotInfo]) -> None:
-        self._reserving = False
-        while self._waiting:
+    def _reserved(self, permit: Permit[LocalActivitySlotInfo]) -> None:
+        self._spare = permit
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        while self._waiting and self._spare is not None:
             activity = self._waiting.popleft()
-            if activity.key in self._known and self._begin(activity, permit):
+            if activity.key in self._known and self._begin(activity, self._spare):
+                self._spare = None
                 self._reserve()
-                return
-        permit.release()
 
-    def _begin(self, activity: _LocalActivity, permit: Permit[ActivitySlotInfo]) -> bool:
+    def _begin(self, activity: _LocalActivity, permit: Permit[LocalActivitySlotInfo]) -> bool:
         """Hand an attempt to the code; False if it has waited too long."""
         schedule, now = activity.schedule, self._requests.now()
         waited = now - activity.schedule_time
@@ -247,7 +261,7 @@ class LocalActivities:
         activity.backoff = None
         activity.start_time = now
         activity.cancel_requested = False
-        permit.use(lambda: ActivitySlotInfo(activity_type=schedule.asked.activity_type))
+        permit.use(lambda: LocalActivitySlotInfo(activity_type=schedule.asked.activity_type))
         self._running[activity.token] = activity
         if schedule.start_to_close is not None:
             activity.attempt_timeout = self._requests.after(

@@ -15,7 +15,14 @@ class WorkflowSlotInfo:
 
 @dataclass(frozen=True)
 class ActivitySlotInfo:
-    """An activity, or a local activity."""
+    """An activity that the service knows of."""
+
+    activity_type: str
+
+
+@dataclass(frozen=True)
+class LocalActivitySlotInfo:
+    """A local activity."""
 
     activity_type: str
 

@@ -112,6 +112,8 @@ class WorkflowWorker:
 
     def start(self) -> None:
         """Begin to poll."""
+        if self._local_activities is not None:
+            self._local_activities.open()
         for poller in self._pollers:
             poller.start()
 
