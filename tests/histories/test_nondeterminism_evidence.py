@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import random
+import socket
 import subprocess
 import sys
 import threading
@@ -21,9 +22,9 @@ from typing import Any
 import pytest
 
 from timeskip.histories.nondeterminism.calls import Kind
-from timeskip.histories.nondeterminism.once import made_at_import
+from timeskip.histories.nondeterminism.once import made_at_import, made_with_functions
 from timeskip.histories.nondeterminism.sets import is_of_asyncio_wait
-from timeskip.histories.nondeterminism.state import fingerprint
+from timeskip.histories.nondeterminism.state import StateName, fingerprint
 from timeskip.histories.nondeterminism.trace import Source, Trace
 
 CALLS: dict[str, tuple[Callable[[], object], Kind]] = {
@@ -40,6 +41,8 @@ CALLS: dict[str, tuple[Callable[[], object], Kind]] = {
     "datetime.now": (lambda: datetime.now(timezone.utc), Kind.CLOCK),
     "datetime.today": (lambda: date.today(), Kind.CLOCK),  # noqa: DTZ011
     "os.environ['HOME']": (lambda: os.environ.get("HOME"), Kind.ENVIRONMENT),
+    "socket.gethostname": (lambda: socket.gethostname(), Kind.PROCESS),
+    "sys.argv": (lambda: sys.argv, Kind.ENVIRONMENT),
     "open": (lambda: open(os.devnull).close(), Kind.FILES),
     "os.getpid": (lambda: os.getpid(), Kind.PROCESS),
     "id": (lambda: id(CALLS), Kind.IDENTITY),
@@ -103,6 +106,8 @@ class Basket:
 
 
 SETS = """
+import itertools
+
 NAMES = {"a", "b"}
 BY_NAME = {"x": NAMES}
 
@@ -153,6 +158,11 @@ def evidence_in(tmp_path: Path, statement: str) -> list[Source]:
         ("next(iter(NAMES.union('c')))", "iter(NAMES.union('c'))"),
         ("for key in {'a': 1}.keys() - {'b'}: pass", "{'a': 1}.keys() - {'b'}"),
         ("list(chosen if basket else ())", "chosen if basket else ()"),
+        ("first, second = chosen", "chosen"),
+        ("[].extend({'a', 'b'})", "{'a', 'b'}"),
+        ("next(itertools.chain(chosen, 'c'))", "chosen"),
+        ("max(chosen, key=len)", "chosen by key"),
+        ("sorted(chosen, key=lambda name: name > 'c')", "chosen by key"),
     ],
 )
 def test_set_is_seen_where_its_order_shows(tmp_path: Path, statement: str, name: str) -> None:
@@ -167,6 +177,9 @@ def test_set_is_seen_where_its_order_shows(tmp_path: Path, statement: str, name:
         "list(['a', 'b'])",
         "'a' in NAMES",
         "max(len(name) for name in NAMES)",
+        "max(chosen, key=str.lower)",
+        "sorted(chosen, key=lambda name: name[0])",
+        "min(chosen, key=unknown) if False else 0",
         "{name for name in NAMES}",
         "list({'a'})[:0] if False else sorted(name for name in chosen)",
         "list(unknown) if False else 0",
@@ -250,6 +263,9 @@ def test_set_of_asyncio_wait_is_known(tmp_path: Path) -> None:
         ("with_file = 1\nx = open('a').read()", "open"),
         ("from datetime import timedelta\nx = timedelta(1)", None),
         ("import random\nx = random.Random(7)", None),
+        ("import os\nclass C:\n    def __init__(self): self.a = os.getpid()\nx = C()", "os.getpid"),
+        ("class C(BaseSettings):\n    a: int = 1\nx = C()", "BaseSettings"),
+        ("class C:\n    def __init__(self): self.a = 1\nx = C()", None),
         ("import random\nx = lambda: random.random()\ny = random.random()", None),
     ],
 )
@@ -261,5 +277,19 @@ def test_what_is_made_at_import_is_known(
     module = ModuleType(file.stem)
     module.__file__ = str(file)
     monkeypatch.setitem(sys.modules, file.stem, module)
-    made = made_at_import(file.stem, "x")
+    made = made_at_import(StateName(f"module {file.stem}", "x", file.stem))
     assert (made.name if made is not None else None) == name
+
+
+def test_hash_of_an_object_without_one_is_known(tmp_path: Path) -> None:
+    found = evidence_in(tmp_path, "hash(basket) % 3")
+    assert (Kind.IDENTITY, "the hash of `basket`") in [(each.kind, each.name) for each in found]
+
+
+def stamped(prefix: str, stamp: float = time.time()) -> str:
+    return f"{prefix} {stamp}"
+
+
+def test_default_that_was_made_at_import_is_known() -> None:
+    [(parameter, made)] = made_with_functions([stamped.__code__])
+    assert (parameter, made.name) == ("stamp", "time.time")

@@ -1,4 +1,4 @@
-"""Where code makes a text of an object that has none of its own: it says where in memory it lies."""
+"""Where code makes a text or a hash of an object that has none of its own: it says where it lies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from timeskip.histories.nondeterminism.sets import value_of
+from timeskip.histories.replaying.naming import calls_in
 from timeskip.histories.replaying.source import source_tree
 
 _TO_TEXT = frozenset({"str", "repr", "ascii", "format"})
@@ -21,13 +22,29 @@ _MOST_ITEMS = 5
 
 
 def addresses_at(frame: FrameType) -> list[str]:
-    """What the line of a frame makes such a text of, as the code writes it."""
-    found = _texts(frame.f_code.co_filename).get(frame.f_lineno, ())
-    return [
-        ast.unparse(each)
-        for each, is_sorted in found
+    """What the line of a frame makes of such objects, as in "the text of `order`"."""
+    path, line = frame.f_code.co_filename, frame.f_lineno
+    texts = [
+        f"the text of `{ast.unparse(each)}`"
+        for each, is_sorted in _texts(path).get(line, ())
         if _has_address(value_of(each, frame), is_sorted)
     ]
+    hashes = [
+        f"the hash of `{ast.unparse(each)}`"
+        for each in _hashed(path).get(line, ())
+        if inspect.getattr_static(type(value_of(each, frame)), "__hash__") == object.__hash__
+    ]
+    return [*texts, *hashes]
+
+
+@functools.cache
+def _hashed(path: str) -> Mapping[int, Sequence[ast.expr]]:
+    """By line, what is given to `hash`."""
+    found: dict[int, list[ast.expr]] = defaultdict(list)
+    for call in calls_in(path):
+        if isinstance(call.func, ast.Name) and call.func.id == "hash" and call.args:
+            found[call.lineno].append(call.args[0])
+    return found
 
 
 @functools.cache

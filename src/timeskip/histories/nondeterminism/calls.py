@@ -46,6 +46,7 @@ _C_FUNCTIONS = {
         for module in ("posix", "nt")
         for name in ("getpid", "getppid", "cpu_count", "getloadavg", "uname")
     },
+    ("_socket", "gethostname"): Kind.PROCESS,
     ("_io", "open"): Kind.FILES,
     ("io", "open"): Kind.FILES,
     ("builtins", "input"): Kind.FILES,
@@ -182,8 +183,8 @@ def name_of_c_function(function: Any) -> str:
     owner = getattr(function, "__self__", None)
     if module in ("posix", "nt"):
         module = "os"
-    if module == "_thread":
-        module = "threading"
+    if module in ("_thread", "_socket"):
+        module = {"_thread": "threading", "_socket": "socket"}[module]
     if function.__name__ in ("random", "getrandbits") and isinstance(owner, random.Random):
         module = "random"
     if module in ("builtins", "_io", "io"):

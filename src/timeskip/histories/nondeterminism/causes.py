@@ -18,8 +18,13 @@ from timeskip.histories.nondeterminism.calls import Kind
 from timeskip.histories.nondeterminism.changes import change_of, expected_place
 from timeskip.histories.nondeterminism.flow import Flow, assigned_later
 from timeskip.histories.nondeterminism.handlers import unreplayed_changes
+from timeskip.histories.nondeterminism.keys import VARIABLES_OF_PROCESS
 from timeskip.histories.nondeterminism.messages import Untaken
-from timeskip.histories.nondeterminism.once import made_at_import, made_by_function
+from timeskip.histories.nondeterminism.once import (
+    made_at_import,
+    made_by_function,
+    made_with_functions,
+)
 from timeskip.histories.nondeterminism.patches import patch_trouble
 from timeskip.histories.nondeterminism.sdks import (
     FOREIGN_ADVICE,
@@ -27,7 +32,7 @@ from timeskip.histories.nondeterminism.sdks import (
     foreign_marker,
     recording_sdk,
 )
-from timeskip.histories.nondeterminism.sets import is_of_asyncio_wait
+from timeskip.histories.nondeterminism.sets import BY_KEY, is_of_asyncio_wait
 from timeskip.histories.nondeterminism.state import StateName
 from timeskip.histories.nondeterminism.trace import Source
 from timeskip.histories.replaying.commands import (
@@ -179,7 +184,7 @@ class Inquiry:
         others = [
             f"{source.name} at {source.place}"
             for source in self._sources()
-            if source.place != chosen.place
+            if str(source.place) != str(chosen.place)
         ]
         if chosen.kind == "changed code" and not self._code_changed:
             deciding = self._deciding_state(constants=True, only_conditions=True)
@@ -211,13 +216,14 @@ class Inquiry:
         if self._recorded_at or self._differ:
             return
         state = self._first.trace.state
-        for name in state.before:
-            module = name.owner.removeprefix("module ")
-            look = made_by_function if state.remembers(name) else made_at_import
-            made = look(module, name.name)
-            used = self._last_use(name.name, until) if made is not None else None
+        found = [
+            (name.name, (made_by_function if state.remembers(name) else made_at_import)(name))
+            for name in state.before
+        ]
+        for variable, made in [*found, *made_with_functions(self._first.trace.codes)]:
+            used = self._last_use(variable, until) if made is not None else None
             if made is not None and used is not None:
-                yield Source(made.kind, made.name, made.place, used[1], name.name)
+                yield Source(made.kind, made.name, made.place, used[1], variable)
 
     def _changed_state(self) -> list[StateName]:
         """What is not as it was before the first replay, or not in both."""
@@ -250,16 +256,23 @@ class Inquiry:
                 f"`{source.place.function}` changes `self.{source.name}`, on which the code depends."
                 " It does so"
             )
+        elif source.kind is Kind.SET_ORDER and source.name.endswith(BY_KEY):
+            of = source.name.removesuffix(BY_KEY)
+            told = f"`key` leaves some of the set `{of}` equal: they come in the set's order. It is used"
         elif source.kind is Kind.SET_ORDER and source.name not in _CALLED:
             told = f"the set `{source.name}` has another order in each process. It is gone through"
         elif source.kind is Kind.IDENTITY and source.name != "id":
-            told = f"the text of `{source.name}` says where in memory it lies. It is used"
-        elif source.kind is Kind.ENVIRONMENT and source.name.startswith("os.environ"):
+            told = f"{source.name} says where in memory it lies. It is used"
+        elif source.kind is Kind.ENVIRONMENT and source.name.startswith(
+            ("os.environ", *VARIABLES_OF_PROCESS)
+        ):
             told = f"`{source.name}` is read"
         else:
             told = f"`{source.name}` is called"
         advice = OF_ASYNCIO.get(source.name, ADVICE[source.kind])
-        if source.kind is Kind.SET_ORDER and is_of_asyncio_wait(source.place.path, source.name):
+        if source.name.endswith(BY_KEY):
+            advice = "Let the `key` tell all of them apart."
+        elif source.kind is Kind.SET_ORDER and is_of_asyncio_wait(source.place.path, source.name):
             advice = OF_ASYNCIO["asyncio.wait"]
         return Cause(source.kind.value, told, source.place, self._how_found(), advice)
 

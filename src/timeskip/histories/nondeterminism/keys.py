@@ -1,4 +1,4 @@
-"""Where code puts things into an order that depends on where they lie in memory."""
+"""What a line of the source itself shows: an order by memory, and variables of the process."""
 
 from __future__ import annotations
 
@@ -16,6 +16,23 @@ _KEYS = {"id": Kind.IDENTITY, "hash": Kind.HASH}
 def keys_at(path: str, line: int) -> Sequence[Kind]:
     """What decides the order in a `sorted(..., key=id)` and the like, on a line."""
     return _keys(path).get(line, ())
+
+
+#: Variables of Python's library that are not the same in every process.
+VARIABLES_OF_PROCESS = (
+    *("sys.argv", "sys.platform", "sys.version_info", "os.name", "time.tzname", "time.timezone"),
+)
+
+
+@functools.cache
+def variables_of_process(path: str) -> Mapping[int, Sequence[str]]:
+    """By line, the variables of the process that are read there."""
+    found: dict[int, list[str]] = defaultdict(list)
+    tree = source_tree(path)
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Attribute) and (name := ast.unparse(node)) in VARIABLES_OF_PROCESS:
+            found[node.lineno].append(name)
+    return found
 
 
 @functools.cache

@@ -10,11 +10,13 @@ import functools
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import CodeType
 
 from timeskip.histories.nondeterminism.advice import kind_of_name
 from timeskip.histories.nondeterminism.calls import Kind
+from timeskip.histories.nondeterminism.state import StateName
 from timeskip.histories.replaying.commands import Place
 from timeskip.histories.replaying.source import function_at, source_tree
 
@@ -27,6 +29,8 @@ _DIFFERENT = re.compile(
     r"|os\.(getpid|getppid|cpu_count|uname)|socket\.gethostname"
     r"|__builtins__\.open|os\.listdir|os\.path\.(exists|isfile|isdir)|glob\.glob"
 )
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 #: Functions that call functions that call ...
 _DEEPEST = 3
@@ -41,33 +45,73 @@ class MadeOnce:
     place: Place
 
 
-def made_at_import(module: str, variable: str) -> MadeOnce | None:
-    """What makes a module's variable; None if it is the same in every process, as far as is seen."""
-    path = _path_of(module)
+def made_at_import(name: StateName) -> MadeOnce | None:
+    """What makes a variable of a module or a class; None if it is the same in every process.
+
+    As far as is seen.
+    """
+    path = _path_of(name.module)
     tree = source_tree(path) if path is not None else None
     if path is None or tree is None:
         return None
-    for statement in tree.body:
-        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            if any(isinstance(each, ast.Name) and each.id == variable for each in targets):
-                return next(_makers(path, statement.value, _DEEPEST), None)
-        elif isinstance(statement, ast.ImportFrom):
+    body = tree.body
+    if name.owner.startswith("class "):
+        found = _classes(path).get(name.owner.removeprefix("class "))
+        body = found.body if found is not None else []
+    for statement in body:
+        if isinstance(statement, ast.ImportFrom):
             for alias in statement.names:
-                if (alias.asname or alias.name) == variable:
-                    source = _resolved(statement, module)
-                    return made_at_import(source, alias.name) if source != module else None
+                source = _resolved(statement, name.module)
+                if (alias.asname or alias.name) == name.name and source != name.module:
+                    return made_at_import(StateName(f"module {source}", alias.name, source))
+        elif name.name in _assigned(statement):
+            return next(_makers(path, statement, _DEEPEST), None)
     return None
 
 
-def made_by_function(module: str, function: str) -> MadeOnce | None:
+def made_by_function(name: StateName) -> MadeOnce | None:
     """The same of what a function returns that is called once."""
-    path = _path_of(module)
-    tree = source_tree(path) if path is not None else None
-    if path is None or tree is None:
+    path = _path_of(name.module)
+    definition = _functions(path).get(name.name) if path is not None else None
+    if path is None or definition is None:
         return None
-    definition = _functions(path).get(function)
-    return next(_makers(path, definition, _DEEPEST), None) if definition is not None else None
+    return next(_makers_in(path, definition.body, _DEEPEST), None)
+
+
+def made_with_functions(codes: Iterable[CodeType]) -> Iterator[tuple[str, MadeOnce]]:
+    """The parameters of some functions whose defaults are such, each with what makes it."""
+    for code in codes:
+        tree = source_tree(code.co_filename)
+        for node in ast.walk(tree) if tree is not None else ():
+            if not isinstance(node, _FUNCTIONS) or node.name != code.co_name:
+                continue
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            if first == code.co_firstlineno:
+                optional = (node.args.posonlyargs + node.args.args)[-len(node.args.defaults) :]
+                pairs = [
+                    *zip(optional, node.args.defaults, strict=False),
+                    *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True),
+                ]
+                for argument, default in pairs:
+                    if default is not None:
+                        for made in _makers(code.co_filename, default, _DEEPEST):
+                            yield argument.arg, made
+
+
+def _assigned(statement: ast.stmt) -> list[str]:
+    """The names that a statement gives a value."""
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        targets = [statement.target]
+    else:
+        return []
+    return [each.id for each in targets if isinstance(each, ast.Name)]
+
+
+def _makers_in(path: str, body: Iterable[ast.AST], depth: int) -> Iterator[MadeOnce]:
+    for node in body:
+        yield from _makers(path, node, depth)
 
 
 def _makers(path: str, node: ast.AST, depth: int) -> Iterator[MadeOnce]:
@@ -82,28 +126,52 @@ def _makers(path: str, node: ast.AST, depth: int) -> Iterator[MadeOnce]:
                 shown = name.removeprefix("__builtins__.")
                 place = Place(path, inner.lineno, function_at(path, inner.lineno) or "the module")
                 yield MadeOnce(kind, shown, place)
-            elif isinstance(used, ast.Name) and used.id in _functions(path) and depth > 0:
-                yield from _makers(path, _functions(path)[used.id], depth - 1)
+            elif isinstance(used, ast.Name) and depth > 0:
+                if used.id in _functions(path):
+                    yield from _makers_in(path, _functions(path)[used.id].body, depth - 1)
+                elif used.id in _classes(path) and isinstance(inner, ast.Call):
+                    yield from _makers_in_objects(path, _classes(path)[used.id], depth - 1)
+
+
+def _makers_in_objects(path: str, owner: ast.ClassDef, depth: int) -> Iterator[MadeOnce]:
+    """What makes the attributes of an object, in its `__init__` and in defaults of its fields."""
+    for base in owner.bases:
+        if ast.unparse(base).endswith("BaseSettings"):  # pydantic's, which reads the environment
+            place = Place(path, owner.lineno, owner.name)
+            yield MadeOnce(Kind.ENVIRONMENT, ast.unparse(base), place)
+    for node in owner.body:
+        if isinstance(node, _FUNCTIONS):
+            if node.name in ("__init__", "__post_init__"):
+                yield from _makers_in(path, node.body, depth)
+        else:
+            yield from _makers(path, node, depth)
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.keyword) and inner.arg == "default_factory":
+                    factory = inner.value
+                    body = factory.body if isinstance(factory, ast.Lambda) else factory
+                    yield from _makers(path, body, depth)
 
 
 def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
     """All within a node that runs with it, and not only when something is called."""
-    if isinstance(node, ast.Lambda):
-        return
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    if not isinstance(node, (ast.Lambda, *_FUNCTIONS)):
+        yield node
+        for child in ast.iter_child_nodes(node):
             yield from _evaluated(child)
 
 
 @functools.cache
-def _functions(path: str) -> Mapping[str, ast.stmt]:
+def _functions(path: str) -> Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]:
     tree = source_tree(path)
-    return {
-        node.name: node
-        for node in (tree.body if tree is not None else ())
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    }
+    body = tree.body if tree is not None else ()
+    return {node.name: node for node in body if isinstance(node, _FUNCTIONS)}
+
+
+@functools.cache
+def _classes(path: str) -> Mapping[str, ast.ClassDef]:
+    tree = source_tree(path)
+    body = tree.body if tree is not None else ()
+    return {node.name: node for node in body if isinstance(node, ast.ClassDef)}
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import itertools
 import random
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -26,10 +26,14 @@ _MOST_ITEMS = 50
 
 @dataclass(frozen=True)
 class StateName:
-    """A variable outside of the workflow. `owner` is a module, a class or a function."""
+    """A variable outside of the workflow.
+
+    `owner` is a module, a class or a function. `module`: where it is.
+    """
 
     owner: str
     name: str
+    module: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"`{self.name}` of {self.owner}"
@@ -115,7 +119,7 @@ def _variables(frame: FrameType, *, with_enclosing: bool) -> Iterator[tuple[Stat
         elif isinstance(value, ModuleType):
             yield from _of_module(value, code)
         else:
-            yield StateName(f"module {module}", name), _reader(names, name)
+            yield StateName(f"module {module}", name, module), _reader(names, name)
     yield from _defaults(code)
     for name in code.co_freevars if with_enclosing else ():
         if name in frame.f_locals and name != "__class__":
@@ -148,7 +152,8 @@ def _of_class(owner: type) -> Iterator[tuple[StateName, Any]]:
     for name in list(vars(owner)):
         value = vars(owner)[name]
         if not name.startswith("__") and (not callable(value) or isinstance(value, _Remembering)):
-            yield StateName(f"class {owner.__qualname__}", name), _reader(vars(owner), name)
+            found = StateName(f"class {owner.__qualname__}", name, owner.__module__)
+            yield found, _reader(vars(owner), name)
 
 
 def _of_module(
@@ -162,7 +167,8 @@ def _of_module(
         if isinstance(value, ModuleType):
             yield from _of_module(value, code, depth + 1)
         elif name in vars(module) and not isinstance(value, type):
-            yield StateName(f"module {module.__name__}", name), _reader(vars(module), name)
+            found = StateName(f"module {module.__name__}", name, module.__name__)
+            yield found, _reader(vars(module), name)
 
 
 def _reader(names: Any, name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from timeskip.histories.nondeterminism import calls
 from timeskip.histories.nondeterminism.addresses import addresses_at
 from timeskip.histories.nondeterminism.calls import Kind
-from timeskip.histories.nondeterminism.keys import keys_at
+from timeskip.histories.nondeterminism.keys import keys_at, variables_of_process
 from timeskip.histories.nondeterminism.sets import SetWatch
 from timeskip.histories.nondeterminism.state import StateWatch
 from timeskip.histories.replaying.commands import Place
@@ -146,6 +146,8 @@ class Trace:
             self.last_place = place_of(frame)
             for kind in keys_at(frame.f_code.co_filename, frame.f_lineno):
                 self._note(kind, "id" if kind is Kind.IDENTITY else "hash", place_of(frame))
+            for name in variables_of_process(frame.f_code.co_filename).get(frame.f_lineno, ()):
+                self._note(Kind.ENVIRONMENT, name, place_of(frame))
             for text in addresses_at(frame):
                 self._note(Kind.IDENTITY, text, place_of(frame))
             for name in self._sets.sets_at(frame):

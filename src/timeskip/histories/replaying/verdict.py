@@ -11,7 +11,11 @@ from temporalio.api.history.v1 import History, HistoryEvent
 from timeskip.errors import ReplayFailed, WorkflowNotDeterministic
 from timeskip.histories.decoding import decrypted
 from timeskip.histories.nondeterminism.advice import way_out_of_refusal
-from timeskip.histories.nondeterminism.explanation import core_message, explain_failure
+from timeskip.histories.nondeterminism.explanation import (
+    core_message,
+    explain_failure,
+    source_around,
+)
 from timeskip.histories.nondeterminism.messages import untaken
 from timeskip.histories.replaying.commands import Key, Place
 from timeskip.histories.replaying.core import ReplayThread
@@ -77,14 +81,17 @@ async def _way_out(
         return [_REGISTER.format(name=name)]
     if any(is_of_user(_path(frame)) for frame in _frames(str(verdict))):
         return []
-    workflow = (await examine(settings, workflow_id, list(events), thread)).workflow
-    if workflow is None:
+    seen = await examine(settings, workflow_id, list(events), thread)
+    if seen.workflow is None:
         return []
     history = await decrypted(History(events=events), settings.data_converter)
-    for message in untaken(history.events, workflow):
+    for message in untaken(history.events, seen.workflow):
         at = f" at {message.place}" if message.place is not None else ""
         return [f"{message.told[0].upper()}{message.told[1:]}{at}.\n{message.advice}"]
-    return []
+    place = seen.trace.last_place
+    if place is None:
+        return []
+    return [f"The code had come as far as to be at {place}.", "\n".join(source_around(place))]
 
 
 def _told(verdict: str) -> str:
