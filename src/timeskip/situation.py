@@ -196,6 +196,7 @@ class Situation:
         told = [f"it is paused{_by(run.pause)}"] if run.pause is not None else []
         if run.workflow_task is not None and not run.workflow_task.started_event_id:
             told.append(f"its next workflow task waits on {self._queue(run.task_queue, _WORKFLOW)}")
+        told += self._signals_before(run)
         told += [self._activity(activity) for activity in run.activities.values()]
         told += [self._nexus_operation(each) for each in run.nexus_operations.values()]
         places = [line for chain in self._awaits(run) for line in indented(chain)]
@@ -203,6 +204,20 @@ class Situation:
         if places:
             told += ["it stands at", *(f"  {line}" for line in places)]
         return [named, *(f"    {line}" for line in told)]
+
+    def _signals_before(self, run: Run) -> list[str]:
+        """That signals may have been lost, if it continues a run that had some."""
+        before = self.keeper.service.cluster.runs.get(run.started.continued_execution_run_id)
+        is_continued = (
+            run.started.initiator == ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_WORKFLOW
+        )
+        if before is None or not before.signal_count or not is_continued:
+            return []
+        many = f"{before.signal_count} signal{'s' if before.signal_count > 1 else ''}"
+        return [
+            f"it continues as new a run that got {many}: what that run had not yet handled is lost,",
+            "  unless it was among the arguments of `workflow.continue_as_new(...)`",
+        ]
 
     def _awaits(self, run: Run) -> list[list[str]]:
         return awaits_of_workflow(self.workers.tasks_of(run.run_id))

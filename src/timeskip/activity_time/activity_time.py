@@ -21,6 +21,7 @@ from timeskip.activity_time.attempt import Attempt
 from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
 from timeskip.activity_time.execution import ActivityExecution, Execution
 from timeskip.activity_time.interceptor import ActivityTimeInterceptor
+from timeskip.activity_time.repeated_failures import attempt_begins
 from timeskip.activity_time.shared_state import WatchedSharedState
 from timeskip.activity_time.thread_sleep import free_loop
 from timeskip.activity_time.threads import bury_threads, threads_of
@@ -198,6 +199,7 @@ class ActivityTime(SimplePlugin):
 
     def _begin(self, send_heartbeat: Callable[..., None]) -> ActivityExecution:
         info = temporalio.activity.info()
+        attempt_begins(info.attempt)
         running = RunningAttempt(
             token=info.task_token,
             is_local=info.is_local,
