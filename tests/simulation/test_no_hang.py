@@ -189,24 +189,6 @@ class Calls:
         return result
 
 
-@workflow.defn
-class Inbox:
-    """Forgets what it has not handled when it continues as new."""
-
-    def __init__(self) -> None:
-        self._letters: list[str] = []
-
-    @workflow.signal
-    def write(self, letter: str) -> None:
-        self._letters.append(letter)
-
-    @workflow.run
-    async def run(self, read: int) -> None:
-        await workflow.wait_condition(lambda: bool(self._letters))
-        if read < 2:
-            workflow.continue_as_new(read + 1)
-
-
 WORKFLOWS = [Approval, Branches, FailsAtOnce, FailsLater, Blocks, ChangesItsMind, Calls]
 ACTIVITIES = [charge, decline, wait_for_a_thread, block, heartbeat_on_and_on]
 
@@ -475,15 +457,6 @@ async def test_signal_that_never_comes_is_told_with_the_await(sim: Simulation) -
         "FailsAtOnce, FailsLater; activities block, charge, decline, heartbeat_on_and_on, "
         "wait_for_a_thread"
     )
-
-
-async def test_signals_that_were_lost_are_told(sim: Simulation) -> None:
-    handle = await start(sim, Inbox.run, 1)
-    await handle.signal(Inbox.write, "one")
-    await handle.signal(Inbox.write, "two")
-    async with sim.worker(workflows=[Inbox]):
-        with pytest.raises(SimulationStuck, match="it continues as new a run that got 2 signals"):
-            await handle.result()
 
 
 @pytest.mark.parametrize("sandboxed", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -74,6 +75,9 @@ class Trace:
     def watching(self) -> Iterator[None]:
         """Watch the code that this thread runs meanwhile. A debugger's own watching is put aside."""
         tracer, profiler = sys.gettrace(), sys.getprofile()
+        # What the collector ends would run in the midst of this, and is not the workflow's.
+        is_collecting = gc.isenabled()
+        gc.disable()
         sys.settrace(self._trace)
         sys.setprofile(self._profile)
         try:
@@ -81,6 +85,8 @@ class Trace:
         finally:
             sys.setprofile(profiler)
             sys.settrace(tracer)
+            if is_collecting:
+                gc.enable()
 
     # -- calls --------------------------------------------------------------------------------
 
