@@ -137,7 +137,8 @@ class Diagnostician:
             # Things have changed meanwhile.
             self._keeper.notice()
             return
-        self._alarms.raise_everywhere(SimulationStuck(self._stuck_text(stack_traces)))
+        stuck = self._alarms.of_others() or SimulationStuck(self._stuck_text(stack_traces))
+        self._alarms.raise_everywhere(stuck)
 
     def _stuck_text(self, stack_traces: dict[str, str]) -> str:
         waits = _joined(self._situation.waits())

@@ -165,6 +165,7 @@ class Simulation(WorkflowEnvironment):
         keeper.workers_are_ours = True
         self._alarms = Alarms(keeper, self._max_activity_attempts)
         self._alarms.expecting = int(self._retries_workflow_tasks)
+        self._alarms.tells_everybody = not self._retries_workflow_tasks
         cluster.observers.append(self._alarms)
         self._workers = WorkerRegistry(keeper, self._server.configure_worker)
         self._replays = Replays(self._server, self._workers.ledger)

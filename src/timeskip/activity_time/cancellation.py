@@ -11,7 +11,10 @@ import threading
 from collections.abc import Callable
 
 import temporalio.activity
+import temporalio.common
+from nexusrpc.handler import OperationTaskCancellation
 from temporalio.activity import ActivityCancellationDetails
+from temporalio.worker._nexus import _NexusTaskCancellation
 
 from timeskip.activity_time.awaited_events import AwaitedEvent
 
@@ -37,11 +40,21 @@ def tell_cancellation(
     return event
 
 
-def await_shutdown_in_virtual_time() -> None:
-    """Let the current activity, and the others of its worker, wait so for the worker's shutdown."""
-    composite = temporalio.activity._Context.current().worker_shutdown_event
-    if type(composite.thread_event) is threading.Event:
-        event = AwaitedEvent()
-        if composite.thread_event.is_set():
-            event.set()
-        composite.thread_event = event
+def await_shutdown_in_virtual_time(shutdown: temporalio.common._CompositeEvent) -> None:
+    """Let all that a worker runs, and whose event of its shutdown this is, wait so for that."""
+    event = shutdown.thread_event
+    if type(event) is threading.Event:
+        shutdown.thread_event = _awaited(event)
+
+
+def await_cancellation_in_virtual_time(cancellation: OperationTaskCancellation) -> None:
+    """Let a handler of a Nexus operation wait so for the end of its task."""
+    if isinstance(cancellation, _NexusTaskCancellation):
+        cancellation._thread_evt = _awaited(cancellation._thread_evt)
+
+
+def _awaited(event: threading.Event) -> AwaitedEvent:
+    awaited = AwaitedEvent()
+    if event.is_set():
+        awaited.set()
+    return awaited

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import temporalio.activity
 from temporalio.activity import ActivityCancellationDetails
 
 from timeskip.activity_time.attempt import Attempt, current_attempt
@@ -60,7 +61,7 @@ class ActivityExecution(Execution):
         self._pace = MachinePace(attempt, heartbeat_timeout)
         self._heartbeats = HeartbeatRelay(attempt, send_heartbeat)
         self._cancellation = tell_cancellation(self._cancelled)
-        await_shutdown_in_virtual_time()
+        await_shutdown_in_virtual_time(temporalio.activity._Context.current().worker_shutdown_event)
 
     def __exit__(self, *_: object) -> None:
         self._heartbeats.flush()

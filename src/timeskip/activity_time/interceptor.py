@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import nexusrpc.handler
 import temporalio.activity
+from temporalio.nexus._operation_context import _temporal_context
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
@@ -17,6 +18,10 @@ from temporalio.worker import (
     NexusOperationInboundInterceptor,
 )
 
+from timeskip.activity_time.cancellation import (
+    await_cancellation_in_virtual_time,
+    await_shutdown_in_virtual_time,
+)
 from timeskip.activity_time.execution import ActivityExecution, Execution
 
 Answer = TypeVar("Answer")
@@ -129,6 +134,8 @@ class _NexusInbound(NexusOperationInboundInterceptor):
         execution = self._begin(f"{context.service}/{context.operation}")
         if execution is None:
             return await answer
+        await_cancellation_in_virtual_time(context.task_cancellation)
+        await_shutdown_in_virtual_time(_temporal_context()._worker_shutdown_event)
         try:
             with execution:
                 return await answer

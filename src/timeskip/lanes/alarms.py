@@ -66,6 +66,9 @@ class Alarms:
         self._about: Run | None = None
         #: Greater than 0 while the test says that it expects failing workflow tasks.
         self.expecting = 0
+        #: Whether whatever a test waits for ends, and not only what is about the run that was given up.
+        #: That may be one that another test of a suite has left behind.
+        self.tells_everybody = True
         #: How many faults, of those that do not go on for ever, may have cost an attempt.
         self.excused_attempts = 0
         #: Finds out why a workflow is nondeterministic, from the message of its failed task.
@@ -160,10 +163,25 @@ class Alarms:
 
     def _give_up(self, run: Run, error: TimeskipError) -> None:
         """The run is not tried again: that would go on for ever, and time with it."""
-        if not run.stands_still:
-            run.stands_still = True
-            self._given_up[run.run_id] = error
+        if run.stands_still:
+            return
+        run.stands_still = True
+        self._given_up[run.run_id] = error
+        if self.tells_everybody or run in self._awaited():
             self.raise_everywhere(error, run)
+
+    def _awaited(self) -> list[Run]:
+        cluster = self._keeper.service.cluster
+        return [*cluster.time_waits.values(), *cluster.open_queries().values()]
+
+    def of_others(self) -> TimeskipError | None:
+        """What went off for a run that nobody was waiting for, and that is still open."""
+        runs = self._keeper.service.cluster.runs
+        for run_id, error in self._given_up.items():
+            run = runs.get(run_id)
+            if run is not None and run.is_open:
+                return error
+        return None
 
     # -- what the test is told ----------------------------------------------------------------
 
