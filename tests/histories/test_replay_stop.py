@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import timedelta
 
@@ -10,7 +11,8 @@ from temporalio import activity, workflow
 from temporalio.exceptions import ApplicationError
 
 from timeskip import ReplayFailed, Simulation, WorkflowNotDeterministic
-from timeskip.histories import History, replay_to
+from timeskip.histories import BrokenHistory, History, explain, replay_to
+from timeskip.histories.replaying import stop
 
 pytestmark = pytest.mark.asyncio
 
@@ -70,6 +72,16 @@ class Broken:
     @workflow.run
     async def run(self, items: list[str]) -> int:
         raise RuntimeError("a bug")
+
+
+@workflow.defn(name="Parcel", sandboxed=False)
+class Stubborn:
+    @workflow.run
+    async def run(self, items: list[str]) -> None:
+        try:
+            await workflow.execute_activity(pack, items[0], start_to_close_timeout=SOON)
+        except BaseException:  # noqa: BLE001 - that is what is wrong with it
+            await asyncio.get_running_loop().create_future()
 
 
 async def history_of(*, sealed: bool = True) -> History:
@@ -170,3 +182,33 @@ async def test_error_of_the_code_is_told() -> None:
     with pytest.raises(ReplayFailed, match="RuntimeError: a bug"):
         async with replay_to(history, workflows=[Broken]):
             pytest.fail("the replay broke off")
+
+
+async def test_workflow_that_does_not_let_go_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop, "_FAREWELL_SECONDS", 0.05)
+    history = await history_of()
+    with pytest.raises(ReplayFailed, match="not `BaseException`"):
+        async with replay_to(history, 3, workflows=[Stubborn]):
+            pass
+
+
+async def test_ids_that_the_whole_history_lets_pass_do_so_in_a_part_of_it() -> None:
+    """An old worker has not written that it compares them."""
+    recorded = (await history_of()).recorded
+    for event in recorded.events:
+        if event.HasField("workflow_task_completed_event_attributes"):
+            event.workflow_task_completed_event_attributes.ClearField("sdk_metadata")
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            event.activity_task_scheduled_event_attributes.activity_id += "0"
+    assert explain(recorded, workflows=[Parcel]) is None
+    for event_id in range(3, len(recorded.events)):
+        async with replay_to(recorded, event_id, workflows=[Parcel]):
+            pass
+
+
+async def test_history_with_a_gap_is_not_replayed() -> None:
+    recorded = (await history_of()).recorded
+    del recorded.events[4]
+    with pytest.raises(BrokenHistory, match="goes from event 4 to event 6"):
+        async with replay_to(recorded, 4, workflows=[Parcel]):
+            pass

@@ -45,10 +45,16 @@ class ObservedMachines(WorkflowMachines):
     ) -> None:
         super().__init__(run, flags, version, now)
         self.mismatch: Mismatch | None = None
+        #: Whether there is more of the history than they are given.
+        self.history_goes_on = False
         self._expected: list[IssuedCommand] = []
         self._asking: IssuedCommand | None = None
         #: By machine and kind of command; with 0 for machines that need not send any.
         self._issued: dict[tuple[Machine, int], list[IssuedCommand]] = defaultdict(list)
+
+    def uses_flag(self, flag: int) -> bool:
+        """As the worker does that replays the whole history: its last task alone is new to it."""
+        return self.flags.try_use(flag, record=self.on_last_portion and not self.history_goes_on)
 
     def expect(self, issued: Iterable[IssuedCommand]) -> None:
         """The commands of the answer that comes next, with their places."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,9 +16,14 @@ from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.worker import WorkflowInstance
 
+from timeskip.errors import ReplayFailed
 from timeskip.histories.replaying.bridge import ReplayBridge, replayed_by
 from timeskip.histories.replaying.commands import IssuedCommand
-from timeskip.histories.replaying.core import replay_thread, without_the_sdks_log
+from timeskip.histories.replaying.core import (
+    replay_thread,
+    require_sound,
+    without_the_sdks_log,
+)
 from timeskip.histories.replaying.examination import CommandRecorder
 from timeskip.histories.replaying.history import Replayable, settings_and_history
 from timeskip.histories.replaying.machines import ObservedMachines
@@ -33,6 +37,10 @@ from timeskip.lanes.direct.workflow_commands import TERMINAL
 
 #: What may follow the start of a workflow task because of what the workflow did.
 _ANSWERS = COMMAND_EVENTS | {EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED}
+
+
+#: Real seconds that the SDK may take to let go of a workflow, which tries every two.
+_FAREWELL_SECONDS = 10.0
 
 
 class ReplayedWorkflow:
@@ -139,15 +147,20 @@ async def replay_to(
 
     Raises:
         WorkflowNotDeterministic: The code does something else than the history says.
-        ReplayFailed: It fails in another way.
+        ReplayFailed: It fails in another way, or cannot be let go of afterwards.
+        BrokenHistory: No worker could have been given such a history.
         ValueError: No workflow task was started by then.
     """
     settings, recorded = settings_and_history(history, workflows, workflow_id, options)
+    require_sound(recorded)
     events = _up_to(recorded, event_id)
-    machines: list[ObservedMachines] = []
+
+    def begun(machines: ObservedMachines) -> None:
+        machines.history_goes_on = len(events) < len(recorded.events)
+
     replayed = asyncio.Event()
     bridge = ReplayBridge(
-        machines.append,
+        begun,
         lambda completion: held.answered(completion),
         replayed.set,
         is_all_replayed=event_id is not None,
@@ -168,9 +181,20 @@ async def replay_to(
         reached.cancel()
         if not replay.done():
             bridge.let_go()
-        with contextlib.suppress(Exception):  # the caller has had it
-            await replay
+        await asyncio.wait({replay}, timeout=_FAREWELL_SECONDS)
+        is_stuck = not replay.done()
+        if is_stuck:
+            replay.cancel()
+        elif not replay.cancelled():
+            replay.exception()  # the caller has had it
         executor.shutdown()
+    if is_stuck:
+        raise ReplayFailed(
+            f"workflow {recorded.workflow_id!r} cannot be let go of, nor could a worker evict it: its code"
+            " catches what ends it. Let it catch `Exception`, not `BaseException`, and nothing without"
+            " a type",
+            workflow_id=recorded.workflow_id,
+        )
 
 
 async def _replay(
@@ -202,8 +226,8 @@ def _up_to(history: WorkflowHistory, event_id: int | None) -> list[HistoryEvent]
     ]
     if not tasks:
         raise ValueError(
-            f"workflow {history.workflow_id!r} has not done anything by event {event_id}: its first "
-            "workflow task was started later"
+            f"workflow {history.workflow_id!r} has not done anything by event {event_id}: its first"
+            " workflow task was started later"
         )
     end = tasks[-1] + 1
     while end < len(events) and events[end].event_type in _ANSWERS:
