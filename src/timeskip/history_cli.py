@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 from collections import Counter
@@ -17,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfigProfile
-from temporalio.service import RPCError
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode
 
 from timeskip.errors import TimeskipError
 from timeskip.histories import Aspect, History, Ignored, explain_inequality
@@ -41,6 +43,9 @@ _STYLES = {
     Pulled.FAILED: "red",
 }
 
+#: The exit code of a command that Ctrl+C has ended.
+_INTERRUPTED = 130
+
 #: Files that take longer to replay than a process takes to start.
 _WORTH_A_PROCESS = 64
 
@@ -62,6 +67,10 @@ def history() -> None:
     # Modules are found where the command is run, as `python -m` finds them.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    # Names of files are any text, which not every terminal or pipe takes.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 # -- pull -----------------------------------------------------------------------------------------
@@ -131,7 +140,12 @@ def pull(
         out.mkdir(parents=True, exist_ok=True)
         failed = asyncio.run(_pull(options, query, out, limit, concurrency))
     except (RPCError, RuntimeError, OSError) as error:
-        raise click.ClickException(f"{options['target_host']}: {error}") from error
+        asked = isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT
+        about = f"{options['target_host']}: {f'the query {query!r}: ' if asked and query else ''}"
+        raise click.ClickException(f"{about}{error}") from error
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Run again, it goes on where it was.", err=True)
+        sys.exit(_INTERRUPTED)
     if failed:
         sys.exit(1)
 
@@ -139,7 +153,9 @@ def pull(
 async def _pull(
     options: dict[str, Any], query: str, folder: Path, limit: int | None, concurrency: int
 ) -> bool:
-    client = await Client.connect(**options)
+    # Without the core's log: it tells each try at a server that has gone.
+    runtime = Runtime(telemetry=TelemetryConfig(logging=None, metrics=None))
+    client = await Client.connect(**options, runtime=runtime)
     total = await _number_of_runs(client, query)
     console = _console()
     counts: Counter[Pulled] = Counter()
@@ -152,10 +168,17 @@ async def _pull(
                 counts[run.result] += 1
                 progress.advance(task)
                 _tell(console, run.result, run.name, run.message)
-    finally:
-        told = ", ".join(f"{counts[result]:,} {result.value}" for result in Pulled)
-        console.print(f"{sum(counts.values()):,} workflows: {told}", highlight=False)
+    except (RPCError, asyncio.CancelledError):
+        if counts:
+            _summarise(console, counts)
+        raise
+    _summarise(console, counts)
     return bool(counts[Pulled.FAILED])
+
+
+def _summarise(console: Console, counts: Counter[Pulled]) -> None:
+    told = ", ".join(f"{counts[result]:,} {result.value}" for result in Pulled)
+    console.print(f"{sum(counts.values()):,} workflows: {told}", highlight=False)
 
 
 async def _number_of_runs(client: Client, query: str) -> int | None:

@@ -135,6 +135,11 @@ def test_pull_mends_what_is_broken_and_tells_what_it_cannot_write(tmp_path: Path
         )
         assert unreachable.exit_code == 1
         assert "Namespace x is not found" in unreachable.stderr
+        malformed = history_of(
+            "pull", "--address", address, "--query", "StartTime = ", "--out", tmp_path
+        )
+        assert (malformed.exit_code, malformed.stdout) == (1, "")
+        assert f"Error: {address}: the query 'StartTime = ': invalid query: " in malformed.stderr
 
 
 def test_pulled_histories_are_replayed(pulled: dict[str, Path]) -> None:
@@ -236,6 +241,14 @@ def test_bad_arguments_are_refused(
     ended = history_of(*arguments)
     assert ended.exit_code != 0
     assert complaint in ended.stderr
+
+
+def test_names_that_the_terminal_does_not_take_are_told(tmp_path: Path) -> None:
+    (tmp_path / "gänse.json").write_text("{}")
+    runner = CliRunner(charset="ascii")
+    arguments = ["replay", str(tmp_path), *_WORKFLOWS, "--processes", "1"]
+    result = runner.invoke(history, arguments, catch_exceptions=False)
+    assert r"broken   g\xe4nse: " in result.output
 
 
 def test_timeline_is_shown(pulled: dict[str, Path]) -> None:

@@ -32,6 +32,12 @@ def test_file_of_any_workflow_is_a_visible_file_of_the_folder(
 
 def test_file_is_named_by_both_ids() -> None:
     assert file_name("order-é.1", "run") == "order-é.1.run"
+    assert file_name("console", "run") == "console.run"
+
+
+@pytest.mark.parametrize("workflow_id", ["CON", "con.1", "Lpt1"])
+def test_file_is_not_named_like_a_device(workflow_id: str) -> None:
+    assert file_name(workflow_id, "run") == f"_{workflow_id}.run"
 
 
 class _Server:

@@ -20,6 +20,9 @@ _KEPT_OF_IDS = re.compile(r"[^\w.=+@-]+")
 #: Bytes: file systems mostly allow 255 for a name.
 _LONGEST_ID = 120
 
+#: What no file of Windows may be called, whatever its ending.
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
+
 _NOT_CLOSED = (WorkflowExecutionStatus.RUNNING, None)
 
 
@@ -61,6 +64,7 @@ async def pull_histories(
         RPCError: The server does not list the runs, or does not answer any more.
     """
     underway: set[asyncio.Task[PulledRun]] = set()
+    done: set[asyncio.Task[PulledRun]] = set()
     try:
         async for run in client.list_workflows(query, limit=limit):
             underway.add(asyncio.create_task(_pull(client, run, folder)))
@@ -75,6 +79,8 @@ async def pull_histories(
     finally:
         for task in underway:
             task.cancel()
+        # So that none is left whose failure nobody has seen.
+        await asyncio.gather(*underway, *done, return_exceptions=True)
 
 
 async def _pull(client: Client, run: WorkflowExecution, folder: Path) -> PulledRun:
@@ -96,9 +102,11 @@ async def _pull(client: Client, run: WorkflowExecution, folder: Path) -> PulledR
 def file_name(workflow_id: str, run_id: str) -> str:
     """Both ids, without what file systems do not take. Run ids alone tell runs apart.
 
-    None is that of a hidden file, or looks like an option of a command.
+    None is that of a hidden file or of a device, or looks like an option of a command.
     """
     name = re.sub(r"^[.-]", "_", _KEPT_OF_IDS.sub("_", workflow_id))
+    if _RESERVED.match(name):
+        name = f"_{name}"
     return f"{name.encode()[:_LONGEST_ID].decode(errors='ignore')}.{run_id}"
 
 
