@@ -44,7 +44,8 @@ _NEVER = 5
 #: Nobody sends it, and it does nothing to a process that does not ask for it. Not on Windows.
 _NUDGE = getattr(signal, "SIGURG", None)
 
-_TASKS_NEST = sys.version_info < (3, 14)
+#: Whether a task may begin within another's turn.
+RUNS_AT_ONCE = sys.version_info < (3, 14)
 
 
 #: What the first thread is to interrupt when it looks up.
@@ -106,12 +107,17 @@ class ActivationExecutor(Executor):
         workflow = getattr(function, "__self__", None)
         # A context of its own, as a thread of its own would have.
         context = Context()
-        if _TASKS_NEST:
+        if RUNS_AT_ONCE:
             context.run(self._run, done, call, workflow)
         else:
             loop.call_soon(self._run, done, call, workflow, context=context)
         # `run_in_executor` passes on what is a future of the loop's already.
         return cast("Future[Any]", done)
+
+    def answer_at_once(self, workflow: Any, activation: Any) -> Any:
+        """What the workflow answers, or raise what it raises; see `RUNS_AT_ONCE`."""
+        call = partial(workflow.activate, activation)
+        return Context().run(self._answer_of, call, workflow)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the thread."""
@@ -122,6 +128,16 @@ class ActivationExecutor(Executor):
     def _run(self, done: asyncio.Future[Any], call: Callable[[], Any], workflow: Any) -> None:
         if done.cancelled():
             return
+        try:
+            answer = self._answer_of(call, workflow)
+        except BaseException as error:  # noqa: BLE001 - it is for the one who waits
+            if not done.cancelled():
+                done.set_exception(error)
+        else:
+            if not done.cancelled():
+                done.set_result(answer)
+
+    def _answer_of(self, call: Callable[[], Any], workflow: Any) -> Any:
         if self._watch is None:
             self._start_watch()
         loop = asyncio.get_running_loop()
@@ -142,12 +158,9 @@ class ActivationExecutor(Executor):
         if activation.deadlock is not None:
             # Of an eviction the SDK would say only that it takes too long.
             error = asyncio.TimeoutError() if _evicts(call) else activation.deadlock
-        if done.cancelled():
-            return
         if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(answer)
+            raise error
+        return answer
 
     def _start_watch(self) -> None:
         _let_nudges_through()

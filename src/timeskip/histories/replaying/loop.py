@@ -7,7 +7,7 @@ import contextlib
 import selectors
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
@@ -27,36 +27,31 @@ class WokenLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._selector_or_lock = _SelectorOrLock()
-        self._on_failure: Callable[[BaseException], None] | None = None
+        #: Unless None: what is asked of the core meanwhile is awaited by nobody, and its failure is told
+        #: to this on the loop.
+        self.on_failure: Callable[[BaseException], None] | None = None
         super().__init__(self._selector_or_lock)
 
-    @contextlib.contextmanager
-    def unawaited(self, on_failure: Callable[[BaseException], None]) -> Iterator[None]:
-        """Futures that are made meanwhile do not wake the loop when they are done, if all is well.
-
-        Whoever awaits one may wait until something else wakes it.
-        """
-        self._on_failure = on_failure
-        try:
-            yield
-        finally:
-            self._on_failure = None
-
-    def create_future(self) -> asyncio.Future[Any]:
-        if self._on_failure is None:
+    def create_future(self) -> Any:
+        """One for whoever asks; of the core, unless it is awaited, the next best."""
+        if self.on_failure is None:
             return super().create_future()
-        return _UnawaitedFuture(self, self._on_failure)
+        return _Unawaited(self.on_failure)
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
+        if args and type(args[0]) is _Unawaited:
+            # What the core is done with: the future comes first, and the result last.
+            if not isinstance(args[-1], BaseException):
+                return _NOTHING
+            callback, args = args[0].on_failure, args[-1:]
         if self._debug:
             return super().call_soon_threadsafe(callback, *args, context=context)
         self._check_closed()  # type: ignore[attr-defined]
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
-        if not _is_no_news(args):
-            self._write_to_self()
+        self._write_to_self()
         return handle
 
     def _run_once(self) -> None:
@@ -85,27 +80,32 @@ class WokenLoop(asyncio.SelectorEventLoop):
             super()._write_to_self()  # type: ignore[misc]
 
 
-class _UnawaitedFuture(asyncio.Future[Any]):
-    """Whoever it is for goes on without it."""
+class _Unawaited:
+    """What the core takes for a future, and nobody waits for."""
 
-    def __init__(self, loop: WokenLoop, on_failure: Callable[[BaseException], None]) -> None:
-        super().__init__(loop=loop)
-        self._on_failure = on_failure
+    __slots__ = ("on_failure",)
 
-    def set_exception(self, exception: Any) -> None:
-        super().set_exception(exception)
-        error = self.exception()
-        if error is not None:
-            self._on_failure(error)
+    #: The core asks for one of these, and has the loop call it, which knows better.
+    set_result = set_exception = None
+
+    def __init__(self, on_failure: Callable[[BaseException], None]) -> None:
+        self.on_failure = on_failure
+
+    def add_done_callback(self, callback: object) -> None:
+        """By this the core would hear that it is cancelled."""
+
+    def cancelled(self) -> bool:
+        return False
 
 
-def _is_no_news(arguments: tuple[Any, ...]) -> bool:
-    """Whether a call of the SDK's core, with the future first and the result last, changes nothing."""
-    return (
-        bool(arguments)
-        and type(arguments[0]) is _UnawaitedFuture
-        and not isinstance(arguments[-1], BaseException)
-    )
+class _Nothing(asyncio.Handle):
+    """Of a call that need not be made."""
+
+    def __init__(self) -> None:
+        self._cancelled = True
+
+
+_NOTHING = _Nothing()
 
 
 class _SelectorOrLock(selectors.DefaultSelector):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 import temporalio.bridge.worker
@@ -26,6 +27,7 @@ from temporalio.worker._workflow import _RunningWorkflow, _WorkflowWorker
 from timeskip.histories.replaying.bridges import bridge_to_core
 from timeskip.histories.replaying.loop import WokenLoop
 from timeskip.histories.replaying.settings import inner_instance
+from timeskip.lanes.activation_executor import RUNS_AT_ONCE, ActivationExecutor
 from timeskip.sdk_shortcuts.payload_passes import leaves_alone
 
 #: Told of what the core has not taken.
@@ -57,8 +59,11 @@ class _PromptPusher:
         self._on_failure = on_failure
 
     async def push_history(self, workflow_id: str, serialized: bytes) -> None:
-        with self._loop.unawaited(self._on_failure):
+        self._loop.on_failure = self._on_failure
+        try:
             self._core.push_history(workflow_id, serialized)
+        finally:
+            self._loop.on_failure = None
 
     def close(self) -> None:
         self._core.close()
@@ -91,8 +96,12 @@ class _PromptWorker(temporalio.bridge.worker.Worker):
                 return activation
 
     async def complete_workflow_activation(self, comp: WorkflowActivationCompletion) -> None:
-        with self._loop.unawaited(self._on_failure):
-            self._core.complete_workflow_activation(comp.SerializeToString())
+        serialized = comp.SerializeToString()
+        self._loop.on_failure = self._on_failure
+        try:
+            self._core.complete_workflow_activation(serialized)
+        finally:
+            self._loop.on_failure = None
 
     async def _see_to(self, worker: _WorkflowWorker, activation: WorkflowActivation) -> bool:
         """Do what the SDK's worker does with an activation, if it is an ordinary one."""
@@ -120,10 +129,14 @@ class _PromptWorker(temporalio.bridge.worker.Worker):
                 return False
             workflow = _RunningWorkflow(instance, init.workflow_id)
             worker._running_workflows[activation.run_id] = workflow
+        executor: Executor = worker._workflow_task_executor
         try:
-            completion = await self._loop.run_in_executor(
-                worker._workflow_task_executor, workflow.activate, activation
-            )
+            if RUNS_AT_ONCE and isinstance(executor, ActivationExecutor):
+                completion = executor.answer_at_once(workflow, activation)
+            else:
+                completion = await self._loop.run_in_executor(
+                    executor, workflow.activate, activation
+                )
         except Exception as error:  # noqa: BLE001 - the SDK is to be told of it
             _fail_next(workflow, error)
             return False
