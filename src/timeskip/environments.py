@@ -16,6 +16,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from timeskip import frozen_time
+from timeskip.server.limits import Limits
 from timeskip.simulation import Simulation
 
 
@@ -24,10 +25,11 @@ def environments_replaced(**options: Any) -> Iterator[None]:
     """Within the block the test environments of the SDK are simulations, made with `options`.
 
     These are `WorkflowEnvironment.start_time_skipping()` and `start_local()`. What is said there of the
-    client, the namespace and search attributes holds; what else is said to the servers' programs means
-    nothing here. Unless `options` say otherwise time begins with the machine's, and workflow tasks that
-    fail are tried again as on a server. Nothing is replayed when an environment ends. Where the server
-    would skip time the test's own `datetime.now()` goes on showing the machine's, as with that server.
+    client, the namespace, search attributes and limits of workflows (`--dynamic-config-value`) holds; what
+    else is said to the servers' programs means nothing here. Unless `options` say otherwise time begins
+    with the machine's, and workflow tasks that fail are tried again as on a server. Nothing is replayed
+    when an environment ends. Where the server would skip time the test's own `datetime.now()` goes on
+    showing the machine's, as with that server.
     """
     replaced = {
         "start_time_skipping": partial(_start, _TimeSkippingServer, options),
@@ -64,6 +66,26 @@ class _LocalServer(Simulation):
 #: What a simulation understands of what is said to servers.
 _UNDERSTOOD = ("namespace", "data_converter", "interceptors", "plugins")
 
+#: The limits of a simulation by the dev server's names for them.
+_LIMITS = {
+    "limit.historyCount.error": "history_events",
+    "limit.historySize.error": "history_bytes",
+    "limit.historyCount.suggestContinueAsNew": "suggest_continue_as_new_events",
+    "limit.historySize.suggestContinueAsNew": "suggest_continue_as_new_bytes",
+    "limit.numPendingActivities.error": "pending_activities",
+    "limit.numPendingChildExecutions.error": "pending_children",
+    "limit.numPendingSignals.error": "pending_signals",
+    "limit.numPendingCancelRequests.error": "pending_cancel_requests",
+    "component.nexusoperations.limit.operation.concurrency": "pending_nexus_operations",
+    "history.maximumSignalsPerExecution": "signals",
+    "history.maxTotalUpdates": "updates",
+    "history.maxInFlightUpdates": "updates_in_flight",
+    "history.maxInFlightUpdatePayloads": "updates_in_flight_bytes",
+    "history.maximumBufferedEventsBatch": "buffered_events",
+    "history.maximumBufferedEventsSizeInBytes": "buffered_bytes",
+    "limit.mutableStateSize.error": "state_bytes",
+}
+
 _KEYS: dict[str, Callable[[str], SearchAttributeKey[Any]]] = {
     "Text": SearchAttributeKey.for_text,
     "Keyword": SearchAttributeKey.for_keyword,
@@ -89,6 +111,7 @@ async def _start(
                 *asked.get("search_attributes", ()),
                 *_search_attributes(asked.get("dev_server_extra_args", ())),
             ],
+            "limits": _limits(asked.get("dev_server_extra_args", ()), options.get("limits")),
             "auto_replay": False,
         }
     ).start()
@@ -96,9 +119,23 @@ async def _start(
 
 def _search_attributes(arguments: Sequence[str]) -> Iterator[SearchAttributeKey[Any]]:
     """Those of `--search-attribute Name=Type`, as the dev server takes them."""
+    for name, kind in _settings("--search-attribute", arguments):
+        yield _KEYS[kind](name)
+
+
+def _limits(arguments: Sequence[str], chosen: Limits | None) -> Limits:
+    """Those of `--dynamic-config-value key=value`, unless others are chosen."""
+    if chosen is not None:
+        return chosen
+    told = dict(_settings("--dynamic-config-value", arguments))
+    return Limits(**{name: int(told[key]) for key, name in _LIMITS.items() if key in told})
+
+
+def _settings(option: str, arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The names and values of an option that may be given several times."""
     values = iter(arguments)
     for argument in values:
-        option, _, value = argument.partition("=")
-        if option == "--search-attribute":
-            name, _, kind = (value or next(values)).partition("=")
-            yield _KEYS[kind](name)
+        given, _, value = argument.partition("=")
+        if given == option:
+            name, _, setting = (value or next(values)).partition("=")
+            yield name, setting

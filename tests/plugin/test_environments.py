@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, TypedSearchAttributes, SearchAttributePair
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -50,7 +51,10 @@ async def test_local_server_knows_its_search_attributes():
     async with await WorkflowEnvironment.start_local(
         namespace="shop",
         search_attributes=[SINCE],
-        dev_server_extra_args=["--search-attribute", "City=Keyword", "--log-level", "error"],
+        dev_server_extra_args=[
+            *("--search-attribute", "City=Keyword", "--log-level", "error"),
+            *("--dynamic-config-value", "history.maximumSignalsPerExecution=2"),
+        ],
     ) as env:
         assert not env.supports_time_skipping
         assert env.client.namespace == "shop"
@@ -64,6 +68,10 @@ async def test_local_server_knows_its_search_attributes():
             "Any", id="any", task_queue="nobody", search_attributes=given
         )
         assert (await handle.describe()).typed_search_attributes == given
+        for _ in range(2):
+            await handle.signal("any")
+        with pytest.raises(RPCError):
+            await handle.signal("any")
         began = datetime.now(timezone.utc)
         assert await sleep_long(env.client) == "awake"
         assert datetime.now(timezone.utc) - began >= timedelta(days=1)
