@@ -76,6 +76,10 @@ class GoldenHistoryMissing(TimeskipError):  # noqa: N818 - says what is the matt
     """There is no file with the recorded history. The message names the command that writes it."""
 
 
+class GoldenHistoryNotWritten(TimeskipError):  # noqa: N818 - says what is the matter
+    """The file of a golden history cannot be written. The message names it and says why."""
+
+
 class WorkflowsNotFound(TimeskipError):  # noqa: N818 - says what is the matter
     """What was named as workflows, or as their data converter, is none. The message says why."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,11 @@ from typing import ClassVar
 
 import temporalio.api.history.v1
 
-from timeskip.errors import GoldenHistoryMissing, HistoryUnreadable
+from timeskip.errors import (
+    GoldenHistoryMissing,
+    GoldenHistoryNotWritten,
+    HistoryUnreadable,
+)
 from timeskip.histories.comparison import Difference
 from timeskip.histories.explanation import difference_lines
 from timeskip.histories.history import History
@@ -108,6 +113,7 @@ class GoldenHistory:
 
     def _compare(self, run: History) -> GoldenOutcome:
         __tracebackhide__ = True
+        self._require_file_of_its_own()
         if not self.path.exists():
             if not self._update:
                 raise GoldenHistoryMissing(
@@ -116,9 +122,10 @@ class GoldenHistory:
             return self._write(run, "new")
         try:
             recorded = run.read_alike(self.path)
-        except HistoryUnreadable:
+        except HistoryUnreadable as error:
             if not self._update:
-                raise
+                anew = f"To record it anew: {self._command}"
+                raise HistoryUnreadable(f"{error}. {anew}") from None
             return self._write(run, "was not readable")
         difference = run.difference_from(recorded)
         if difference is not None and self._update:
@@ -131,7 +138,24 @@ class GoldenHistory:
         failure = self._replay(recorded) if self._replay is not None else None
         return GoldenOutcome(self.path, difference, failure)
 
+    def _require_file_of_its_own(self) -> None:
+        """Refuse a name that differs from that of another file by capital letters alone.
+
+        With macOS and Windows the two are one file.
+        """
+        __tracebackhide__ = True
+        if not self.path.parent.is_dir():
+            return
+        for other in os.listdir(self.path.parent):
+            if other != self.path.name and other.casefold() == self.path.name.casefold():
+                raise ValueError(
+                    f"{self._shown} and {other} beside it are one file with macOS and Windows: call"
+                    " the test, its parameter or the history something that differs by more than"
+                    " capital letters, or delete the other file if it is not used any more"
+                )
+
     def _write(self, run: History, why: str, difference: Difference | None = None) -> GoldenOutcome:
+        __tracebackhide__ = True
         if self._written is not None:
             raise ValueError(
                 f"{self._shown} was written a moment ago, and this history is not equal to it: two"
@@ -141,7 +165,13 @@ class GoldenHistory:
         copy = temporalio.api.history.v1.History()
         copy.CopyFrom(run.recorded)
         without(copy, [each for each in _NOT_WRITTEN if each in run.terms.ignored])
-        History(copy).save(self.path)
+        try:
+            History(copy).save(self.path)
+        except OSError as error:
+            why = f"{error.strerror}: {error.filename2 or error.filename}"
+            raise GoldenHistoryNotWritten(
+                f"the golden history {self._shown} cannot be written: {why}"
+            ) from None
         return GoldenOutcome(self.path, difference, written=why)
 
     def explanation(self, *, width: int = 80, colour: bool = False) -> list[str]:
