@@ -22,10 +22,12 @@ from typing import Any
 import pytest
 
 from timeskip.histories.nondeterminism.calls import Kind
+from timeskip.histories.nondeterminism.handlers import unreplayed_changes, unreplayed_handlers
 from timeskip.histories.nondeterminism.once import made_at_import, made_with_functions
 from timeskip.histories.nondeterminism.sets import is_of_asyncio_wait
 from timeskip.histories.nondeterminism.state import StateName, fingerprint
 from timeskip.histories.nondeterminism.trace import Source, Trace
+from timeskip.histories.replaying.commands import Place
 
 CALLS: dict[str, tuple[Callable[[], object], Kind]] = {
     "random.random": (lambda: random.random(), Kind.RANDOM),
@@ -293,3 +295,48 @@ def stamped(prefix: str, stamp: float = time.time()) -> str:
 def test_default_that_was_made_at_import_is_known() -> None:
     [(parameter, made)] = made_with_functions([stamped.__code__])
     assert (parameter, made.name) == ("stamp", "time.time")
+
+
+HANDLERS = """
+class Shelf:
+    def __init__(self):
+        self.items = []
+    def take(self):
+        return self.items.pop()
+    def first(self):
+        return self.items[0]
+
+class Order:
+    @workflow.query
+    def status(self):
+        %s
+    def count(self):
+        self.asked += 1
+    def told(self):
+        return self.asked
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "changed"),
+    [
+        ("self.asked += 1", {"asked"}),
+        ("return self.items.pop()", {"items"}),
+        ("del self.items[0]", {"items"}),
+        ("self.state.asked = True", {"state"}),
+        ("self.count()", {"asked"}),
+        ("return self.shelf.take()", {"shelf"}),
+        ("random.shuffle(self.items)", {"items"}),
+        ("return self.shelf.first()", set()),
+        ("return self.told()", set()),
+        ("found = []; found.append(self.asked); return found.pop()", set()),
+        ("return sorted(self.items)[0].name.upper()", set()),
+    ],
+)
+def test_change_by_a_query_is_known(tmp_path: Path, statement: str, changed: set[str]) -> None:
+    file = tmp_path / "handlers.py"
+    file.write_text(HANDLERS % statement)
+    line = HANDLERS[: HANDLERS.index("%s")].count("\n") + 1
+    found = list(unreplayed_changes([Place(str(file), line, "Order.status")]))
+    assert {each.attribute for each in found} == changed
+    assert unreplayed_handlers([Place(str(file), line, "Order.status")]) == ["Order.status"]

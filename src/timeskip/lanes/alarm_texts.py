@@ -25,6 +25,10 @@ _ONLY_TEMPORAL_ERRORS = """\
 Only Temporal's own errors fail a workflow, such as `temporalio.exceptions.ApplicationError`, and
 those that its `failure_exception_types` name. Any other is taken for a bug that will be fixed."""
 
+_RESTRICTED_SUBCLASS = """\
+The SDK's sandbox makes no objects of classes that derive from what it keeps from workflows, such as
+`threading.Thread`: use them in activities."""
+
 _NOT_AN_ACTIVITY = """\
 `temporalio.activity` is for activities. A workflow has `workflow.info()`, `workflow.logger` and so on."""
 
@@ -82,6 +86,8 @@ def _way_out(failure: Failure) -> str:
     """What to do about an error that a workflow must not raise."""
     if failure.message == "Not in activity context":
         return _NOT_AN_ACTIVITY
+    if failure.message.startswith("Restriction state not present"):
+        return _RESTRICTED_SUBCLASS
     return way_out_of_refusal(failure.message) or _ONLY_TEMPORAL_ERRORS
 
 

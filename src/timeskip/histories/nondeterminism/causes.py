@@ -17,7 +17,7 @@ from timeskip.histories.nondeterminism.advice import ADVICE, OF_ASYNCIO
 from timeskip.histories.nondeterminism.calls import Kind
 from timeskip.histories.nondeterminism.changes import change_of, expected_place
 from timeskip.histories.nondeterminism.flow import Flow, assigned_later
-from timeskip.histories.nondeterminism.handlers import unreplayed_changes
+from timeskip.histories.nondeterminism.handlers import unreplayed_changes, unreplayed_handlers
 from timeskip.histories.nondeterminism.keys import VARIABLES_OF_PROCESS
 from timeskip.histories.nondeterminism.messages import Untaken
 from timeskip.histories.nondeterminism.once import (
@@ -397,7 +397,7 @@ class Inquiry:
         last = None
         only_conditions = self._is_named_in_full()
         for moment, code, line in reversed(self._first.trace.lines):
-            if moment <= until and name in _names_on(code.co_filename, line):
+            if moment <= until and name in _names_read_on(code.co_filename, line):
                 if not only_conditions or name in _names_in_conditions(code.co_filename, line):
                     return place_in(code, line), moment
                 last = last or (place_in(code, line), moment)
@@ -454,6 +454,10 @@ class Inquiry:
         for read in chain(variables, self._deciding_state(constants=True)):
             return self._may_have_changed(*read)
         told = "something outside of the workflow's code that could not be found"
+        handlers = unreplayed_handlers(self._lines())
+        if handlers:
+            names = ", ".join(f"`{name}`" for name in handlers)
+            told += f", or what {names} has done to the workflow: no replay runs it"
         return Cause("unknown", told, None, self._how_found(), ADVICE[Kind.STATE])
 
     def _may_have_changed(self, name: StateName, place: Place) -> Cause:
@@ -530,7 +534,7 @@ def _code_changed(recorded_at: Mapping[Key, Place], ran: Iterable[CodeType]) -> 
     return True if any((code.co_name, code.co_filename) in named for code in missing) else None
 
 
-def _names_on(path: str, line: int) -> Collection[str]:
+def _names_read_on(path: str, line: int) -> Collection[str]:
     return _names_by_line(path).get(line, ())
 
 
@@ -540,8 +544,18 @@ def _names_in_conditions(path: str, line: int) -> Collection[str]:
 
 @functools.cache
 def _names_by_line(path: str) -> Mapping[int, set[str]]:
+    """Those that are read, and not only changed."""
     tree = source_tree(path)
-    return _by_line(ast.walk(tree) if tree is not None else ())
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    calls = [node.value for node in nodes if isinstance(node, ast.Expr)]
+    changed = {
+        id(call.func.value)
+        for call in calls
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("append", "add", "extend", "insert", "remove", "discard", "clear")
+    }
+    return _by_line(node for node in nodes if id(node) not in changed)
 
 
 @functools.cache

@@ -138,7 +138,12 @@ def _defaults(code: CodeType) -> Iterator[tuple[StateName, Any]]:
         defaults = dict(zip(optional, function.__defaults__ or (), strict=False))
         for name, value in (defaults | (function.__kwdefaults__ or {})).items():
             if isinstance(value, (list, dict, set)):
-                yield StateName(f"the defaults of {code.co_name}", name), _constantly(value)
+                yield StateName(f"the defaults of {_named(code)}", name), _constantly(value)
+
+
+def _named(code: CodeType) -> str:
+    """With its class from Python 3.11 on."""
+    return str(getattr(code, "co_qualname", code.co_name)).rpartition("<locals>.")[2]
 
 
 def _constantly(value: Any) -> Any:
