@@ -7,14 +7,17 @@ import os
 import random
 import time
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from temporalio import workflow
+from temporalio.client import WorkflowHandle
 from temporalio.common import RetryPolicy
 
 from tests.histories.gallery.activities import SOON, charge, notify, reserve, ship
 from tests.histories.gallery.bug import Bug
 from tests.histories.gallery.shop import do
+from timeskip import Simulation
 from timeskip.histories import explain
 
 pytestmark = pytest.mark.asyncio
@@ -130,3 +133,61 @@ async def test_what_decides_nothing_is_not_to_blame(then: type, now: type) -> No
     explanation = await Bug("", now, "", "", "", recorded_by=then).explanation()
     assert explanation.cause.kind == "changed code"
     assert "activity ship" in explanation.cause.told
+
+
+limits = {"eu": 100}
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class CheckedTwice:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_activity(reserve, "a", start_to_close_timeout=SOON)
+        await workflow.execute_activity(reserve, "b", start_to_close_timeout=SOON)
+        await do(notify)
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class CheckedOnce:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_activity(reserve, "a", start_to_close_timeout=SOON)
+        if limits["eu"] > 200:
+            await do(charge)
+        await do(notify)
+
+
+async def test_line_that_has_asked_for_something_else_is_not_the_recorded_one() -> None:
+    bug = Bug("", CheckedOnce, "", "", "", recorded_by=CheckedTwice)
+    assert (await bug.explanation()).recorded_place is None
+
+
+async def test_table_that_nothing_changes_is_not_to_blame() -> None:
+    bug = Bug("", CheckedOnce, "", "", "", recorded_by=Charging)
+    assert (await bug.explanation()).cause.kind == "changed code"
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class Charging:
+    @workflow.run
+    async def run(self) -> None:
+        await do(reserve)
+        await do(charge)
+        await do(notify)
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class TwoAtOnce:
+    @workflow.run
+    async def run(self) -> None:
+        await asyncio.gather(do(reserve), do(reserve))
+
+
+async def signalled(sim: Simulation, handle: WorkflowHandle[Any, Any]) -> None:
+    await handle.signal("nobody_listens")
+    await handle.result()
+
+
+async def test_signal_that_nobody_waits_for_is_not_to_blame() -> None:
+    bug = Bug("", CheckedOnce, "", "", "", recorded_by=TwoAtOnce, drive=signalled)
+    assert "It has come as far as to be" in (await bug.explanation()).cause.told

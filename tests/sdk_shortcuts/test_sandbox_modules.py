@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import cProfile
+import gc
 import importlib
 import inspect
 import os
 import sys
 import zipfile
 from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,14 @@ from timeskip import Simulation
 pytestmark = pytest.mark.asyncio
 
 _MODULE = """
+import gc
 import importlib.resources
 import pathlib
 
 from temporalio import workflow
 
 WORD = {word!r}
+COLLECTED = gc.isenabled()
 SEEN = []
 LOADED_BY = type(__loader__).__name__
 SOURCE = __loader__.get_source(__name__)
@@ -34,6 +38,10 @@ SOURCE = __loader__.get_source(__name__)
 
 @workflow.defn
 class Telling:
+    @workflow.query
+    def collected(self) -> bool:
+        return COLLECTED
+
     @workflow.run
     async def run(self) -> list[str]:
         SEEN.append(WORD)
@@ -175,3 +183,25 @@ async def test_sandboxes_of_other_environments_stay_as_they_are(module: Any) -> 
     keeping(seen).prepare_workflow(workflow._Definition.must_from_class(module.Telling))
     (imported,) = seen
     assert type(imported.__spec__.loader) is type(module.__spec__.loader)
+
+
+async def test_nothing_is_collected_while_source_is_read(
+    module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected: list[bool] = []
+    get_code = SourceFileLoader.get_code
+
+    def noted(self: SourceFileLoader, name: str) -> Any:
+        if name == module.__name__:
+            collected.append(gc.isenabled())
+        return get_code(self, name)
+
+    monkeypatch.setattr(SourceFileLoader, "get_code", noted)
+    async with Simulation() as sim, sim.worker(workflows=[module.Telling]):
+        handle = await sim.client.start_workflow(
+            module.Telling.run, id="telling", task_queue=sim.task_queue
+        )
+        await handle.result()
+        assert await handle.query(module.Telling.collected)
+    assert collected
+    assert not any(collected)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
@@ -17,6 +18,7 @@ from typing import Any
 
 from temporalio.worker.workflow_sandbox._importer import _thread_local_sys_modules
 
+from timeskip.lanes.collector import nothing_collected
 from timeskip.sdk_shortcuts.sandbox import is_entered
 
 
@@ -118,9 +120,13 @@ def _code_run_by(execute: Callable[[ModuleType], None], module: ModuleType) -> C
     """What runs as the module's own code, whichever way its loader gets it.
 
     None if a profiler is in the place from which that can be seen.
+
+    pytest's loader parses the source. If the collector ends something then that is logged with its
+    traceback, for which Python parses source, too, the outer parser fails in some versions of Python.
     """
     if sys.getprofile() is not None:
-        execute(module)
+        with nothing_collected():
+            execute(module)
         return None
     found: list[CodeType] = []
 
@@ -128,11 +134,14 @@ def _code_run_by(execute: Callable[[ModuleType], None], module: ModuleType) -> C
         if frame.f_code.co_name == "<module>" and frame.f_globals is module.__dict__:
             found.append(frame.f_code)
             sys.setprofile(None)
+            parsing.close()
 
-    sys.setprofile(look)
-    try:
-        execute(module)
-    finally:
-        if sys.getprofile() is look:
-            sys.setprofile(None)
+    with ExitStack() as parsing:
+        parsing.enter_context(nothing_collected())
+        sys.setprofile(look)
+        try:
+            execute(module)
+        finally:
+            if sys.getprofile() is look:
+                sys.setprofile(None)
     return found[0] if found else None

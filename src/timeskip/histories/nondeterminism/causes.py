@@ -16,10 +16,14 @@ from temporalio.api.history.v1 import HistoryEvent
 from timeskip.histories.nondeterminism.advice import ADVICE, OF_ASYNCIO
 from timeskip.histories.nondeterminism.calls import Kind
 from timeskip.histories.nondeterminism.changes import change_of, expected_place
-from timeskip.histories.nondeterminism.flow import Flow, assigned_later
-from timeskip.histories.nondeterminism.handlers import unreplayed_changes, unreplayed_handlers
+from timeskip.histories.nondeterminism.flow import Flow
+from timeskip.histories.nondeterminism.handlers import (
+    changed_later,
+    unreplayed_changes,
+    unreplayed_handlers,
+)
 from timeskip.histories.nondeterminism.keys import VARIABLES_OF_PROCESS
-from timeskip.histories.nondeterminism.messages import Untaken
+from timeskip.histories.nondeterminism.messages import Untaken, waits_for_messages
 from timeskip.histories.nondeterminism.once import (
     made_at_import,
     made_by_function,
@@ -184,7 +188,7 @@ class Inquiry:
         others = [
             f"{source.name} at {source.place}"
             for source in self._sources()
-            if str(source.place) != str(chosen.place)
+            if str(source.place) != str(chosen.place) and self._flows(source)
         ]
         if chosen.kind == "changed code" and not self._code_changed:
             deciding = self._deciding_state(constants=True, only_conditions=True)
@@ -408,8 +412,17 @@ class Inquiry:
         mismatch = self._mismatch
         if mismatch is None or mismatch.event is None or mismatch.command is not None:
             return None
-        before = [each for each in self._messages if each.event_id <= mismatch.event.event_id]
-        return before[-1] if before else None
+        until = mismatch.event.event_id
+        before = [each for each in self._messages if each.event_id <= until]
+        # Whoever waits for something else does not miss it.
+        missed = [
+            each
+            for each in before
+            if each.event_id == until
+            or not each.is_gone
+            or waits_for_messages(self._first.workflow)
+        ]
+        return missed[-1] if missed else None
 
     def _local_activity_that_timed_out(self) -> IssuedCommand | None:
         """The local activity whose timeout was the last thing recorded before it broke off."""
@@ -477,14 +490,16 @@ class Inquiry:
         if mismatch is None or mismatch.event is None:
             return None
         asked_at = self._command.place if self._command is not None else None
-        return expected_place(mismatch.event, self._first.trace.codes, asked_at)
+        return expected_place(mismatch.event, self._first, asked_at)
 
     def _is_constant(self, name: StateName) -> bool:
         """Whether nothing changes it: by its name in capital letters, or by the code that ran."""
         value = self._first.trace.state.before[name]
         is_plain = value is None or isinstance(value, (bool, int, float, str, bytes))
+        if isinstance(value, tuple):  # a container, not an object that may have methods of its own
+            is_plain = isinstance(value[0], type)
         return name.name.isupper() or (
-            is_plain and not any(name.name in assigned_later(path) for path in self._paths())
+            is_plain and not any(name.name in changed_later(path) for path in self._paths())
         )
 
     def _deciding_state(

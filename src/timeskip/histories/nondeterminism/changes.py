@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
 
@@ -24,7 +24,12 @@ from timeskip.histories.replaying.naming import (
     may_ask_for,
     name_of_call,
 )
-from timeskip.histories.replaying.source import async_functions, class_at, function_at
+from timeskip.histories.replaying.source import (
+    async_functions,
+    class_at,
+    function_at,
+    lines_in_loops,
+)
 from timeskip.histories.replaying.texts import command_text, event_text
 
 _ENDS = {
@@ -93,13 +98,16 @@ def change_of(
     return f"{_quoted(asked)} is asked for instead of {_quoted(recorded)}", place
 
 
-def expected_place(event: HistoryEvent, ran: Iterable[CodeType], but: Place | None) -> Place | None:
+def expected_place(
+    event: HistoryEvent, examination: Examination, but: Place | None
+) -> Place | None:
     """The line in today's code that would ask for what is recorded, if there is just one.
 
     Looked for in the functions that ran, and then in others of their classes, or that they name.
     """
-    codes = list(ran)
+    codes = list(examination.trace.codes)
     in_files = _candidates(event, dict.fromkeys(code.co_filename for code in codes))
+    in_files -= _done_with(examination)
     if but is not None:
         in_files.discard((but.path, but.line))
     that_ran = {(code.co_filename, line) for code in codes for _, _, line in code.co_lines()}
@@ -121,6 +129,19 @@ def expected_place(event: HistoryEvent, ran: Iterable[CodeType], but: Place | No
             ((path, line),) = found
             return Place(path, line, function_at(path, line))
     return None
+
+
+def _done_with(examination: Examination) -> set[tuple[str, int]]:
+    """The lines that have asked for something that is recorded, and that are come to only once."""
+    asked = Counter(
+        (place.path, place.line)
+        for command in examination.commands
+        if command.event is not None
+        for place in command.places[-1:]
+    )
+    return {(path, line) for (path, line), times in asked.items() if times == 1} - {
+        (path, line) for path, line in asked if line in lines_in_loops(path)
+    }
 
 
 def _candidates(event: HistoryEvent, paths: Iterable[str]) -> set[tuple[str, int]]:

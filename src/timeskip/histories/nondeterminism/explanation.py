@@ -142,7 +142,7 @@ async def explain_failure(
     recorded_place = None
     if event is not None and (key := key_of_event(event)) is not None:
         recorded_place = _recorded_place(event, recorded_at.get(key)) or expected_place(
-            event, first.trace.codes, place
+            event, first, place
         )
     named = _UpdateNames(events)
     asked = command_text(command.asked) if command is not None else _asked_in(failure, first, event)

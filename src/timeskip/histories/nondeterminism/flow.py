@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -216,20 +215,6 @@ def bindings(node: ast.AST) -> Iterator[tuple[list[ast.expr], ast.expr]]:
     ):
         for argument in node.args:
             yield [node.func.value, argument], argument
-
-
-@functools.cache
-def assigned_later(path: str) -> frozenset[str]:
-    """Variables of modules and of objects that functions in a file assign to."""
-    found = set[str]()
-    tree = source_tree(path)
-    for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, (ast.Global, ast.Nonlocal)):
-            found.update(node.names)
-        for targets, _ in bindings(node):
-            names = (name for target in targets for name in _bound_names(target))
-            found.update(name.removeprefix(".") for name in names if name.startswith("."))
-    return frozenset(found)
 
 
 def _bound_names(target: ast.expr) -> set[str]:

@@ -107,6 +107,36 @@ def _changing_methods(path: str) -> frozenset[str]:
     )
 
 
+@functools.cache
+def changed_later(path: str) -> frozenset[str]:
+    """Variables of modules and of objects that functions in a file change."""
+    tree = source_tree(path)
+    found = set[str]()
+    for function in ast.walk(tree) if tree is not None else ():
+        for node in ast.walk(function) if isinstance(function, _FUNCTIONS) else ():
+            if isinstance(node, (ast.Global, ast.Nonlocal)):
+                found.update(node.names)
+            for target in _changed(node, frozenset()):
+                # A name alone is the function's own.
+                if not isinstance(target, ast.Name) or isinstance(node, ast.Call):
+                    found.update(_names_in(target))
+    return frozenset(found)
+
+
+def _names_in(node: ast.expr) -> Iterator[str]:
+    """The variables that an expression is of: `a` and `b` of `a.b`, `b` of `b[0]`."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+        yield from _names_in(node.value)
+    elif isinstance(node, (ast.Subscript, ast.Starred)):
+        yield from _names_in(node.value)
+    elif isinstance(node, (ast.Tuple, ast.List)):
+        for each in node.elts:
+            yield from _names_in(each)
+
+
 def _changed(node: ast.AST, methods: frozenset[str]) -> Iterator[ast.expr]:
     """What a statement or a call changes. `methods`: those that change what they belong to."""
     if not isinstance(node, ast.Call):

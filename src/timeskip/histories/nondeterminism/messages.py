@@ -34,12 +34,27 @@ class Untaken:
         told: What is the matter, for the inside of a sentence.
         place: Where the code should take it; None if nothing there is like it.
         advice: The way out.
+        is_gone: Whether there is no handler for it.
     """
 
     event_id: int
     told: str
     place: Place | None
     advice: str
+    is_gone: bool = False
+
+
+def waits_for_messages(workflow: Any) -> bool:
+    """Whether a workflow, the SDK's instance, waits for a condition, or for nothing that it began."""
+    begun = (
+        workflow._pending_activities,
+        workflow._pending_timers,
+        workflow._pending_child_workflows,
+        workflow._pending_nexus_operations,
+        workflow._pending_external_signals,
+        workflow._pending_external_cancels,
+    )
+    return bool(workflow._conditions) or not any(begun)
 
 
 def untaken(events: Iterable[HistoryEvent], workflow: Any) -> Iterator[Untaken]:
@@ -86,7 +101,7 @@ def _gone(event: HistoryEvent, kind: str, name: str, handlers: Mapping[str | Non
     if close:
         told += f". There is one for {close[0]!r}"
         place = _definition(handlers[close[0]].fn)
-    return Untaken(event.event_id, told, place, _KEEP.format(kind=kind, name=name))
+    return Untaken(event.event_id, told, place, _KEEP.format(kind=kind, name=name), True)
 
 
 def _unread(

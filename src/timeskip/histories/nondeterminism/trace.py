@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from timeskip.histories.replaying.commands import Place
 from timeskip.histories.replaying.naming import calls_in, name_of_call
 from timeskip.histories.replaying.places import is_of_user, nearest_place, place_of
 from timeskip.lanes.awaits import is_users
+from timeskip.lanes.collector import nothing_collected
 
 #: What these look up is not for the workflow.
 _HARMLESS_MODULES = frozenset({"logging", "warnings", "traceback", "linecache", "inspect"})
@@ -76,17 +76,14 @@ class Trace:
         """Watch the code that this thread runs meanwhile. A debugger's own watching is put aside."""
         tracer, profiler = sys.gettrace(), sys.getprofile()
         # What the collector ends would run in the midst of this, and is not the workflow's.
-        is_collecting = gc.isenabled()
-        gc.disable()
-        sys.settrace(self._trace)
-        sys.setprofile(self._profile)
-        try:
-            yield
-        finally:
-            sys.setprofile(profiler)
-            sys.settrace(tracer)
-            if is_collecting:
-                gc.enable()
+        with nothing_collected():
+            sys.settrace(self._trace)
+            sys.setprofile(self._profile)
+            try:
+                yield
+            finally:
+                sys.setprofile(profiler)
+                sys.settrace(tracer)
 
     # -- calls --------------------------------------------------------------------------------
 

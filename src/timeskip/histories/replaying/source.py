@@ -8,6 +8,8 @@ import linecache
 
 from temporalio.workflow import unsafe
 
+from timeskip.lanes.collector import nothing_collected
+
 
 @functools.cache
 def source_tree(path: str) -> ast.Module | None:
@@ -15,7 +17,8 @@ def source_tree(path: str) -> ast.Module | None:
     with unsafe.sandbox_unrestricted():
         text = "".join(linecache.getlines(path))
     try:
-        return ast.parse(text) if text else None
+        with nothing_collected():  # see `sandbox_modules`
+            return ast.parse(text) if text else None
     except SyntaxError:
         return None
 
@@ -48,6 +51,27 @@ def class_at(path: str, line: int) -> str | None:
 
 def _first_line(node: ast.ClassDef) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+@functools.cache
+def lines_in_loops(path: str) -> frozenset[int]:
+    """The lines of a file that one call of a function may come by several times."""
+    tree = source_tree(path)
+    loops = (
+        ast.For,
+        ast.AsyncFor,
+        ast.While,
+        ast.ListComp,
+        ast.SetComp,
+        ast.DictComp,
+        ast.GeneratorExp,
+    )
+    return frozenset(
+        line
+        for node in (ast.walk(tree) if tree is not None else ())
+        if isinstance(node, loops)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    )
 
 
 @functools.cache
