@@ -206,8 +206,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, None, None]:
+    with timeskip.blocked_loops_ended():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    yield
+    with timeskip.blocked_loops_ended():
+        yield
     simulation = item.stash.get(_SIMULATION, None)
     unheard.raise_what_happened(besides=simulation)
     # What fails a method of a `unittest.TestCase` is kept, and not raised here.
@@ -222,7 +229,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    yield
+    with timeskip.blocked_loops_ended():
+        yield
     unheard.warn_of_what_happened(item)
 
 

@@ -4,6 +4,7 @@ from temporalio.workflow import unsafe
 
 # A workflow in a module that imports timeskip too: the SDK's sandbox would import all of this anew.
 with unsafe.imports_passed_through():
+    from timeskip.blocked_tests import blocked_loops_ended
     from timeskip.environments import environments_replaced
     from timeskip.errors import (
         ActivityNotRegistered,
@@ -67,6 +68,7 @@ __all__ = [
     "WorkerRefused",
     "WorkflowNotDeterministic",
     "WorkflowTaskFailed",
+    "blocked_loops_ended",
     "debugger_entered",
     "debugger_left",
     "environments_replaced",

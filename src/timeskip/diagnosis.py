@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from temporalio.api.workflowservice.v1 import QueryWorkflowRequest, QueryWorkflo
 from timeskip.clock import ManualClock, Nanoseconds, datetime_of
 from timeskip.errors import SimulationStalled, SimulationStuck
 from timeskip.lanes.alarms import Alarms
-from timeskip.lanes.awaits import lines_of_thread
+from timeskip.lanes.awaits import lines_of_test_in, lines_of_thread
 from timeskip.lanes.interruption import interrupt, places_of, test_on
 from timeskip.lanes.news import may_have_news
 from timeskip.lanes.time_keeper import TimeKeeper
@@ -207,6 +208,19 @@ class Diagnostician:
             "Let it run meanwhile, with `await asyncio.to_thread(...)` around what blocks. Or take "
             '`lane="wire"`, whose\nservice has a thread of its own.'
         )
+
+    def block(self) -> SimulationStalled:
+        """Something blocks the event loop of the test, in the main thread."""
+        places = [f"  {line}" for line in lines_of_test_in(threading.main_thread().ident or 0)]
+        stalled = SimulationStalled(
+            f"for {self._seconds()} of real time the event loop of the test has been blocked.\n\n"
+            f"{_section('It stands at', places, '  a place that could not be found')}\n\n"
+            "Await what it waits for, or put `await asyncio.to_thread(...)` around what blocks.\n"
+            f"{_LARGER}"
+        )
+        # Whoever blocks may take the interruption for a failure, and go on.
+        self._keeper.loop.call_soon_threadsafe(self._alarms.end_waits, stalled)
+        return stalled
 
     def _seconds(self) -> str:
         number = self._stall_timeout.total_seconds()

@@ -185,10 +185,8 @@ class Simulation(WorkflowEnvironment):
             keeper,
             self._alarms,
             self._stall_timeout,
-            on_stall=diagnostician.stalled,
-            explain_standstill=diagnostician.standstill,
+            diagnostician,
             is_stopping=self._workers.is_stopping,
-            is_idle=diagnostician.is_idle,
         )
         self._stall_watch.start()
         self._clients = Clients(

@@ -7,8 +7,9 @@ import contextlib
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
+from timeskip.blocked_tests import end_block
 from timeskip.clock import RealClock
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.awaits import is_in_debugger
@@ -22,6 +23,9 @@ _LONGEST_TICK = 1.0
 #: "polling": the test asks again and again while time stands still. "stopping": a worker cannot stop.
 #: "idle": the test waits for nothing of the simulation's, and only another process could wake it.
 Stall = Literal["waiting", "circling", "continuing", "polling", "stopping", "idle"]
+
+#: Real seconds that a blocked loop gets to go on once those that wait for it were told.
+_GRACE = 2.0
 
 #: So many looks are enough once there has been a stall.
 _FEW = 3
@@ -44,6 +48,26 @@ def debugger_left() -> None:
     _debuggers = max(_debuggers - 1, 0)
 
 
+class Speaker(Protocol):
+    """Knows what to say of a stall."""
+
+    def stalled(self, stall: Stall) -> None:
+        """Tell the test. Where the simulation's clock runs."""
+        ...
+
+    def standstill(self) -> Exception:
+        """What threads are told that wait for the simulation's loop, which is blocked."""
+        ...
+
+    def block(self) -> Exception:
+        """What a test is told whose loop is blocked."""
+        ...
+
+    def is_idle(self) -> bool:
+        """Whether tests wait for what only another process could bring about."""
+        ...
+
+
 class StallWatch:
     """A thread that looks on while a test waits.
 
@@ -57,18 +81,14 @@ class StallWatch:
         keeper: TimeKeeper,
         alarms: Alarms,
         timeout: timedelta,
+        speaker: Speaker,
         *,
-        on_stall: Callable[[Stall], None],
-        explain_standstill: Callable[[], Exception],
         is_stopping: Callable[[], bool],
-        is_idle: Callable[[], bool],
     ) -> None:
         self._keeper = keeper
         self._alarms = alarms
-        self._on_stall = on_stall
-        self._explain_standstill = explain_standstill
+        self._speaker = speaker
         self._is_stopping = is_stopping
-        self._is_idle = is_idle
         self._tick = min(timeout.total_seconds() / 10, _LONGEST_TICK)
         self._looks = round(timeout.total_seconds() / self._tick)
         self._silent: set[asyncio.AbstractEventLoop] = set()
@@ -97,17 +117,28 @@ class StallWatch:
             if _debuggers:
                 continue
             if any(loop.is_running() for loop in list(self._silent)):
-                self._look_at_home()
+                self._look_at_blocked()
             else:
                 self._ask()
 
-    def _look_at_home(self) -> None:
+    def _look_at_blocked(self) -> None:
         """A loop does not answer. If it is that of the simulation, nobody in other threads may wait."""
+        threads = {thread for loop in list(self._silent) if (thread := self._thread_of(loop))}
+        if not threads or any(map(is_in_debugger, threads)):
+            return
         keeper = self._keeper
-        if keeper.loop in self._silent and not is_in_debugger(keeper.thread_id):
-            self._standing += 1
-            if self._standing == self._looks:
-                keeper.standstill = self._explain_standstill()
+        self._standing += 1
+        if self._standing == self._looks and keeper.loop in self._silent:
+            keeper.standstill = self._speaker.standstill()
+        # What blocks may be a wait for such a thread, which is over soon.
+        enough = self._looks + round(_GRACE / self._tick)
+        if self._standing >= enough and threading.main_thread().ident in threads:
+            end_block(self._speaker.block())
+
+    def _thread_of(self, loop: asyncio.AbstractEventLoop) -> int | None:
+        keeper = self._keeper
+        # Not every kind of loop tells.
+        return keeper.thread_id if loop is keeper.loop else getattr(loop, "_thread_id", None)
 
     def _ask(self) -> None:
         self._standing = 0
@@ -143,7 +174,7 @@ class StallWatch:
             self._idling = 0
             if self._polling >= self._looks:
                 self._stalled("polling")
-        elif self._is_idle():
+        elif self._speaker.is_idle():
             self._idling += 1
             if self._idling >= self._looks:
                 self._stalled("idle")
@@ -164,4 +195,4 @@ class StallWatch:
     def _stalled(self, stall: Stall) -> None:
         self._waiting = self._polling = self._idling = self._continuing = 0
         self._looks = min(self._looks, _FEW)
-        self._on_stall(stall)
+        self._speaker.stalled(stall)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 
@@ -233,3 +235,55 @@ def test_a_worker_that_cannot_stop_is_not_lost_before_its_event_loop(
     )
     result.assert_outcomes(failed=1)
     assert "_WorkflowWorker.run" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals for single threads")
+def test_what_blocks_the_event_loop_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import threading
+        from datetime import timedelta
+        from temporalio import activity, workflow
+        from workflows import Sleeper
+
+        @activity.defn
+        async def compute_for_ever() -> None:
+            while True:
+                pass
+
+        @workflow.defn(sandboxed=False)
+        class Computes:
+            @workflow.run
+            async def run(self) -> None:
+                await workflow.execute_activity(
+                    compute_for_ever, start_to_close_timeout=timedelta(days=1)
+                )
+
+        async def start(sim, run, *args):
+            queue = sim.task_queue
+            return await sim.client.start_workflow(run, args=args, id="b", task_queue=queue)
+
+        async def test_activity(sim):
+            async with sim.worker(workflows=[Computes], activities=[compute_for_ever]):
+                await (await start(sim, Computes.run)).result()
+
+        async def test_itself(sim):
+            async with sim.worker(workflows=[Sleeper]):
+                await start(sim, Sleeper.run, 1.0)
+                threading.Event().wait()
+
+        async def test_next_one(sim):
+            async with sim.worker(workflows=[Sleeper]):
+                assert await (await start(sim, Sleeper.run, 1.0)).result() == "awake"
+        """
+    )
+    result = project.runpytest_subprocess("-o", "timeskip_stall_timeout=0.3", timeout=60)
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*SimulationStalled: *the event loop of the test has been blocked*",
+            "E *in compute_for_ever: *",
+            "*SimulationStalled: *the event loop of the test has been blocked*",
+            "E *in test_itself: threading.Event().wait()",
+        ]
+    )

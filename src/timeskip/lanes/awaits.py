@@ -100,11 +100,20 @@ def frames_of(task: asyncio.Task[Any]) -> Iterator[FrameType]:
 
 def lines_of_thread(thread_id: int) -> list[str]:
     """The lines of the user's code that a thread stands in, from the outermost call inwards."""
+    return _lines(thread_id, lambda path: is_users(path) and not is_library(path))
+
+
+def lines_of_test_in(thread_id: int) -> list[str]:
+    """Those of them that belong to a test or to what it tests, or else all."""
+    inner = _lines(thread_id, lambda path: is_of_test(path) and not is_library(path))
+    return inner or lines_of_thread(thread_id)
+
+
+def _lines(thread_id: int, matters: Callable[[str], bool]) -> list[str]:
     frame: FrameType | None = sys._current_frames().get(thread_id)
     lines = []
     while frame is not None:
-        path = frame.f_code.co_filename
-        if is_users(path) and not is_library(path):
+        if matters(frame.f_code.co_filename):
             lines.append(told(frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return lines[::-1]

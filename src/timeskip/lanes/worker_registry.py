@@ -168,6 +168,8 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             LedgerOfWorker(self.ledger, replay, identity),
         )
         worker._bridge_worker = cast("temporalio.bridge.worker.Worker", bridge)
+        # Its test may wait here without ever having called the service.
+        self._keeper.loops.watch_running_loop()
         self._keeper.expect_poller(worker.task_queue)
         running = Running(worker, config, asyncio.ensure_future(next(worker)), bridge, known)
         self._running[running] = None
