@@ -141,7 +141,7 @@ class RequestCrossing(Crossing):
 
     def delay(self, by: timedelta) -> None:
         self._lay_down()
-        self.line.is_late(self.call)
+        self.line.is_late(self.call, duration_nanoseconds(by))
         late = self._runs_reported_on()
         self.line.busy.begin(self.worker, late)
 
@@ -212,7 +212,7 @@ class AnswerCrossing(Crossing):
 
     def delay(self, by: timedelta) -> None:
         self._lay_down()
-        self.line.is_late(self.call)
+        self.line.is_late(self.call, duration_nanoseconds(by))
         late = self._runs_reported_on()
         self.line.busy.begin(self.worker, late)
 

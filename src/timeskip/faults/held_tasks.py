@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from google.protobuf.message import Message
 from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryRequest,
     PollActivityTaskQueueResponse,
     PollNexusTaskQueueResponse,
     PollWorkflowTaskQueueResponse,
@@ -12,7 +14,7 @@ from temporalio.api.workflowservice.v1 import (
     StartWorkflowExecutionResponse,
 )
 
-from timeskip.clock import SECOND
+from timeskip.clock import SECOND, Nanoseconds
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Answer
 from timeskip.server.errors import ServiceError, StatusCode
@@ -87,6 +89,21 @@ class HeldTasks:
     def _query(self, token: bytes) -> QueryTask | None:
         query_id = _query_id(token)
         return self._keeper.service.cluster.query_tasks.get(query_id) if query_id else None
+
+    def wait_for_history(self, request: Message, delay: Nanoseconds) -> None:
+        """A call takes so long. If it is for the history of a workflow task, nobody works on that."""
+        if not isinstance(request, GetWorkflowExecutionHistoryRequest) or request.wait_new_event:
+            return
+        run = self._keeper.service.cluster.runs.get(request.execution.run_id)
+        task = run.workflow_task if run is not None else None
+        if task is None or not task.started_event_id or task.abandoned:
+            return
+        self._keeper.abandon(task)
+
+        def go_on() -> None:
+            task.abandoned = False
+
+        self._keeper.clock.schedule(self._keeper.clock.now() + delay, go_on)
 
     def lay_down_all(self, identity: str) -> None:
         """Nobody works any more on what a worker has."""

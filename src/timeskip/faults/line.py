@@ -371,8 +371,9 @@ class FaultLine:
         self._keeper.service.handle(Call(f"{WORKFLOW_SERVICE}/{method}", request, _ignore))
         self._keeper.notice()
 
-    def is_late(self, call: Call) -> None:
+    def is_late(self, call: Call, delay: Nanoseconds) -> None:
         """A call or its answer takes virtual time. An activity does not wait for its heartbeats."""
+        self.held.wait_for_history(call.request, delay)
         if isinstance(call.request, RecordActivityTaskHeartbeatRequest):
             self.on_late_heartbeat(call.request.task_token)
 

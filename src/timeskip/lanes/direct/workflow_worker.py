@@ -27,7 +27,7 @@ from timeskip.lanes.direct.cached_run import (
     Step,
 )
 from timeskip.lanes.direct.flags import Flags
-from timeskip.lanes.direct.history_fetching import HistoryIncompleteError, events_for
+from timeskip.lanes.direct.history_fetching import Fetched, HistoryFetch
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
 from timeskip.lanes.direct.mailbox import Mailbox
@@ -46,7 +46,6 @@ from timeskip.lanes.direct.task_reports import Report, TaskReports
 from timeskip.lanes.direct.versioning import VersionOfTask
 from timeskip.lanes.direct.workflow_machines import RunIdentity, WorkflowMachines
 from timeskip.lanes.holds import Hold
-from timeskip.server.errors import ServiceError
 
 _Evict = RemoveFromCache.EvictionReason
 
@@ -96,6 +95,8 @@ class WorkflowWorker:
             limits,
         )
         self._runs: OrderedDict[str, CachedRun] = OrderedDict()
+        #: Those whose history is on its way.
+        self._fetching: list[WorkflowTask] = []
         self._room_needed: OrderedDict[str, deque[WorkflowTask]] = OrderedDict()
         self._activations: Mailbox[WorkflowActivation | None] = Mailbox()
         self._steps: deque[tuple[CachedRun, Step]] = deque()
@@ -204,6 +205,7 @@ class WorkflowWorker:
 
     def _take_task(self, task: WorkflowTask) -> None:
         run_id = task.response.workflow_execution.run_id
+        self._drop_outdated(task)
         run = self._runs.get(run_id)
         if run is not None and run.is_busy:
             run.waiting.add(task)
@@ -215,17 +217,54 @@ class WorkflowWorker:
         self._begin(run, task)
 
     def _begin(self, run: CachedRun | None, task: WorkflowTask) -> None:
-        try:
-            events = events_for(
-                self._requests, self._identity.namespace, task.response, is_cached=run is not None
-            )
-        except (ServiceError, HistoryIncompleteError) as error:
-            self._cannot_begin(run, task, f"Fetching history failed: {error}")
+        fetch = HistoryFetch(
+            self._requests, self._identity.namespace, task.response, is_cached=run is not None
+        )
+        is_late = False
+
+        def take(fetched: Fetched) -> None:
+            if is_late:
+                self._fetched_late(run, task, fetched)
+            else:
+                self._fetching.remove(task)
+                self._begin_with(run, task, fetched)
+
+        self._fetching.append(task)
+        fetch.begin(take)
+        is_late = True
+
+    def _begin_with(self, run: CachedRun | None, task: WorkflowTask, fetched: Fetched) -> None:
+        if not isinstance(fetched, list):
+            self._cannot_begin(run, task, f"Fetching history failed: {fetched}")
             return
         if run is None:
             run = self._new_run(task.response)
         self._runs.move_to_end(run.run_id)
-        self._perform(run, run.begin(task, events))
+        self._perform(run, run.begin(task, fetched))
+
+    def _fetched_late(self, run: CachedRun | None, task: WorkflowTask, fetched: Fetched) -> None:
+        """Much may have happened since the history was asked for."""
+        if task not in self._fetching:
+            return
+        self._fetching.remove(task)
+        is_full = run is None and len(self._runs) >= max(self._settings.cache_size, 1)
+        is_outdated = self._runs.get(task.response.workflow_execution.run_id) is not run
+        if is_outdated or is_full or (run is not None and run.is_busy):
+            self._take_task(task)
+        else:
+            self._begin_with(run, task, fetched)
+        self._end_if_done()
+
+    def _drop_outdated(self, newer: WorkflowTask) -> None:
+        """Tasks are over whose history is still on its way when their run gets a newer one."""
+        run_id, started = newer.response.workflow_execution.run_id, newer.response.started_event_id
+        for task in list(self._fetching):
+            if (
+                task.response.workflow_execution.run_id == run_id
+                and 0 < task.response.started_event_id < started
+            ):
+                self._fetching.remove(task)
+                task.permit.release()
 
     def _cannot_begin(self, run: CachedRun | None, task: WorkflowTask, message: str) -> None:
         if run is not None:
@@ -384,7 +423,7 @@ class WorkflowWorker:
         self._end_if_done()
 
     def _end_if_done(self) -> None:
-        if self._stopping and not self._runs and not self._room_needed:
+        if self._stopping and not (self._runs or self._room_needed or self._fetching):
             self._stopping_done()
 
     def _stopping_done(self) -> None:
