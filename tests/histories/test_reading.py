@@ -247,6 +247,12 @@ def test_payloads_may_be_decoded(shown: Any) -> None:
             b'{"data":{"a":1}}',
             id="a value alone that looks like a payload",
         ),
+        pytest.param(
+            {"metadata": {"encoding": "utf-8"}, "data": "x"},
+            {"encoding": b"json/plain"},
+            b'{"metadata":{"encoding":"utf-8"},"data":"x"}',
+            id="a value alone that looks even more like one",
+        ),
     ],
 )
 def test_decoded_payload_is_what_it_was(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import gzip
 import json
 import re
@@ -355,12 +356,27 @@ def _read_payload(message: Message, value: Any) -> None:
 
 
 def _is_payload(value: Any) -> bool:
-    return isinstance(value, Mapping) and (
-        isinstance(value.get("metadata"), Mapping)
-        or (
-            _WITHOUT_METADATA.issuperset(value) and isinstance(value.get("data"), (str, type(None)))
+    if not isinstance(value, Mapping):
+        return False
+    metadata = value.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return _WITHOUT_METADATA.issuperset(value) and isinstance(
+            value.get("data"), (str, type(None))
         )
-    )
+    encoding = metadata.get("encoding")
+    # A value alone may have the same keys.
+    return "data" not in value or not isinstance(encoding, str) or _is_encoding(encoding)
+
+
+@functools.lru_cache(maxsize=64)
+def _is_encoding(text: str) -> bool:
+    """Whether it may be the name of an encoding, plain or as base64."""
+    if _ENCODING.fullmatch(text):
+        return True
+    try:
+        return _bytes(text).decode("ascii").isprintable()
+    except ValueError:
+        return False
 
 
 def _encode_alone(message: Payload, value: Any) -> None:
