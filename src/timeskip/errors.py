@@ -25,6 +25,10 @@ class ReplayWarning(UserWarning):
     it could not be replayed."""
 
 
+class PatchNeverMet(UserWarning):
+    """No run asked for a patch that a test has made absent or present: it is misspelt, perhaps."""
+
+
 class WorkflowTaskFailed(TimeskipError):  # noqa: N818 - named as the event of the history is
     """A workflow task failed, and the test did not say that it expects this.
 

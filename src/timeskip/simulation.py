@@ -544,7 +544,8 @@ class Simulation(WorkflowEnvironment):
         """Within the block, runs meet `workflow.patched` as if the patches were absent, or present.
 
         A run that has met a patch keeps to that for good, as its history does. So a run that was
-        started while a patch was absent is one from before the patch.
+        started while a patch was absent is one from before the patch. A patch that no run meets is
+        told by a `PatchNeverMet` warning.
         """
         self._open()
         return self._workers.patches.chosen(absent, present)

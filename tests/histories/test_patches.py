@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from temporalio import workflow
 
-from timeskip import Simulation
+from timeskip import PatchNeverMet, Simulation
 from timeskip.lanes.selection import LaneName
 
 pytestmark = pytest.mark.asyncio
@@ -86,3 +86,18 @@ async def test_patch_is_either_absent_or_present() -> None:
         patches = sim.patches(absent=["a"], present=["a", "b"])
         with pytest.raises(ValueError, match="either absent or present: a"), patches:
             pytest.fail("the block must not be entered")
+
+
+@every_lane
+async def test_patch_that_no_run_meets_is_told(lane: LaneName) -> None:
+    async with Simulation(lane=lane) as sim, sim.worker(workflows=[Route]):
+        patches = sim.patches(absent=["frist"], present=["second"])
+        warning = pytest.warns(PatchNeverMet, match="'frist' .* they met 'first', 'second'")
+        with warning, patches:
+            assert await route(sim) == [True, True, True]
+
+
+async def test_one_patch_may_be_given_alone() -> None:
+    async with Simulation(lane="direct") as sim, sim.worker(workflows=[Route]):
+        with sim.patches(absent="first"):
+            assert await route(sim) == [False, False, True]

@@ -276,6 +276,7 @@ def test_decoded_null_is_null() -> None:
     [
         ("", "this is not JSON"),
         ('{"events": [', "this is not JSON"),
+        ("[" * 100_000, "its JSON is nested too deeply"),
         ("[1, 2]", "event 1: an event must be an object"),
         ("7", 'it has no list of "events"'),
         ('{"events": {}}', 'it has no list of "events"'),
@@ -312,5 +313,5 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
 def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     file = tmp_path / "binary.json"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(HistoryUnreadable, match=r"binary\.json: "):
+    with pytest.raises(HistoryUnreadable, match=r"binary\.json: this is no text"):
         History.load(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,20 @@ async def test_folder_names_the_nearest_of_many_workflows(tmp_path: Path) -> Non
     others = [named(f"Order{number}") for number in range(9)]
     folder = HistoryFolder(tmp_path, [named("Naps"), *others])
     assert folder.replay("nap").message == "there is no workflow 'Nap'; there are: Naps and 9 more"
+
+
+async def test_folder_has_each_file_that_may_be_a_history(tmp_path: Path) -> None:
+    """And nothing else."""
+    (await history_of(Nap)).save(tmp_path / "nap.json")
+    (tmp_path / "nap.json.gz").write_bytes(gzip.compress((tmp_path / "nap.json").read_bytes()))
+    for other in (".venv", "deeper.json"):
+        (tmp_path / other).mkdir()
+        (tmp_path / other / "nap.json").write_text("{}")
+    (tmp_path / "gone.json").symlink_to("nowhere")
+    folder = HistoryFolder(tmp_path, [Nap])
+    assert {name: folder.replay(name).verdict.name for name in folder.names} == {
+        "deeper.json/nap": "BROKEN",
+        "gone": "BROKEN",
+        "nap": "REPLAYED",
+        "nap.gz": "REPLAYED",
+    }

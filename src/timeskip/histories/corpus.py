@@ -58,19 +58,26 @@ def history_files(folder: Path) -> list[Path]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The same, of a folder; none if there are none."""
+    """The same, of a folder; none if there are none. What is hidden is none, nor are folders."""
     return sorted(
         file
         for pattern in ("*.json", "*.json.gz")
         for file in folder.rglob(pattern)
-        if not file.name.startswith(".")
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and not file.is_dir()
     )
 
 
 def name_in(folder: Path, file: Path) -> str:
-    """What a file is called: its path in the folder, without its ending."""
+    """What a file is called: its path in the folder, without its ending.
+
+    What is compressed may lie beside what is not, and is told apart: `order` and `order.gz`.
+    """
     within = file.relative_to(folder) if folder in file.parents else Path(file.name)
-    return within.as_posix().removesuffix(".gz").removesuffix(".json")
+    path = within.as_posix()
+    if path.endswith(".json.gz"):
+        return f"{path.removesuffix('.json.gz')}.gz"
+    return path.removesuffix(".json")
 
 
 class HistoryFolder:

@@ -65,11 +65,13 @@ def history_from_json(text: str | bytes, name: str = "the history") -> History:
         events = _events_of(_parsed(text))
     except ValueError as error:
         raise HistoryUnreadable(f"{name}: {error}") from None
+    except RecursionError:
+        raise HistoryUnreadable(f"{name}: its JSON is nested too deeply for a history") from None
     history = History()
     try:
         for event in events:
             _read_event(history.events.add(), event)
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         why = _OF_CADENCE if _are_of_cadence(events) else str(error)
         raise HistoryUnreadable(f"{name}: event {len(history.events)}: {why}") from None
     if not history.events:
@@ -118,7 +120,10 @@ def _decoded(text: bytes) -> str:
             text = gzip.decompress(text)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"this is not what gzip has compressed: {error}") from None
-    return text.decode(json.detect_encoding(text))
+    try:
+        return text.decode(json.detect_encoding(text))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"this is no text: {error}") from None
 
 
 def _no_json(error: ValueError) -> Any:
