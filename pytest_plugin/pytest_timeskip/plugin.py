@@ -87,7 +87,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "start_time=..., search_attributes=[...], max_activity_attempts=10.",
     )
     timeskip.install(frozen_time=config.getini("timeskip_frozen_time"))
-    environments.configure(config, partial(_settings, config))
+    replays.configure(config)
+    environments.configure(config, lambda: {**_settings(config), **replays.of_environments(config)})
     fault_plans.configure(config)
     crash_sweeps.configure(config)
     config.pluginmanager.register(fuzzed_tests.FuzzedTests())
@@ -107,7 +108,7 @@ class _Conftests:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    with conftest_hooks.of_test(item):
+    with conftest_hooks.of_test(item), timeskip.automatic_replays(replays.are_wanted_in(item)):
         return (yield)
 
 
@@ -213,10 +214,17 @@ def pytest_runtest_setup() -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    with timeskip.blocked_loops_ended():
-        yield
+    try:
+        with timeskip.blocked_loops_ended():
+            yield
+    except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
+        raise
+    except BaseException:
+        replays.check_others(besides=item.stash.get(_SIMULATION, None), fails=False)
+        raise
     simulation = item.stash.get(_SIMULATION, None)
     unheard.raise_what_happened(besides=simulation)
+    replays.check_others(besides=simulation, fails=not getattr(item, "_excinfo", None))
     # What fails a method of a `unittest.TestCase` is kept, and not raised here.
     if simulation is None or getattr(item, "_excinfo", None):
         return

@@ -6,6 +6,8 @@ with an error, `xfail` applies to it, and what runs failed tests again runs it a
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 import timeskip
@@ -27,10 +29,49 @@ def add_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
     )
 
 
+def configure(config: pytest.Config) -> None:
+    """Have it so for simulations that are not made by the `sim` fixture, too."""
+    stack = ExitStack()
+    stack.enter_context(timeskip.automatic_replays(are_wanted(config)))
+    config.add_cleanup(stack.close)
+
+
 def are_wanted(config: pytest.Config) -> bool:
     """Whether tests are checked that do not say anything about it."""
     chosen = config.getoption("--timeskip-auto-replay")
     return bool(config.getini("timeskip_auto_replay")) if chosen is None else chosen == "yes"
+
+
+def of_environments(config: pytest.Config) -> dict[str, bool]:
+    """What is said of simulations in place of servers: these replay only if that was asked for."""
+    is_set = "timeskip_auto_replay" in config.inicfg
+    if is_set or config.getoption("--timeskip-auto-replay") is not None:
+        return {"auto_replay": are_wanted(config)}
+    return {}
+
+
+def are_wanted_in(item: pytest.Item) -> bool:
+    """Whether this test is checked."""
+    for marker in item.iter_markers("timeskip"):
+        if "auto_replay" in marker.kwargs:
+            return bool(marker.kwargs["auto_replay"])
+    return are_wanted(item.config)
+
+
+def check_others(*, besides: timeskip.Simulation | None, fails: bool = True) -> None:
+    """Check what a test has left in simulations that outlast it, so that no other one answers for it.
+
+    `fails`: whether the test is to fail for that; it may have failed already.
+    """
+    __tracebackhide__ = True
+    for simulation in timeskip.running_simulations():
+        if simulation is besides:
+            continue
+        try:
+            simulation.check_replays(automatically=True)
+        except timeskip.ReplayFailed as error:
+            if fails:
+                raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def check(simulation: timeskip.Simulation) -> None:

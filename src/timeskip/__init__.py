@@ -35,6 +35,7 @@ with unsafe.imports_passed_through():
     from timeskip.installation import install, uninstall
     from timeskip.ledger import Ledger, LedgerCount, LedgerEntry
     from timeskip.left_calls import exits_with
+    from timeskip.replays import automatic_replays
     from timeskip.running import running_simulations
     from timeskip.server.limits import Limits
     from timeskip.simulation import Simulation
@@ -70,6 +71,7 @@ __all__ = [
     "WorkerRefused",
     "WorkflowNotDeterministic",
     "WorkflowTaskFailed",
+    "automatic_replays",
     "blocked_loops_ended",
     "debugger_entered",
     "debugger_left",

@@ -27,9 +27,9 @@ def environments_replaced(**options: Any) -> Iterator[None]:
     These are `WorkflowEnvironment.start_time_skipping()` and `start_local()`. What is said there of the
     client, the namespace, search attributes and limits of workflows (`--dynamic-config-value`) holds; what
     else is said to the servers' programs means nothing here. Unless `options` say otherwise time begins
-    with the machine's, and workflow tasks that fail are tried again as on a server. Nothing is replayed
-    when an environment ends. Where the server would skip time the test's own `datetime.now()` goes on
-    showing the machine's, as with that server.
+    with the machine's, and workflow tasks that fail are tried again as on a server, and nothing is
+    replayed when an environment ends. Where the server would skip time the test's own `datetime.now()`
+    goes on showing the machine's, as with that server.
     """
     replaced = {
         "start_time_skipping": partial(_start, _TimeSkippingServer, options),
@@ -104,6 +104,7 @@ async def _start(
         **{
             "start_time": datetime.now(timezone.utc),
             "retries_workflow_tasks": True,
+            "auto_replay": False,
             **options,
             **{name: asked[name] for name in _UNDERSTOOD if name in asked},
             "search_attributes": [
@@ -112,7 +113,6 @@ async def _start(
                 *_search_attributes(asked.get("dev_server_extra_args", ())),
             ],
             "limits": _limits(asked.get("dev_server_extra_args", ()), options.get("limits")),
-            "auto_replay": False,
         }
     ).start()
 

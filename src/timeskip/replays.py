@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import temporalio.api.history.v1
 from temporalio.api.history.v1 import HistoryEvent
@@ -29,24 +30,55 @@ from timeskip.server.run import Run
 thread_surroundings.append(real_time_shown)
 
 
+_are_automatic = True
+
+
+@contextlib.contextmanager
+def automatic_replays(wanted: bool) -> Iterator[None]:
+    """Within the block simulations replay their runs, or not, that do not say anything about it."""
+    global _are_automatic
+    before, _are_automatic = _are_automatic, wanted
+    try:
+        yield
+    finally:
+        _are_automatic = before
+
+
 class Replays:
     """Knows which runs there are, and which worker ran which."""
 
-    def __init__(self, server: Lane, ledger: ReplayLedger) -> None:
+    def __init__(self, server: Lane, ledger: ReplayLedger, auto_replay: bool | None) -> None:
         self._server = server
         self._ledger = ledger
+        self._auto_replay = auto_replay
+        #: By run, how many events it had when it was last replayed automatically.
+        self._replayed: dict[str, int] = {}
         #: If there are workers in processes of their own.
         self.processes: WorkerProcesses | None = None
 
-    def check(self) -> None:
-        """Replay every run; raises what `require_replays` does, and warns of what it forgives."""
+    def check_automatically(self) -> None:
+        """Replay what has got on since the last time, if that is wanted."""
+        wanted = _are_automatic if self._auto_replay is None else self._auto_replay
+        if wanted:
+            self.check(self._replayed)
+
+    def check(self, but: dict[str, int] | None = None) -> None:
+        """Replay every run; raises what `require_replays` does, and warns of what it forgives.
+
+        `but`: by run, with how many events it need not be replayed; takes note of those that are.
+        """
         cluster = self._server.service.cluster
         here: list[LeftRun] = []
         elsewhere: dict[WorkerProcess, list[RecordedRun]] = defaultdict(list)
         for run in self._server.call(lambda: list(cluster.runs.values())):
+            events = len(run.history.events)
+            if but is not None and but.get(run.run_id) == events:
+                continue
             completed = _to_be_replayed(run)
             if not completed:
                 continue
+            if but is not None:
+                but[run.run_id] = events
             identity = _last_identity(completed)
             process = self.processes and self.processes.that_worked(identity, run.task_queue)
             settings = self._ledger.answered.get(run.run_id)

@@ -97,7 +97,8 @@ class Simulation(WorkflowEnvironment):
         max_activity_attempts: After so many failures of one activity in a row the test is told.
         stall_timeout: For how much real time the test waits for something that goes on without
             result, such as an activity that blocks. Stops in a debugger do not count.
-        auto_replay: Whether every run is replayed at the end of a context that ends without an error.
+        auto_replay: Whether every run is replayed at the end of a context that ends without an error;
+            None: as pytest's options have it, or yes.
         retries_workflow_tasks: Whether workflow tasks that fail are tried again, as on a real server,
             instead of failing the test; for some time so with `expect_workflow_task_failures`.
         data_converter, interceptors, plugins: Those of `client`, as for `Client.connect`.
@@ -116,7 +117,7 @@ class Simulation(WorkflowEnvironment):
         limits: Limits = Limits(),  # noqa: B008 - immutable
         max_activity_attempts: int = 1000,
         stall_timeout: timedelta = timedelta(seconds=60),
-        auto_replay: bool = True,
+        auto_replay: bool | None = None,
         retries_workflow_tasks: bool = False,
         data_converter: temporalio.converter.DataConverter = (
             temporalio.converter.DataConverter.default
@@ -168,7 +169,7 @@ class Simulation(WorkflowEnvironment):
         self._alarms.tells_everybody = not self._retries_workflow_tasks
         cluster.observers.append(self._alarms)
         self._workers = WorkerRegistry(keeper, self._server.configure_worker)
-        self._replays = Replays(self._server, self._workers.ledger)
+        self._replays = Replays(self._server, self._workers.ledger, self._auto_replay)
         self._timed_actions = TimedActions(keeper, self._raise_everywhere)
         activity_time.install()
         self._time = SimulatedTime(keeper, self._clock)
@@ -523,11 +524,12 @@ class Simulation(WorkflowEnvironment):
         """Raise what went wrong in the simulation while the test was not waiting for anything."""
         self._alarms.check()
 
-    def check_replays(self) -> None:
+    def check_replays(self, *, automatically: bool = False) -> None:
         """Replay every run that there is, closed or open, as its worker would after a restart.
 
         Each is replayed by the real `temporalio.worker.Replayer`, with the workflows and the options
-        of the worker that ran it last, if this is a worker of `sim`. Left out are runs that were
+        of the worker that ran it last, if this is a worker of `sim`. `automatically`: as at the end of
+        a context, and without those that have been replayed so. Left out are runs that were
         nondeterministic while the test expected workflow tasks to fail. `ReplayWarning` tells of
         runs that only the core refuses.
 
@@ -536,7 +538,7 @@ class Simulation(WorkflowEnvironment):
             ReplayFailed: A workflow fails in a replay for another reason.
         """
         self._open()
-        self._replays.check()
+        (self._replays.check_automatically if automatically else self._replays.check)()
 
     def patches(
         self, *, absent: Iterable[str] = (), present: Iterable[str] = ()
@@ -615,8 +617,8 @@ class Simulation(WorkflowEnvironment):
         self._keeper.loop.call_soon_threadsafe(self._alarms.raise_everywhere, error)
 
     def _check_replays_after(self, error: BaseException | None) -> None:
-        if error is None and self._auto_replay and self._server is not None:
-            self.check_replays()
+        if error is None and self._server is not None:
+            self._replays.check_automatically()
 
     def _before_call(self, request: Message) -> None:
         self._open()

@@ -85,3 +85,65 @@ def test_replays_can_be_switched_off_for_all(project: pytest.Pytester, how: str)
     # Strict: a test that was to fail and does not.
     result.assert_outcomes(passed=4, failed=2)
     result.stdout.no_fnmatch_line("*is not deterministic*")
+
+
+_WIDER = """
+import pytest
+import timeskip
+from test_replays import Forgetful, begun
+
+@pytest.fixture(scope="module")
+def shared():
+    with timeskip.Simulation() as simulation:
+        yield simulation
+
+@pytest.fixture
+def own():
+    with timeskip.Simulation() as simulation:
+        yield simulation
+
+async def use(simulation, name):
+    begun.clear()
+    async with simulation.worker(workflows=[Forgetful]):
+        await simulation.client.execute_workflow(
+            Forgetful.run, id=name, task_queue=simulation.task_queue
+        )
+
+async def test_shared(shared):
+    await use(shared, "first")
+
+async def test_shared_fails_anyway(shared):
+    await use(shared, "second")
+    assert begun == 1
+
+async def test_innocent(shared):
+    pass
+
+@pytest.mark.timeskip(auto_replay=False)
+async def test_not_checked():
+    async with timeskip.Simulation() as simulation:
+        await use(simulation, "third")
+
+async def test_own(own):
+    await use(own, "fourth")
+"""
+
+
+def test_run_in_a_simulation_that_outlasts_its_test_fails_the_test_that_has_left_it(
+    project: pytest.Pytester,
+) -> None:
+    project.makepyfile(test_wider=_WIDER)
+    project.makeini(
+        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+    )
+    result = project.runpytest_subprocess("test_wider.py")
+    result.assert_outcomes(passed=2, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "FAILED test_wider.py::test_shared - * workflow 'first' *",
+            "FAILED test_wider.py::test_shared_fails_anyway - assert *",
+            "FAILED test_wider.py::test_own - * workflow 'fourth' *",
+        ]
+    )
+    off = project.runpytest_subprocess("test_wider.py", "--timeskip-auto-replay=no")
+    off.assert_outcomes(passed=4, failed=1)
