@@ -137,3 +137,19 @@ def test_executor_of_the_users_is_used(lane: LaneName) -> None:
                 return await where(sim, workflow_task_executor=pool)
 
     assert asyncio.run(run())[:2] == ["users_0", "users_0"]
+
+
+@pytest.mark.usefixtures("short_patience")
+def test_workflow_that_is_made_slow_may_take_longer() -> None:
+    async def doze() -> None:
+        runner = UnsandboxedWorkflowRunner()
+        async with sim, sim.worker(workflows=[Doze], workflow_runner=runner) as worker:
+            executor = worker._workflow_worker._workflow_task_executor  # type: ignore[union-attr]
+            assert isinstance(executor, activation_executor.ActivationExecutor)
+            with executor.slowed(1000):
+                await sim.client.execute_workflow(
+                    Doze.run, 0.3, id="doze", task_queue=sim.task_queue
+                )
+
+    sim = Simulation(auto_replay=False)
+    asyncio.run(doze())

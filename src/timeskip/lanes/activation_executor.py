@@ -13,8 +13,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
 from types import FrameType
@@ -79,9 +80,20 @@ class ActivationExecutor(Executor):
         self._running: dict[_Activation, None] = {}
         #: Seconds that an activation may take, or None: as long as it likes.
         self._longest: WeakKeyDictionary[_WorkflowWorker, int | None] = WeakKeyDictionary()
+        #: How many times as long it may take now.
+        self._slowness = 1
         self._ended = threading.Event()
         self._starting = threading.Lock()
         self._watch: threading.Thread | None = None
+
+    @contextmanager
+    def slowed(self, times: int) -> Iterator[None]:
+        """Let activations take so many times as long: something looks on that makes them slow."""
+        self._slowness = times
+        try:
+            yield
+        finally:
+            self._slowness = 1
 
     @staticmethod
     def relieve(worker: Worker) -> None:
@@ -177,7 +189,10 @@ class ActivationExecutor(Executor):
             looks = {running: looks.get(running, -1) + 1 for running in list(self._running)}
             for running, count in looks.items():
                 longest = self._longest_of(running) if count else None
-                if longest is None or count % max(longest * _LOOKS, 1) != 0:
+                if longest is None:
+                    continue
+                longest *= self._slowness
+                if count % max(longest * _LOOKS, 1) != 0:
                     continue
                 _interrupt(running, longest)
                 if self._on_stuck is None or running.finished or running.deadlock is None:

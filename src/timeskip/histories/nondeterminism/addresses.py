@@ -37,6 +37,11 @@ def addresses_at(frame: FrameType) -> list[str]:
     return [*texts, *hashes]
 
 
+def lines_with_texts(path: str) -> list[int]:
+    """The lines of a file that make a text or a hash of something."""
+    return [*_texts(path), *_hashed(path)]
+
+
 @functools.cache
 def _hashed(path: str) -> Mapping[int, Sequence[ast.expr]]:
     """By line, what is given to `hash`."""

@@ -318,7 +318,7 @@ class Inquiry:
             conditions, passed = [*places, recorded, *self._calls_of(recorded)], ran
         else:
             conditions, passed = [*places, *ran], []
-        only_conditions = only_conditions or self._is_named_in_full()
+        only_conditions = only_conditions or self._is_named_in_full
         return flow.reaches(() if only_conditions else places, conditions, passed)
 
     def _calls_of(self, place: Place) -> Iterator[Place]:
@@ -336,6 +336,7 @@ class Inquiry:
                         yield Place(path, call.lineno, function)
                         functions.append(function)
 
+    @functools.cached_property
     def _is_named_in_full(self) -> bool:
         """Whether code asks for one thing by name where it was to ask for another.
 
@@ -399,7 +400,7 @@ class Inquiry:
         If the code names in full what it asks for, it is rather a condition that has used it.
         """
         last = None
-        only_conditions = self._is_named_in_full()
+        only_conditions = self._is_named_in_full
         for moment, code, line in reversed(self._first.trace.lines):
             if moment <= until and name in _names_read_on(code.co_filename, line):
                 if not only_conditions or name in _names_in_conditions(code.co_filename, line):

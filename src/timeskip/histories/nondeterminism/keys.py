@@ -13,11 +13,6 @@ from timeskip.histories.replaying.source import source_tree
 _KEYS = {"id": Kind.IDENTITY, "hash": Kind.HASH}
 
 
-def keys_at(path: str, line: int) -> Sequence[Kind]:
-    """What decides the order in a `sorted(..., key=id)` and the like, on a line."""
-    return _keys(path).get(line, ())
-
-
 #: Variables of Python's library that are not the same in every process.
 VARIABLES_OF_PROCESS = (
     *("sys.argv", "sys.platform", "sys.version_info", "os.name", "time.tzname", "time.timezone"),
@@ -36,7 +31,8 @@ def variables_of_process(path: str) -> Mapping[int, Sequence[str]]:
 
 
 @functools.cache
-def _keys(path: str) -> Mapping[int, Sequence[Kind]]:
+def keys_at(path: str) -> Mapping[int, Sequence[Kind]]:
+    """By line, what decides the order in a `sorted(..., key=id)` and the like."""
     found: dict[int, list[Kind]] = defaultdict(list)
     tree = source_tree(path)
     for node in ast.walk(tree) if tree is not None else ():

@@ -77,6 +77,11 @@ def _by_line(expressions: Iterable[_Expression]) -> Mapping[int, Sequence[_Expre
     return found
 
 
+def lines_with_sets(path: str) -> list[int]:
+    """The lines of a file that may go through a set."""
+    return [*_iterations(path), *_orders_by_key(path)]
+
+
 def is_of_asyncio_wait(path: str, name: str) -> bool:
     """Whether it is what `asyncio.wait` has given, as the code writes it."""
     tree = source_tree(path)

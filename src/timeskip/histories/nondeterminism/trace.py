@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from types import CodeType, FrameType
 from typing import Any
 
 from timeskip.histories.nondeterminism import calls
-from timeskip.histories.nondeterminism.addresses import addresses_at
+from timeskip.histories.nondeterminism.addresses import addresses_at, lines_with_texts
 from timeskip.histories.nondeterminism.calls import Kind
 from timeskip.histories.nondeterminism.keys import keys_at, variables_of_process
-from timeskip.histories.nondeterminism.sets import SetWatch
+from timeskip.histories.nondeterminism.sets import SetWatch, lines_with_sets
 from timeskip.histories.nondeterminism.state import StateWatch
 from timeskip.histories.replaying.commands import Place
 from timeskip.histories.replaying.naming import calls_in, name_of_call
-from timeskip.histories.replaying.places import is_of_user, nearest_place, place_of
+from timeskip.histories.replaying.places import is_of_user, nearest_place, place_in, place_of
 from timeskip.lanes.awaits import is_users
 from timeskip.lanes.collector import nothing_collected
 
@@ -65,7 +67,7 @@ class Trace:
         self.lines: deque[tuple[int, CodeType, int]] = deque(maxlen=_MOST_LINES)
         #: All of the user's code that ran.
         self.codes: dict[CodeType, None] = {}
-        self.last_place: Place | None = None
+        self._last: tuple[CodeType, int] | None = None
         #: The first call for each patch.
         self.patches: dict[str, PatchCall] = {}
         self._sets = SetWatch()
@@ -84,6 +86,11 @@ class Trace:
             finally:
                 sys.setprofile(profiler)
                 sys.settrace(tracer)
+
+    @property
+    def last_place(self) -> Place | None:
+        """The line that ran last."""
+        return place_in(*self._last) if self._last is not None else None
 
     # -- calls --------------------------------------------------------------------------------
 
@@ -146,19 +153,35 @@ class Trace:
         if event == "line":
             self.moment += 1
             self.lines.append((self.moment, frame.f_code, frame.f_lineno))
-            self.last_place = place_of(frame)
-            for kind in keys_at(frame.f_code.co_filename, frame.f_lineno):
-                self._note(kind, "id" if kind is Kind.IDENTITY else "hash", place_of(frame))
-            for name in variables_of_process(frame.f_code.co_filename).get(frame.f_lineno, ()):
-                self._note(Kind.ENVIRONMENT, name, place_of(frame))
-            for text in addresses_at(frame):
-                self._note(Kind.IDENTITY, text, place_of(frame))
-            for name in self._sets.sets_at(frame):
-                self._note(Kind.SET_ORDER, name, place_of(frame))
+            self._last = frame.f_code, frame.f_lineno
+            if frame.f_lineno in _telling_lines(frame.f_code.co_filename):
+                self._look_at(frame)
         elif event == "return":
-            self.last_place = place_of(frame)
+            self._last = frame.f_code, frame.f_lineno
             self._sets.returned(frame, argument)
         return self._trace_lines
+
+    def _look_at(self, frame: FrameType) -> None:
+        """A line is about to run that may show something by itself."""
+        path, line, place = frame.f_code.co_filename, frame.f_lineno, place_of(frame)
+        for kind in keys_at(path).get(line, ()):
+            self._note(kind, "id" if kind is Kind.IDENTITY else "hash", place)
+        for name in variables_of_process(path).get(line, ()):
+            self._note(Kind.ENVIRONMENT, name, place)
+        for text in addresses_at(frame):
+            self._note(Kind.IDENTITY, text, place)
+        for name in self._sets.sets_at(frame):
+            self._note(Kind.SET_ORDER, name, place)
+
+
+@functools.cache
+def _telling_lines(path: str) -> frozenset[int]:
+    """The lines of a file that may show something by themselves."""
+    return frozenset(
+        chain(
+            keys_at(path), variables_of_process(path), lines_with_texts(path), lines_with_sets(path)
+        )
+    )
 
 
 def _is_called_for_itself(caller: FrameType) -> bool:

@@ -24,6 +24,9 @@ from timeskip.histories.replaying.machines import Mismatch, ObservedMachines
 from timeskip.histories.replaying.places import all_places, place_of_definition
 from timeskip.histories.replaying.settings import ReplaySettings, as_thread_pool, inner_instance
 
+#: How many times as long code may take that is watched line by line.
+_SLOWNESS = 30
+
 
 @dataclass
 class Examination:
@@ -133,7 +136,7 @@ async def examine(
     replayer = settings.replayer(
         as_thread_pool(thread.executor), thread.runtime, on_created=on_created
     )
-    with without_the_sdks_log():
+    with without_the_sdks_log(), thread.executor.slowed(_SLOWNESS):
         result = await replayer.replay_workflow(
             WorkflowHistory(workflow_id, events), raise_on_replay_failure=False
         )

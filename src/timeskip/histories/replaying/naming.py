@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -40,7 +41,8 @@ def called(text: str) -> str | None:
     return rest.partition("(")[0].strip() if kind != "timer" else rest
 
 
-def calls_in(path: str) -> list[ast.Call]:
+@functools.cache
+def calls_in(path: str) -> Sequence[ast.Call]:
     """All calls in a file."""
     tree = source_tree(path)
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
