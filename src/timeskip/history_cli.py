@@ -232,6 +232,7 @@ def replay(
     guard_exit()
     console = _console()
     counts: Counter[Verdict] = Counter()
+    files: list[Path] = []
     try:
         files = history_files(folder)
         source = WorkflowSource(modules, data_converter, sandbox)
@@ -244,10 +245,14 @@ def replay(
                     _tell(console, replayed.verdict, replayed.name, replayed.message)
     except TimeskipError as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        exit_code = _INTERRUPTED
+    else:
+        exit_code = 0 if counts[Verdict.REPLAYED] == len(files) else 1
     told = ", ".join(f"{counts[verdict]:,} {verdict.value}" for verdict in Verdict)
     console.print(f"{len(files):,} histories: {told}", highlight=False)
-    if counts[Verdict.REPLAYED] < len(files):
-        sys.exit(1)
+    sys.exit(exit_code)
 
 
 def _replayed(

@@ -20,7 +20,8 @@ from tests.cli.serving import PATIENCE, Ended, run_to_end, serving
 from tests.cli.workflows import Nap, Shout, shout
 from tests.conformance_cli.dev_server import dev_server
 from tests.conformance_cli.session import program
-from timeskip.histories import History
+from timeskip import history_cli
+from timeskip.histories import History, ReplayedFile, Verdict
 from timeskip.history_cli import history
 
 _WORKFLOWS = ("--workflows", "tests.cli.workflows")
@@ -191,6 +192,27 @@ def test_each_history_is_told_and_the_rest_goes_on(mixed: Path, processes: str) 
     assert "this is not JSON" in told["broken   deeper/empty"]
     assert "it does not begin with the start of a workflow" in told["broken   part"]
     assert 'no history: it has no list of "events"' in told["broken   other"]
+
+
+def test_command_that_is_interrupted_tells_how_far_it_came(
+    mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replay_one(*_: object) -> Iterator[ReplayedFile]:
+        yield ReplayedFile("good", Verdict.REPLAYED)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(history_cli, "_replayed", replay_one)
+    assert history_of("replay", mixed, *_WORKFLOWS, "--quiet") == Ended(
+        130, "6 histories: 1 replayed, 0 failed, 0 broken\n", "Interrupted.\n"
+    )
+
+    async def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(history_cli, "_pull", interrupted)
+    assert history_of("pull", "--address", "127.0.0.1:1", "--out", mixed) == Ended(
+        130, "", "Interrupted. Run again, it goes on where it was.\n"
+    )
 
 
 @pytest.mark.slow
