@@ -45,7 +45,7 @@ class ObservedMachines(WorkflowMachines):
     ) -> None:
         super().__init__(run, flags, version, now)
         self.mismatch: Mismatch | None = None
-        #: Whether there is more of the history than they are given.
+        #: Whether there are more workflow tasks in the history than they are given.
         self.history_goes_on = False
         self._expected: list[IssuedCommand] = []
         self._asking: IssuedCommand | None = None

@@ -156,7 +156,10 @@ async def replay_to(
     events = _up_to(recorded, event_id)
 
     def begun(machines: ObservedMachines) -> None:
-        machines.history_goes_on = len(events) < len(recorded.events)
+        machines.history_goes_on = any(
+            event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
+            for event in recorded.events[len(events) :]
+        )
 
     replayed = asyncio.Event()
     bridge = ReplayBridge(
