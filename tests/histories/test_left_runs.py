@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -20,7 +22,10 @@ from temporalio.converter import DataConverter, PayloadCodec
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ExecuteWorkflowInput,
+    UnsandboxedWorkflowRunner,
     WorkflowInboundInterceptor,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
     WorkflowInterceptorClassInput,
 )
 
@@ -370,6 +375,61 @@ async def test_replay_has_the_codec_and_the_interceptors_of_the_worker() -> None
             Patient.run, 1.0, id="w", task_queue=sim.task_queue
         )
         assert await handle.result() == "Hello, Ada!"
+
+
+class Delaying(temporalio.worker.Interceptor):
+    """Keeps in a slot for how many timers workflows wait first."""
+
+    __slots__ = ("timers",)
+
+    def __init__(self, timers: int) -> None:
+        self.timers = timers
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor]:
+        return _delayed(self.timers)
+
+
+class DelayingRunner(UnsandboxedWorkflowRunner):
+    """The same, for a runner of workflows."""
+
+    def __init__(self, timers: int) -> None:
+        self.timers = timers
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        delayed = [*det.interceptor_classes, _delayed(self.timers)]
+        return super().create_instance(dataclasses.replace(det, interceptor_classes=delayed))
+
+
+def _delayed(timers: int) -> type[WorkflowInboundInterceptor]:
+    class Delayed(WorkflowInboundInterceptor):
+        async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+            for _ in range(timers):
+                await workflow.sleep(1)
+            return await super().execute_workflow(input)
+
+    return Delayed
+
+
+@pytest.mark.parametrize(
+    "options_for",
+    [
+        lambda timers: {"interceptors": [Delaying(timers)]},
+        lambda timers: {"workflow_runner": DelayingRunner(timers)},
+    ],
+    ids=["interceptor", "runner"],
+)
+async def test_replay_is_not_that_of_another_worker_whose_options_have_another_state(
+    options_for: Callable[[int], dict[str, Any]],
+) -> None:
+    for timers in (1, 2):
+        async with Simulation(lane="direct") as sim:
+            worker = sim.worker(workflows=[Patient], activities=[greet], **options_for(timers))
+            async with worker:
+                await sim.client.execute_workflow(
+                    Patient.run, 1.0, id="w", task_queue=sim.task_queue
+                )
 
 
 async def test_payloads_are_told_as_the_codec_decodes_them() -> None:

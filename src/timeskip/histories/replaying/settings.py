@@ -167,12 +167,16 @@ def _alike(one: object, other: object) -> bool:
         return True
     if type(one) is not type(other) or isinstance(one, type):
         return False
-    if isinstance(one, (str, bool, SandboxedWorkflowRunner, _LentContext)):
+    if isinstance(one, (str, bool, _LentContext)) or type(one) is SandboxedWorkflowRunner:
         return one == other
-    if isinstance(one, UnsandboxedWorkflowRunner):
-        return True
     # Without a state of its own, one object of a class is as good as another.
-    return isinstance(one, Interceptor) and not (vars(one) or vars(other))
+    return isinstance(one, (Interceptor, WorkflowRunner)) and not (
+        _has_state(one) or _has_state(other)
+    )
+
+
+def _has_state(thing: object) -> bool:
+    return bool(vars(thing)) or any(vars(kind).get("__slots__") for kind in type(thing).__mro__)
 
 
 def _sees_workflows(interceptor: Interceptor) -> bool:
