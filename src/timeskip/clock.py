@@ -42,6 +42,10 @@ def datetime_of(moment: Nanoseconds) -> datetime:
     return _EPOCH + timedelta(microseconds=moment // 1_000)
 
 
+#: Neither Python's datetime nor protobuf's Timestamp can tell a later one.
+END = nanoseconds_of(datetime.max.replace(tzinfo=timezone.utc))
+
+
 class DueTime:
     """Something that will happen at `when` unless it is cancelled."""
 
@@ -96,7 +100,16 @@ class Clock:
         return due
 
     def next_due(self) -> Nanoseconds | None:
-        """The earliest time at which something is due, or None."""
+        """The earliest time at which something is due, or None. What is due after `END` never is."""
+        when = self._first_of_queue()
+        return None if when is None or when > END else when
+
+    @property
+    def ends_before_next_due(self) -> bool:
+        """Whether something is due, but only after the end of time."""
+        return (self._first_of_queue() or 0) > END
+
+    def _first_of_queue(self) -> Nanoseconds | None:
         queue = self._queue
         while queue and queue[0][-1].cancelled:
             heapq.heappop(queue)

@@ -163,6 +163,11 @@ class Diagnostician:
                 f"Something is due at {datetime_of(due):%Y-%m-%d %H:%M:%S} UTC: call "
                 "`await sim.advance(...)` meanwhile, in another task."
             )
+        elif self._keeper.clock.ends_before_next_due:
+            why = (
+                f"Virtual time stands at {situation.now()}.\n"
+                "What is due next is so after the year 9999, where time ends."
+            )
         else:
             why = (
                 f"Virtual time stands at {situation.now()}.\n"

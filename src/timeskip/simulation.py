@@ -25,6 +25,7 @@ from timeskip import activity_time, frozen_time, running
 from timeskip.activity_time import ActivityTime
 from timeskip.clients import Clients
 from timeskip.clock import (
+    END,
     DEFAULT_START,
     ClockName,
     ManualClock,
@@ -634,6 +635,8 @@ class Simulation(WorkflowEnvironment):
             await self._wait(None, waiting)
 
     async def _wait(self, until: int | None, waiting: str, *, drives: bool | None = None) -> None:
+        if until is not None and until > END:
+            raise OverflowError(f"{waiting} ends after the year 9999, where time ends")
         self._alarms.check()
         server = self._open()
         server.enter()

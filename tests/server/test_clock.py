@@ -9,6 +9,7 @@ import pytest
 
 from timeskip.clock import (
     DEFAULT_START,
+    END,
     SECOND,
     Clock,
     RealClock,
@@ -120,3 +121,16 @@ def test_long_durations_are_exact() -> None:
     assert duration_nanoseconds(timedelta(days=36_500, microseconds=1)) == (
         36_500 * 86_400 * SECOND + 1_000
     )
+
+
+def test_what_is_due_after_the_end_of_time_never_is() -> None:
+    clock = VirtualClock()
+    later = clock.schedule(END + 1, lambda: None)
+    assert clock.next_due() is None
+    assert clock.ends_before_next_due
+    clock.schedule(END, lambda: None)
+    assert clock.next_due() == END
+    assert not clock.ends_before_next_due
+    later.cancel()
+    clock.advance_to(END)
+    assert datetime_of(clock.now()).year == 9999

@@ -19,6 +19,11 @@ impatient = pytest.mark.timeskip(stall_timeout=timedelta(milliseconds=400))
 
 
 @activity.defn
+async def leave_it_to_others() -> None:
+    activity.raise_complete_async()
+
+
+@activity.defn
 async def decline(order: str) -> None:
     raise ValueError(f"no money for {order}")
 
@@ -33,6 +38,15 @@ class CallsLocally:
             start_to_close_timeout=timedelta(hours=1),
             local_retry_threshold=timedelta(seconds=1),
             retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),
+        )
+
+
+@workflow.defn(sandboxed=False)
+class WaitsForAges:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_activity(
+            leave_it_to_others, start_to_close_timeout=timedelta(days=365 * 200)
         )
 
 
@@ -104,6 +118,17 @@ async def test_many_runs_are_fine_for_who_waits_for_time(sim: Simulation) -> Non
         )
         await sim.sleep(timedelta(days=300))
     assert len(sim.runs) == 301
+
+
+async def test_time_ends_where_it_cannot_be_told_any_more(sim: Simulation) -> None:
+    async with sim.worker(workflows=[WaitsForAges], activities=[leave_it_to_others]):
+        with pytest.raises(SimulationStuck) as told:
+            await sim.client.execute_workflow(
+                WaitsForAges.run, id="ages-1", task_queue=sim.task_queue
+            )
+    assert "What is due next is so after the year 9999, where time ends." in str(told.value)
+    with pytest.raises(OverflowError, match="ends after the year 9999"):
+        await sim.sleep(timedelta(days=365 * 8000))
 
 
 @impatient
