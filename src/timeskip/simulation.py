@@ -25,8 +25,8 @@ from timeskip import activity_time, frozen_time, running
 from timeskip.activity_time import ActivityTime
 from timeskip.clients import Clients
 from timeskip.clock import (
-    END,
     DEFAULT_START,
+    END,
     ClockName,
     ManualClock,
     RealClock,

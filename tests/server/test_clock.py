@@ -126,11 +126,9 @@ def test_long_durations_are_exact() -> None:
 def test_what_is_due_after_the_end_of_time_never_is() -> None:
     clock = VirtualClock()
     later = clock.schedule(END + 1, lambda: None)
-    assert clock.next_due() is None
-    assert clock.ends_before_next_due
+    assert (clock.next_due(), clock.ends_before_next_due) == (None, True)
     clock.schedule(END, lambda: None)
-    assert clock.next_due() == END
-    assert not clock.ends_before_next_due
+    assert (clock.next_due(), clock.ends_before_next_due) == (END, False)
     later.cancel()
     clock.advance_to(END)
     assert datetime_of(clock.now()).year == 9999
