@@ -12,6 +12,9 @@ import pytest
 
 import timeskip
 
+#: What pytest returns for the setting unless there is one, which is a `bool`. It counts as true.
+_UNSET = "true"
+
 
 def add_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
     """`--timeskip-auto-replay`, and the setting that is its default."""
@@ -25,7 +28,7 @@ def add_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         "timeskip_auto_replay",
         "Default of --timeskip-auto-replay (default: true).",
         type="bool",
-        default=True,
+        default=_UNSET,
     )
 
 
@@ -42,11 +45,11 @@ def are_wanted(config: pytest.Config) -> bool:
     return bool(config.getini("timeskip_auto_replay")) if chosen is None else chosen == "yes"
 
 
-def of_environments(config: pytest.Config) -> dict[str, bool]:
-    """What is said of simulations in place of servers: these replay only if that was asked for."""
-    is_set = "timeskip_auto_replay" in config.inicfg
+def of_environments(config: pytest.Config) -> dict[str, None]:
+    """What is said of simulations in place of servers: they are as others only if that was asked for."""
+    is_set = config.getini("timeskip_auto_replay") is not _UNSET
     if is_set or config.getoption("--timeskip-auto-replay") is not None:
-        return {"auto_replay": are_wanted(config)}
+        return {"auto_replay": None}
     return {}
 
 

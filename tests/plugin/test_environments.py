@@ -183,3 +183,46 @@ def test_bug_that_nobody_hears_of_is_told_with_its_own_test(project: pytest.Pyte
             "*PytestWarning: *test_fails_for_another_reason: WorkflowTaskFailed: *",
         ]
     )
+
+
+_NONDETERMINISTIC = """
+import pytest
+from temporalio import workflow
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+begun = []
+
+@workflow.defn(sandboxed=False)
+class Forgetful:
+    @workflow.run
+    async def run(self) -> None:
+        begun.append(self)
+        await workflow.sleep(1 if len(begun) % 2 else 2)
+        if len(begun) % 2:
+            await workflow.sleep(3)
+
+async def forget():
+    begun.clear()
+    async with await WorkflowEnvironment.start_local() as env:
+        async with Worker(env.client, task_queue="any", workflows=[Forgetful]):
+            await env.client.execute_workflow(Forgetful.run, id="any", task_queue="any")
+
+@pytest.mark.asyncio
+async def test_forgetful():
+    await forget()
+
+@pytest.mark.asyncio
+@pytest.mark.timeskip(auto_replay=False)
+async def test_forgetful_as_it_may_be():
+    await forget()
+"""
+
+
+def test_runs_there_are_replayed_if_that_was_asked_for(project: pytest.Pytester) -> None:
+    project.makepyfile(_NONDETERMINISTIC)
+    yes = "--timeskip-environments=yes"
+    project.runpytest_subprocess(yes).assert_outcomes(passed=2)
+    asked = project.runpytest_subprocess(yes, "--timeskip-auto-replay=yes")
+    asked.assert_outcomes(passed=1, failed=1)
+    asked.stdout.fnmatch_lines(["*WorkflowNotDeterministic: workflow 'any'*"])
