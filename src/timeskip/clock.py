@@ -17,6 +17,8 @@ Nanoseconds = int
 
 SECOND: Nanoseconds = 1_000_000_000
 
+MICROSECOND: Nanoseconds = 1_000
+
 #: Where virtual time starts unless asked otherwise: a Monday, midnight UTC, far from any leap or
 #: daylight-saving change, and the same in every run so that histories can be compared.
 DEFAULT_START = datetime(2024, 1, 1, tzinfo=timezone.utc)
@@ -91,8 +93,12 @@ class Clock:
     ) -> DueTime:
         """Run `action` once time has reached `when` (nanoseconds since the epoch).
 
-        `in_order`: before whatever else is due then, and in the order of scheduling.
+        That is at the next whole microsecond. Python's datetimes have no more, and what they leave out
+        would make one thing seem to be later than another of the same instant. `in_order`: before
+        whatever else is due then, and in the order of scheduling.
         """
+        if when > self._now:
+            when = -(-when // MICROSECOND) * MICROSECOND
         self._sequence += 1
         rank = 0.0 if in_order or self.rank is None else self.rank()
         due = DueTime(when, action)

@@ -54,21 +54,21 @@ def show(clock: ShownClock, *, to_activities_alone: bool = False) -> None:
     """Show this clock's time until `hide`.
 
     Of several clocks, the code of an activity sees that of its simulation; other code sees the one
-    last shown in its context or, if that is hidden again, the one last shown at all. It sees none of
-    those that are shown `to_activities_alone`.
+    last shown in its context or, if that is hidden again, the one last shown at all. If that is shown
+    `to_activities_alone`, it sees the machine's time.
     """
-    global _shown, _shown_to_all
+    global _shown, _shown_to_activities
     _shown = (*_shown, clock)
-    if not to_activities_alone:
-        _shown_to_all = (*_shown_to_all, clock)
-        _shown_here.set(clock)
+    _shown_here.set(clock)
+    if to_activities_alone:
+        _shown_to_activities = (*_shown_to_activities, clock)
 
 
 def hide(clock: ShownClock) -> None:
     """Show this clock's time no longer. Harmless if it is not shown."""
-    global _shown, _shown_to_all
+    global _shown, _shown_to_activities
     _shown = tuple(other for other in _shown if other is not clock)
-    _shown_to_all = tuple(other for other in _shown_to_all if other is not clock)
+    _shown_to_activities = tuple(other for other in _shown_to_activities if other is not clock)
     if _shown_here.get() is clock:
         # Or the context, which may live as long as the program, would keep the whole simulation.
         _shown_here.set(None)
@@ -112,7 +112,7 @@ def real_time_shown() -> Iterator[None]:
 
 # Replaced, never changed, so that a look at it needs no lock.
 _shown: tuple[ShownClock, ...] = ()
-_shown_to_all: tuple[ShownClock, ...] = ()
+_shown_to_activities: tuple[ShownClock, ...] = ()
 _shown_here: ContextVar[ShownClock | None] = ContextVar("timeskip_shown_here", default=None)
 _sees_real_time: dict[str, bool] = {}
 #: By their ids, threads that see the machine's time.
@@ -136,10 +136,11 @@ def _virtual_ns() -> int | None:
 
 def _clock_here(clocks: tuple[ShownClock, ...]) -> ShownClock | None:
     attempt = current_attempt.get()
-    here = _shown_here.get() if attempt is None else attempt.clock.virtual
-    if here is not None and here in clocks:
-        return here
-    return _shown_to_all[-1] if _shown_to_all else None
+    if attempt is not None and attempt.clock.virtual in clocks:
+        return attempt.clock.virtual
+    here = _shown_here.get()
+    seen = here if here in clocks else clocks[-1] if clocks else None
+    return None if seen in _shown_to_activities else seen
 
 
 # --- datetime ------------------------------------------------------------------------------------

@@ -75,6 +75,8 @@ async def test_local_server_knows_its_search_attributes():
         began = datetime.now(timezone.utc)
         assert await sleep_long(env.client) == "awake"
         assert datetime.now(timezone.utc) - began >= timedelta(days=1)
+        async with await WorkflowEnvironment.start_time_skipping():
+            assert datetime.now(timezone.utc) - began < timedelta(minutes=1)
 """
 
 

@@ -29,8 +29,8 @@ def test_due_times_come_in_order_whatever_the_order_in_which_they_were_set() -> 
     clock = Clock(0)
     done: list[str] = []
     for when, name in ((3, "third"), (1, "first"), (2, "second")):
-        clock.schedule(when, partial(done.append, name))
-    clock.advance_to(3)
+        clock.schedule(when * SECOND, partial(done.append, name))
+    clock.advance_to(3 * SECOND)
     run_due(clock)
     assert done == ["first", "second", "third"]
 
@@ -39,8 +39,8 @@ def test_due_times_of_one_instant_come_in_the_order_in_which_they_were_set() -> 
     clock = Clock(0)
     done: list[int] = []
     for number in range(20):
-        clock.schedule(5, partial(done.append, number))
-    clock.advance_to(5)
+        clock.schedule(5 * SECOND, partial(done.append, number))
+    clock.advance_to(5 * SECOND)
     run_due(clock)
     assert done == list(range(20))
 
@@ -50,28 +50,28 @@ def test_what_is_set_for_this_instant_by_something_due_comes_after_the_rest() ->
     done: list[str] = []
 
     def first() -> None:
-        clock.schedule(1, partial(done.append, "from the first"))
+        clock.schedule(SECOND, partial(done.append, "from the first"))
 
-    clock.schedule(1, first)
-    clock.schedule(1, partial(done.append, "second"))
-    clock.advance_to(1)
+    clock.schedule(SECOND, first)
+    clock.schedule(SECOND, partial(done.append, "second"))
+    clock.advance_to(SECOND)
     run_due(clock)
     assert done == ["second", "from the first"]
 
 
 def test_nothing_is_done_before_its_time() -> None:
     clock = Clock(0)
-    clock.schedule(2, lambda: None)
-    clock.advance_to(1)
+    clock.schedule(2 * SECOND, lambda: None)
+    clock.advance_to(SECOND)
     assert clock.take_due() is None
-    assert clock.next_due() == 2
+    assert clock.next_due() == 2 * SECOND
 
 
 def test_cancelled_due_time_is_forgotten() -> None:
     clock = Clock(0)
-    first, second = clock.schedule(1, lambda: None), clock.schedule(2, lambda: None)
+    first, second = clock.schedule(SECOND, lambda: None), clock.schedule(2 * SECOND, lambda: None)
     first.cancel()
-    assert clock.next_due() == 2
+    assert clock.next_due() == 2 * SECOND
     second.cancel()
     assert clock.next_due() is None
 
@@ -89,6 +89,12 @@ def test_due_time_in_the_past_is_due_now() -> None:
     clock.schedule(3, lambda: None)
     assert clock.take_due() is not None
     assert clock.now() == 10
+
+
+def test_due_times_are_whole_microseconds() -> None:
+    clock = Clock(0)
+    clock.schedule(1_001, lambda: None)
+    assert clock.next_due() == 2_000
 
 
 def test_time_never_goes_back() -> None:

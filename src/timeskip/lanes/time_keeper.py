@@ -36,6 +36,7 @@ from dataclasses import dataclass, replace
 from google.protobuf.message import Message
 
 from timeskip.clock import (
+    MICROSECOND,
     SECOND,
     Clock,
     DueTime,
@@ -427,6 +428,8 @@ class TimeKeeper:
     def _go_along(self) -> None:
         """Those who complete activities heartbeat at instants that are as far apart as their sleeps."""
         reached = self.completers.sleeps.reached(self.loop.time())
+        # Whole microseconds, as all that is due: what people see of a time has no more.
+        reached -= reached % MICROSECOND
         when = min(reached, self.service.next_due() or reached)
         if when > self.clock.now():
             self._jump_to(when)
@@ -463,7 +466,7 @@ class TimeKeeper:
         """Do what has become due while virtual time kept the machine's pace."""
         assert self._pace is not None
         virtual, real = self._pace
-        now = virtual + int((self.loop.time() - real) * SECOND)
+        now = virtual + int((self.loop.time() - real) * SECOND) // MICROSECOND * MICROSECOND
         while (due := self.service.next_due()) is not None and due <= now:
             self._jump_to(due)
         if now > self.clock.now():
