@@ -44,6 +44,22 @@ class HandledAtOnce:
         await workflow.execute_activity(charge, "a", start_to_close_timeout=SOON)
 
 
+@workflow.defn(name="Order", sandboxed=False)
+class HandledByAnotherName:
+    def __init__(self) -> None:
+        self.approved = False
+
+    @workflow.signal
+    async def approved_by_clerk(self) -> None:
+        self.approved = True
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self.approved)
+        await workflow.execute_activity(charge, "a", start_to_close_timeout=SOON)
+        await workflow.execute_activity(notify, "a", start_to_close_timeout=SOON)
+
+
 async def approved(sim: Simulation, handle: WorkflowHandle[Any, Any]) -> None:
     await handle.signal("approve")
     await handle.result()
@@ -127,6 +143,15 @@ async def changed(sim: Simulation, handle: WorkflowHandle[Any, Any]) -> None:
 
 
 BUGS = (
+    Bug(
+        "A signal's handler was renamed",
+        HandledByAnotherName,
+        cause="changed code",
+        at="approved_by_clerk",
+        asked_at="",
+        recorded_by=HandledLater,
+        drive=approved,
+    ),
     Bug(
         "A signal's handler does more",
         HandledAtOnce,

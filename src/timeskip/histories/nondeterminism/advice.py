@@ -27,6 +27,10 @@ ADVICE = {
     Kind.PROCESS: "Pass it to the workflow as an argument, or read it in an activity.",
 }
 
+OF_DEFAULTS = (
+    "A default is made once, for all calls: let it be `None`, and make a new one in the function."
+)
+
 #: What is said instead of a set that these give.
 OF_ASYNCIO = {
     "asyncio.wait": "Use `workflow.wait(...)`: it gives lists, in the order of what it was given.",

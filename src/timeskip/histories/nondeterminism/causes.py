@@ -13,7 +13,7 @@ from types import CodeType
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from timeskip.histories.nondeterminism.advice import ADVICE, OF_ASYNCIO
+from timeskip.histories.nondeterminism.advice import ADVICE, OF_ASYNCIO, OF_DEFAULTS
 from timeskip.histories.nondeterminism.calls import Kind
 from timeskip.histories.nondeterminism.changes import change_of, expected_place
 from timeskip.histories.nondeterminism.flow import Flow
@@ -37,7 +37,7 @@ from timeskip.histories.nondeterminism.sdks import (
     recording_sdk,
 )
 from timeskip.histories.nondeterminism.sets import BY_KEY, is_of_asyncio_wait
-from timeskip.histories.nondeterminism.state import StateName
+from timeskip.histories.nondeterminism.state import DEFAULTS, StateName
 from timeskip.histories.nondeterminism.trace import Source
 from timeskip.histories.replaying.commands import (
     IssuedCommand,
@@ -274,6 +274,8 @@ class Inquiry:
         else:
             told = f"`{source.name}` is called"
         advice = OF_ASYNCIO.get(source.name, ADVICE[source.kind])
+        if DEFAULTS in source.name:
+            advice = OF_DEFAULTS
         if source.name.endswith(BY_KEY):
             advice = "Let the `key` tell all of them apart."
         elif source.kind is Kind.SET_ORDER and is_of_asyncio_wait(source.place.path, source.name):

@@ -96,7 +96,8 @@ def _of_event(event: HistoryEvent, workflow: Any) -> Untaken | None:
 
 def _gone(event: HistoryEvent, kind: str, name: str, handlers: Mapping[str | None, Any]) -> Untaken:
     told = f"{kind} {name!r} of event {event.event_id} has no handler any more"
-    close = difflib.get_close_matches(name, [each for each in handlers if each], 1)
+    named = [each for each in handlers if each]
+    close = difflib.get_close_matches(name, named, 1) or (named if len(named) == 1 else [])
     place = None
     if close:
         told += f". There is one for {close[0]!r}"

@@ -20,6 +20,9 @@ _NO_STATE = (ModuleType, FunctionType, BuiltinFunctionType, classmethod, staticm
 #: What `functools.cache` makes of a function, which then is like a dict of what it has returned.
 _Remembering = type(functools.cache(lambda: None))
 
+#: Comes before the function whose parameters they are of.
+DEFAULTS = "the defaults of "
+
 _DEEPEST = 3
 _MOST_ITEMS = 50
 
@@ -138,7 +141,7 @@ def _defaults(code: CodeType) -> Iterator[tuple[StateName, Any]]:
         defaults = dict(zip(optional, function.__defaults__ or (), strict=False))
         for name, value in (defaults | (function.__kwdefaults__ or {})).items():
             if isinstance(value, (list, dict, set)):
-                yield StateName(f"the defaults of {_named(code)}", name), _constantly(value)
+                yield StateName(f"{DEFAULTS}{_named(code)}", name), _constantly(value)
 
 
 def _named(code: CodeType) -> str:
