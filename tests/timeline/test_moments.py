@@ -151,3 +151,18 @@ def test_marker_of_what_failed_is_told_by_the_failure() -> None:
     assert lines(History(events=[event]))[0] == Line(
         "marker", "Version", "failed: too old", Mood.FAILURE
     )
+
+
+def test_update_that_its_run_never_answers_is_told() -> None:
+    accepted = HistoryEvent(
+        event_id=1, event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+    )
+    accepted.workflow_execution_update_accepted_event_attributes.accepted_request.input.name = "add"
+    completed = HistoryEvent(
+        event_id=2, event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
+    )
+    completed.workflow_execution_completed_event_attributes.SetInParent()
+    assert lines(History(events=[accepted, completed])) == [
+        Line("update", "add", "not answered", Mood.FAILURE),
+        Line("completed", mood=Mood.SUCCESS),
+    ]

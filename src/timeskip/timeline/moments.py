@@ -81,6 +81,7 @@ class _Telling:
             elif event.event_type in CLOSINGS:
                 yield from self._close(at, event.event_type, attributes)
             elif event.event_type in ENDS:
+                yield from self._unanswered(at)
                 yield Moment(at, ENDS[event.event_type](attributes))
                 for after in range(event.event_id, max(self._marks, default=0) + 1):
                     yield from self._marked(after)
@@ -134,6 +135,12 @@ class _Telling:
             detail = ", ".join(filter(None, [opened.line.detail, *remarks]))
         line = replace(opened.line, detail=detail, mood=ending.mood)
         yield Moment(at, line, opened.earlier_failure)
+
+    def _unanswered(self, at: timedelta) -> Iterator[Moment]:
+        """Updates whose callers wait in vain. Whatever else is open, the run has let go of."""
+        for opened in self._open.values():
+            if opened.line.kind == "update":
+                yield Moment(at, replace(opened.line, detail="not answered", mood=Mood.FAILURE))
 
     def _waiting(self) -> Iterator[Moment]:
         if not self._events:
