@@ -546,9 +546,7 @@ class Simulation(WorkflowEnvironment):
     ) -> contextlib.AbstractContextManager[None]:
         """Within the block, runs meet `workflow.patched` as if the patches were absent, or present.
 
-        A run that has met a patch keeps to that for good, as its history does. So a run that was
-        started while a patch was absent is one from before the patch. A patch that no run meets is
-        told by a `PatchNeverMet` warning.
+        They keep to that for good, as their histories do. `PatchNeverMet` warns of what none meets.
         """
         self._open()
         return self._workers.patches.chosen(absent, present)
