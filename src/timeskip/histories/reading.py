@@ -36,6 +36,8 @@ _Setter = Callable[[Message, Any], None]
 _GZIP = b"\x1f\x8b"
 _ENCODING = re.compile(r"[a-z]+/[\w.+-]+")
 _WITHOUT_METADATA = frozenset({"data", "externalPayloads", "external_payloads"})
+#: What some releases of the web UI add to the metadata, which they leave as it was otherwise.
+_SHOWN = "encodingDecoded"
 #: In the shorthand of the server's HTTP API, what a protobuf message's JSON is marked with.
 _MESSAGE_TYPE = "_protoMessageType"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -344,20 +346,18 @@ def _read_payload(message: Message, value: Any) -> None:
     if not _is_payload(value):
         _encode_alone(message, value)
         return
-    metadata = dict(value.get("metadata") or {})
+    metadata = value.get("metadata") or {}
     encoding, data = metadata.get("encoding"), value.get("data")
-    # What some releases of the web UI add, and leave the rest of the metadata as it was.
-    shown = metadata.pop("encodingDecoded", None)
     if isinstance(encoding, str) and _ENCODING.fullmatch(encoding):
         # As base64, `json/plain` would be no text at all.
         for key, text in metadata.items():
             message.metadata[key] = _text(text).encode()
         _encode(message, encoding, data)
-    elif shown is not None or (data is not None and not isinstance(data, str)):
-        _read(message, {"metadata": metadata})
+    elif _SHOWN in metadata or (data is not None and not isinstance(data, str)):
+        _read(message, {"metadata": {key: metadata[key] for key in metadata if key != _SHOWN}})
         _encode(message, message.metadata["encoding"].decode(), data)
     else:
-        _read(message, {**value, "metadata": metadata})
+        _read(message, value)
 
 
 def _is_payload(value: Any) -> bool:
