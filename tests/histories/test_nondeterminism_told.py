@@ -212,6 +212,23 @@ async def test_change_is_told(then: type, now: type, drive: Drive, told: str) ->
     assert told in (await bug.explanation()).cause.told
 
 
+@workflow.defn(name="Order", sandboxed=False)
+class BesideItsPatch:
+    @workflow.run
+    async def run(self) -> None:
+        if workflow.patched("review"):
+            workflow.logger.debug("reviewed")
+        await do(reserve)
+        await do(notify)
+        await do(charge)
+
+
+async def test_change_that_is_not_under_its_patch_is_told() -> None:
+    bug = Bug("", BesideItsPatch, "", "", "", recorded_by=Reviewed)
+    advice = (await bug.explanation()).cause.advice
+    assert advice.startswith("It is not under `workflow.patched('review')` of line ")
+
+
 async def test_line_of_an_argument_is_told() -> None:
     bug = Bug("", TogetherTheOtherWay, "", "", "", recorded_by=Together)
     place = (await bug.explanation()).asked_place

@@ -29,7 +29,7 @@ from timeskip.histories.nondeterminism.once import (
     made_by_function,
     made_with_functions,
 )
-from timeskip.histories.nondeterminism.patches import patch_trouble
+from timeskip.histories.nondeterminism.patches import patch_beside, patch_trouble
 from timeskip.histories.nondeterminism.sdks import (
     FOREIGN_ADVICE,
     PORTED_ADVICE,
@@ -87,6 +87,8 @@ Put the change under `if workflow.patched("an id of its own"):`, and leave the o
 branch for runs that have begun with it."""
 
 _ANOTHER_SDK = "another SDK"
+
+_NOT_UNDER = "It is not under {patch}: put it there if it belongs to that change."
 
 #: What gives something else whenever it is asked, in one process.
 _ALWAYS_NEW = frozenset(
@@ -452,7 +454,9 @@ class Inquiry:
         if sdk is not None:
             evidence = f"The history was recorded by {sdk}. {evidence}"
             return Cause(_ANOTHER_SDK, told, place, evidence, PORTED_ADVICE)
-        return Cause("changed code", told, place, evidence, _CHANGED)
+        beside = patch_beside(place, self._first.trace, self._events)
+        advice = _CHANGED if beside is None else f"{_NOT_UNDER.format(patch=beside)}\n{_CHANGED}"
+        return Cause("changed code", told, place, evidence, advice)
 
     def _foreign(self, marker: str) -> Cause:
         sdk = self._recording_sdk()

@@ -78,6 +78,24 @@ def patch_trouble(
     return None
 
 
+def patch_beside(place: Place | None, trace: Trace, events: Collection[HistoryEvent]) -> str | None:
+    """Where the function of a line asks for a patch of today, under which the line is not."""
+    recorded = patches_of(events)
+    for name, called in trace.patches.items():
+        beside = called.place
+        if (
+            place is not None
+            and beside is not None
+            and name not in recorded
+            and not called.deprecated
+            and (beside.path, beside.function) == (place.path, place.function)
+            and beside.line < place.line
+            and enclosing_patch(place) is None
+        ):
+            return f"`workflow.patched({name!r})` of line {beside.line}"
+    return None
+
+
 def enclosing_patch(place: Place) -> tuple[str, bool] | None:
     """The patch whose branch a line is in, and whether that is the new one."""
     tree = source_tree(place.path)
