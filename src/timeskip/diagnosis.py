@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -214,9 +213,9 @@ class Diagnostician:
             '`lane="wire"`, whose\nservice has a thread of its own.'
         )
 
-    def block(self) -> SimulationStalled:
-        """Something blocks the event loop of the test, in the main thread."""
-        places = [f"  {line}" for line in lines_of_test_in(threading.main_thread().ident or 0)]
+    def block(self, thread: int) -> SimulationStalled:
+        """Something blocks the event loop of the test, which runs in that thread."""
+        places = [f"  {line}" for line in lines_of_test_in(thread)]
         stalled = SimulationStalled(
             f"for {self._seconds()} of real time the event loop of the test has been blocked.\n\n"
             f"{_section('It stands at', places, '  a place that could not be found')}\n\n"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from timeskip.lanes.interruption import tasks_of_threads
@@ -12,11 +13,18 @@ from timeskip.lanes.news import awaited
 
 Result = TypeVar("Result")
 
+#: Real seconds between two looks whether the loop is blocked.
+_LOOK_AGAIN = 0.1
+
 
 class Portal:
-    """Runs coroutines for synchronous code, all on one loop."""
+    """Runs coroutines for synchronous code, all on one loop.
 
-    def __init__(self) -> None:
+    `block_of` tells why nothing more is to be expected of the loop in a thread, or None.
+    """
+
+    def __init__(self, block_of: Callable[[int], Exception | None]) -> None:
+        self._block_of = block_of
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self.loop.run_forever, name="timeskip-portal", daemon=True
@@ -24,7 +32,10 @@ class Portal:
         self._thread.start()
 
     def run(self, awaitable: Awaitable[Result]) -> Result:
-        """The result of `awaitable`. Blocks; not for the portal's own loop."""
+        """The result of `awaitable`. Blocks; not for the portal's own loop.
+
+        Raises why the loop is blocked, if it is for so long that nobody waits for it any more.
+        """
 
         async def until_done() -> Result:
             task = asyncio.current_task()
@@ -36,10 +47,18 @@ class Portal:
 
         future = asyncio.run_coroutine_threadsafe(until_done(), self.loop)
         try:
+            while not concurrent.futures.wait([future], _LOOK_AGAIN).done:
+                if self.block is not None:
+                    raise self.block
             return future.result()
         except BaseException:
             future.cancel()
             raise
+
+    @property
+    def block(self) -> Exception | None:
+        """Why nobody waits for its loop any more, if that is blocked."""
+        return self._block_of(self._thread.ident or 0)
 
     def stop(self) -> None:
         """Cancel what still runs and leave no thread behind."""

@@ -14,9 +14,7 @@ import temporalio.common
 import temporalio.converter
 from google.protobuf.message import Message
 from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.workflowservice.v1 import (
-    RecordActivityTaskHeartbeatRequest,
-)
+from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatRequest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -216,7 +214,7 @@ class Simulation(WorkflowEnvironment):
         self._closed = True
         with contextlib.ExitStack() as parts:
             parts.callback(self._stop_service)
-            if self._portal is not None:
+            if self._portal is not None and not self._portal.block:
                 parts.callback(self._stop_portal)
                 for worker in self._workers_on(self._portal.loop):
                     parts.push(worker)
@@ -571,7 +569,7 @@ class Simulation(WorkflowEnvironment):
     def portal(self) -> Portal:
         """The event loop that serves synchronous tests."""
         if self._portal is None:
-            self._portal = Portal()
+            self._portal = Portal(self._stall_watch.block_of)
         return self._portal
 
     # -- inside -------------------------------------------------------------------------------

@@ -59,8 +59,8 @@ class Speaker(Protocol):
         """What threads are told that wait for the simulation's loop, which is blocked."""
         ...
 
-    def block(self) -> Exception:
-        """What a test is told whose loop is blocked."""
+    def block(self, thread: int) -> Exception:
+        """What a test is told whose loop, in that thread, is blocked."""
         ...
 
     def is_idle(self) -> bool:
@@ -102,6 +102,7 @@ class StallWatch:
         #: The first runs of what the test waits for.
         self._awaited: set[str] = set()
         self._standing = 0
+        self._blocked: dict[int, Exception] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timeskip-stall", daemon=True)
 
@@ -131,9 +132,17 @@ class StallWatch:
         if self._standing == self._looks and keeper.loop in self._silent:
             keeper.standstill = self._speaker.standstill()
         # What blocks may be a wait for such a thread, which is over soon.
-        enough = self._looks + round(_GRACE / self._tick)
-        if self._standing >= enough and threading.main_thread().ident in threads:
-            end_block(self._speaker.block())
+        if self._standing < self._looks + round(_GRACE / self._tick):
+            return
+        for thread in threads - self._blocked.keys():
+            self._blocked[thread] = self._speaker.block(thread)
+        of_main_thread = self._blocked.get(threading.main_thread().ident or 0)
+        if of_main_thread is not None:
+            end_block(of_main_thread)
+
+    def block_of(self, thread: int) -> Exception | None:
+        """What somebody is told who waits for the event loop of a thread, if that is blocked."""
+        return self._blocked.get(thread)
 
     def _thread_of(self, loop: asyncio.AbstractEventLoop) -> int | None:
         keeper = self._keeper
@@ -142,6 +151,7 @@ class StallWatch:
 
     def _ask(self) -> None:
         self._standing = 0
+        self._blocked = {}
         self._keeper.standstill = None
         loops = [self._keeper.loop, *self._keeper.loops.open()]
         self._silent = {loop for loop in loops if loop.is_running()}

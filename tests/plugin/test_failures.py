@@ -249,7 +249,7 @@ def test_what_blocks_the_event_loop_fails_the_test(project: pytest.Pytester) -> 
         @activity.defn
         async def compute_for_ever() -> None:
             while True:
-                pass
+                threading.Event().wait(0.01)
 
         @workflow.defn(sandboxed=False)
         class Computes:
@@ -272,18 +272,24 @@ def test_what_blocks_the_event_loop_fails_the_test(project: pytest.Pytester) -> 
                 await start(sim, Sleeper.run, 1.0)
                 threading.Event().wait()
 
+        def test_in_another_thread(sim):
+            with sim.worker(workflows=[Computes], activities=[compute_for_ever]):
+                sim.run(sim.run(start(sim, Computes.run)).result())
+
         async def test_next_one(sim):
             async with sim.worker(workflows=[Sleeper]):
                 assert await (await start(sim, Sleeper.run, 1.0)).result() == "awake"
         """
     )
     result = project.runpytest_subprocess("-o", "timeskip_stall_timeout=0.3", timeout=60)
-    result.assert_outcomes(failed=2, passed=1)
+    result.assert_outcomes(failed=3, passed=1)
     result.stdout.fnmatch_lines(
         [
             "*SimulationStalled: *the event loop of the test has been blocked*",
             "E *in compute_for_ever: *",
             "*SimulationStalled: *the event loop of the test has been blocked*",
             "E *in test_itself: threading.Event().wait()",
+            "*SimulationStalled: *the event loop of the test has been blocked*",
+            "E *in compute_for_ever: *",
         ]
     )
