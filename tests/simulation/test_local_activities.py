@@ -38,6 +38,32 @@ class Napper:
         )
 
 
+async def test_query_waits_for_a_local_activity(sim: Simulation) -> None:
+    """As on the real server. On the wire the core heartbeats by the machine's time meanwhile."""
+    if sim.lane == "wire":
+        pytest.skip("the activity takes its time while the core heartbeats")
+    async with sim.worker(workflows=[Asked], activities=[nap]):
+        handle = await sim.client.start_workflow(Asked.run, id="asked", task_queue=sim.task_queue)
+        assert await handle.query(Asked.status) == "asleep"
+        assert await handle.query(Asked.status) == "awake"
+        assert sim.elapsed == timedelta(minutes=10)
+
+
+@workflow.defn
+class Asked:
+    def __init__(self) -> None:
+        self._status = "asleep"
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_local_activity(nap, 600, start_to_close_timeout=timedelta(days=1))
+        self._status = "awake"
+
+    @workflow.query
+    def status(self) -> str:
+        return self._status
+
+
 @pytest.mark.parametrize("seconds", [5, 10, 1700])
 async def test_workflow_task_outlives_a_local_activity_that_sleeps(
     sim: Simulation, seconds: float

@@ -149,6 +149,8 @@ class TimeKeeper:
         service.before_call = self._catch_up
         #: While virtual time keeps the machine's pace: an instant of each that belong together.
         self._pace: tuple[Nanoseconds, float] | None = None
+        #: Whether virtual time is also that of the cores of workers.
+        self.cores_are_simulated = False
         #: Whether every worker lives in this process, so that none can vanish with a task.
         self.workers_are_ours = False
         #: Since when each run's workflow task is known to be with a worker.
@@ -543,7 +545,7 @@ class TimeKeeper:
     def _target(self) -> Nanoseconds | None:
         """Where to jump: the next due time, unless only queries wait, which no timer can answer.
 
-        Unless it brings back a worker.
+        Unless it brings back a worker, or local activities to an end for which queries have to wait.
         """
         if not (self._skips or self.blocked_loops or self._is_driven()):
             return None
@@ -556,8 +558,15 @@ class TimeKeeper:
             or self.returns_of_workers
             or cluster.time_locks.are_all_gone
             or self.blocked_loops
+            or self._queries_wait_for_local_activities()
         )
         return cluster.next_query_due() if only_queries_wait else self.service.next_due()
+
+    def _queries_wait_for_local_activities(self) -> bool:
+        """As on a real server. On the wire the core says by the machine's time that it is at work."""
+        waiting = self.waiting_for_local_activities if self.cores_are_simulated else set()
+        queries = self.service.cluster.open_queries() if waiting else {}
+        return any(run.run_id in waiting for run in queries.values())
 
     def _renew_grace(self) -> None:
         """What waited in vain may be polled for after all."""

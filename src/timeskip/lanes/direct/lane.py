@@ -74,6 +74,7 @@ class DirectLane:
         self.clock = clock if clock is not None else VirtualClock()
         self.service = Service(self.clock, seed=seed, namespaces=namespaces)
         self.keeper = TimeKeeper(self.service, self.clock, no_loop(), _GRACE)
+        self.keeper.cores_are_simulated = True
         choices = choices_of(seed)
         self.service.cluster.choices = choices
         self.clock.rank = choices.rank
