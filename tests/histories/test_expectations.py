@@ -7,6 +7,7 @@ import re
 from datetime import timedelta, timezone
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History as Recorded
 
 from tests.histories.recorded import named
@@ -224,3 +225,27 @@ def test_history_without_events_can_be_asked() -> None:
     assert len(empty.activities) == 0
     with pytest.raises(NotInHistory, match="There are no events"):
         empty.events.one("TimerStarted")
+
+
+def test_events_without_ids_are_not_taken_for_parts_of_an_operation() -> None:
+    recorded = Recorded()
+    scheduled = recorded.events.add(event_type=EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+    scheduled.activity_task_scheduled_event_attributes.activity_type.name = "cook"
+    task = recorded.events.add(event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+    task.workflow_task_completed_event_attributes.SetInParent()
+    assert History(recorded).activities["cook"].status == "open"
+
+
+@pytest.mark.parametrize("payloads", [0, 2])
+def test_marker_of_a_local_activity_may_be_other_than_the_core_writes_it(payloads: int) -> None:
+    recorded = Recorded()
+    event = recorded.events.add(event_id=1, event_type=EventType.EVENT_TYPE_MARKER_RECORDED)
+    marker = event.marker_recorded_event_attributes
+    marker.marker_name = "core_local_activity"
+    marker.details["data"].SetInParent()
+    for _ in range(payloads):
+        data = marker.details["data"].payloads.add(data=b'{"complete_time": 1}')
+        data.metadata["encoding"] = b"json/plain"
+    history = History(recorded)
+    assert len(history.activities) == (1 if payloads else 0)
+    assert history.normal.events[0].HasField("marker_recorded_event_attributes")

@@ -19,5 +19,5 @@ def clear_marker_times(history: History) -> None:
         data = local_activity_markers.data_of(marker)
         if data is not None:
             told = {name: _NO_TIME for name in _TIMES if data.get(name) is not None}
-            (payload,) = marker.details["data"].payloads
+            payload = marker.details["data"].payloads[0]
             payload.data = json.dumps({**data, **told}, separators=(",", ":")).encode()

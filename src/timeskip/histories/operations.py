@@ -169,19 +169,20 @@ def operations_of(events: Sequence[Event]) -> list[Operation]:
         elif event.type == "MarkerRecorded" and _tells_of_local_activity(event):
             opened[event.id] = _local_activity(event)
         else:
-            operation = opened.get(_opening_of(event))
+            number = _opening_of(event)
+            operation = opened.get(number) if number is not None else None
             if operation is not None:
                 operation.events.append(event)
                 _go_on(operation, event)
     return list(opened.values())
 
 
-def _opening_of(event: Event) -> int:
+def _opening_of(event: Event) -> int | None:
     for prefix, reference in _OPENED_BY:
         if event.type.startswith(prefix):
             number: int = event.attribute(reference)
             return number
-    return 0
+    return None
 
 
 def _open(event: Event) -> Operation:
@@ -209,7 +210,7 @@ def _summary(event: Event) -> str:
 
 def _tells_of_local_activity(event: Event) -> bool:
     """Other SDKs than those that share a core with Python's have markers of their own."""
-    data = event.details.get("data", [None])[0]
+    data = next(iter(event.details.get("data", [])), None)
     return event.marker_name == "core_local_activity" and isinstance(data, dict)
 
 
