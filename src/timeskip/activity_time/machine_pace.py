@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from timeskip.activity_time.activity_clock import ActivityClock
 from timeskip.activity_time.attempt import Attempt
-from timeskip.clock import duration_nanoseconds
+from timeskip.clock import MICROSECOND, duration_nanoseconds
 
 #: Real nanoseconds that time stands still before it follows the machine's clock.
 _STANDSTILL = 1_000_000_000
@@ -40,7 +40,8 @@ class MachinePace:
         if virtual_now > self._reached:
             self._stands_since, self._reached = now, virtual_now
         elif now - self._stands_since >= _STANDSTILL:
-            span = min(span, self._longest_step)
+            # Whole microseconds, as all that is due.
+            span = min(span, self._longest_step) // MICROSECOND * MICROSECOND
             self._reached = virtual_now + span
             Step(self._attempt, self._attempt.clock).take(span)
 
