@@ -112,6 +112,8 @@ async def test_schedule_without_an_end_is_told_to_who_waits_for_its_result(sim: 
 
 @impatient
 async def test_many_runs_are_fine_for_who_waits_for_time(sim: Simulation) -> None:
+    if sim.lane == "wire":
+        pytest.skip("a busy machine may keep the core from doing anything for so long")
     async with sim.worker(workflows=[Quick]):
         await sim.client.start_workflow(
             Quick.run, id="daily", task_queue=sim.task_queue, cron_schedule="@daily"
