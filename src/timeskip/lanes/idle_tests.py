@@ -52,6 +52,8 @@ class IdleTests:
         self._reached: Nanoseconds = 0
         #: The virtual instants at which the timers that tests wait for end.
         self._ends: dict[asyncio.TimerHandle, Nanoseconds] = {}
+        #: Those of them that end a sleep; of uvloop's, which do not tell, all.
+        self._sleeps: set[object] = set()
 
     def seconds_before(
         self, due: Nanoseconds | None, now: Nanoseconds, loops: Iterable[Idleness]
@@ -89,14 +91,20 @@ class IdleTests:
 
     def _count_sleeps(self, now: float) -> None:
         for timer, end in list(self._ends.items()):
-            if timer.when() <= now or timer.cancelled():
+            has_ended = timer.when() <= now
+            if has_ended or timer.cancelled():
                 del self._ends[timer]
-                if not timer.cancelled():
+                is_sleep = timer in self._sleeps
+                self._sleeps.discard(timer)
+                # `asyncio.sleep` cancels its timer in the end, even if that has gone off.
+                if has_ended and (is_sleep or not timer.cancelled()):
                     self._reached = max(self._reached, end)
 
     def _end_of(self, loop: Idleness) -> Nanoseconds | None:
         timer = loop.next_timer
         if timer is None:
             return None
+        if timer is loop.next_sleep or type(timer) is not asyncio.TimerHandle:
+            self._sleeps.add(timer)
         left = int((timer.when() - loop.now) * SECOND)
         return self._ends.setdefault(timer, self._reached + max(left, 0))
