@@ -6,7 +6,7 @@ import json
 
 from temporalio.api.history.v1 import History
 
-from timeskip.histories import local_activity_markers
+from timeskip.histories.core_markers import local_activity_data
 
 _TIMES = ("complete_time", "original_schedule_time")
 _NO_TIME = {"seconds": 0, "nanos": 0}
@@ -16,8 +16,6 @@ def clear_marker_times(history: History) -> None:
     """Leave, in place, nothing of these but whether there is one."""
     for event in history.events:
         marker = event.marker_recorded_event_attributes
-        data = local_activity_markers.data_of(marker)
-        if data is not None:
+        for payload, data in local_activity_data(marker):
             told = {name: _NO_TIME for name in _TIMES if data.get(name) is not None}
-            payload = marker.details["data"].payloads[0]
             payload.data = json.dumps({**data, **told}, separators=(",", ":")).encode()

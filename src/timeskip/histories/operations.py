@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 from temporalio.api.failure.v1 import Failure
 
 from timeskip.errors import NotInHistory
+from timeskip.histories.core_markers import LOCAL_ACTIVITY
 from timeskip.histories.events import Event
 
 
@@ -211,7 +212,7 @@ def _summary(event: Event) -> str:
 def _tells_of_local_activity(event: Event) -> bool:
     """Other SDKs than those that share a core with Python's have markers of their own."""
     data = next(iter(event.details.get("data", [])), None)
-    return event.marker_name == "core_local_activity" and isinstance(data, dict)
+    return event.marker_name == LOCAL_ACTIVITY and isinstance(data, dict)
 
 
 def _local_activity(event: Event) -> Activity:

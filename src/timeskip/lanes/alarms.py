@@ -20,7 +20,7 @@ from timeskip.errors import (
     TooManyAttempts,
     WorkflowTaskFailed,
 )
-from timeskip.histories import local_activity_markers
+from timeskip.histories.core_markers import local_activity_data
 from timeskip.lanes import alarm_texts
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.server.calls import Call
@@ -138,11 +138,11 @@ class Alarms:
         """Give up the run if the marker tells of a local activity that seems never to succeed."""
         if not marker.HasField("failure"):
             return
-        data = local_activity_markers.data_of(marker)
-        # With a backoff it is tried again, after a timer of the workflow's.
-        if data and data.get("backoff") and self._is_too_much(int(data.get("attempt", 1))):
-            text = alarm_texts.local_activity_fails_for_ever(run, data, marker.failure)
-            self._give_up(run, TooManyAttempts(text))
+        for _, data in local_activity_data(marker):
+            # With a backoff it is tried again, after a timer of the workflow's.
+            if data.get("backoff") and self._is_too_much(int(data.get("attempt", 1))):
+                text = alarm_texts.local_activity_fails_for_ever(run, data, marker.failure)
+                self._give_up(run, TooManyAttempts(text))
 
     def nexus_attempt_failed(self, operation: NexusOperation, failure: Failure) -> None:
         """Give up the run if the operation seems never to begin."""

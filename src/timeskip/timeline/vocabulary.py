@@ -23,6 +23,7 @@ from temporalio.api.enums.v1 import (
     WorkflowTaskFailedCause,
 )
 
+from timeskip.histories.core_markers import LOCAL_ACTIVITY
 from timeskip.timeline.durations import duration_text
 from timeskip.timeline.failures import failure_text, timeout_text
 from timeskip.timeline.payloads import one_line, payloads_text, values_text
@@ -82,7 +83,7 @@ def _marker_of_the_sdk(attributes: Any) -> Line:
     details: Mapping[str, Any] = attributes.details
     if attributes.marker_name == "core_patch":
         return Line("patch", str(_sdk_data(details["patch-data"].payloads[0])["id"]))
-    if attributes.marker_name == "core_local_activity":
+    if attributes.marker_name == LOCAL_ACTIVITY:
         name = str(_sdk_data(details["data"].payloads[0])["activity_type"])
         ending = _returned(details["result"]) if "result" in details else _failed(attributes)
         return Line("local", name, ending.detail, ending.mood)
