@@ -15,6 +15,8 @@ from tests.fuzzing.test_planted_bugs import BUGS, Played, code, play
 
 PAGE = Path(__file__).with_name("planted_bugs.md")
 
+_UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
 INTRODUCTION = """\
 # Bugs that only a crash shows
 
@@ -58,7 +60,13 @@ def told(failure: str) -> str:
         if " Captured " not in section.splitlines()[0]
         for line in section.splitlines()
     ]
-    return "\n".join(kept).strip()
+    return with_numbered_uuids("\n".join(kept).strip())
+
+
+def with_numbered_uuids(text: str) -> str:
+    """The text with numbers for its random UUIDs, which would be others each time the page is written."""
+    numbers: dict[str, int] = {}
+    return _UUID.sub(lambda found: f"<uuid {numbers.setdefault(found[0], len(numbers) + 1)}>", text)
 
 
 def main() -> None:
