@@ -52,15 +52,19 @@ class Clients:
         plugins: Sequence[temporalio.client.Plugin],
     ) -> Client:
         """The simulation's own client, which needs no running event loop."""
-        service_client = self._server.connect(self._explain, self._before_call)
-        service_client.worker_plugins = self._worker_plugins
         return Client(
-            service_client,
+            self._connection(),
             namespace=self._namespace,
             data_converter=data_converter,
             interceptors=self._completed(interceptors),
             plugins=plugins,
         )
+
+    def another(self, client: Client) -> Client:
+        """The same client with a connection of its own, as another process would have it."""
+        config = client.config()
+        config["service_client"] = self._connection()
+        return Client(**config)
 
     async def connect(
         self, *, interceptors: Sequence[temporalio.client.Interceptor] = (), **options: Any
@@ -76,6 +80,11 @@ class Clients:
         client = await self._server.connect_as(config, self._explain, self._before_call)
         client.worker_plugins = self._worker_plugins
         return client
+
+    def _connection(self) -> ServiceClient:
+        service_client = self._server.connect(self._explain, self._before_call)
+        service_client.worker_plugins = self._worker_plugins
+        return service_client
 
     def _completed(
         self, interceptors: Sequence[temporalio.client.Interceptor]

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from temporalio.client import Client
 from temporalio.worker import Worker
 
 if TYPE_CHECKING:
@@ -100,9 +101,25 @@ class SimulatedWorker:
             options["activity_executor"] = self._threads
         if not options.get("identity"):
             options["identity"] = simulation._workers.new_identity(simulation.client.identity)
-        worker = Worker(simulation.client, task_queue=self._task_queue, **options)
+        worker = Worker(self._client(options), task_queue=self._task_queue, **options)
         simulation._workers.supervisors[worker] = self
         return worker
+
+    def _client(self, options: Mapping[str, Any]) -> Client:
+        """The simulation's, or one like it if a worker beside this one has that already.
+
+        A connection has one worker at most for tasks of a kind on a queue. Workers that are in each
+        other's way there are in processes of their own, and so with a connection each.
+        """
+        simulation = self._simulation
+        client = simulation.client
+        has_company = any(
+            beside.client is client
+            and beside.task_queue == self._task_queue
+            and _kinds_of_tasks(beside.config()) & _kinds_of_tasks(options)
+            for beside in simulation._workers.supervisors
+        )
+        return simulation._clients.another(client) if has_company else client
 
     def _leave_threads(self) -> None:
         threads, self._threads = self._threads, None
@@ -139,6 +156,13 @@ class _ActivityThreads(ThreadPoolExecutor):
         joined_at_exit: Any = concurrent.futures.thread._threads_queues
         for thread in self._threads:
             joined_at_exit.pop(thread, None)
+
+
+def _kinds_of_tasks(options: Mapping[str, Any]) -> set[str]:
+    """The options of a worker that have it take tasks, each of a kind."""
+    return {
+        kind for kind in ("workflows", "activities", "nexus_service_handlers") if options.get(kind)
+    }
 
 
 def _is_async(activity: Callable[..., Any]) -> bool:

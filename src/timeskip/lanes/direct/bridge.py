@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from typing import Any
 
@@ -31,8 +30,8 @@ from temporalio.worker import CustomSlotSupplier
 
 from timeskip.clock import SECOND
 from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWorker
+from timeskip.lanes.direct.client_workers import ClientWorker
 from timeskip.lanes.direct.custom_slots import CustomSlots, ReserveContext, SlotType
-from timeskip.lanes.direct.eager_starts import EagerStarts
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.local_activities import FinishedLocalActivity, LocalActivities
 from timeskip.lanes.direct.nexus_worker import NexusWorker
@@ -51,12 +50,10 @@ class DirectBridge:
     def __init__(
         self,
         requests: Requests,
-        eager_starts: EagerStarts,
         identity: WorkerIdentity,
         config: WorkerConfig,
     ) -> None:
         self._requests = requests
-        self._eager_starts = eager_starts
         self._identity = identity
         self._config = config
         self._limits = PayloadLimits()
@@ -90,8 +87,7 @@ class DirectBridge:
             self._activities.local_activities,
             self._limits,
         )
-        if config.task_types.enable_workflows:
-            eager_starts.add(identity.namespace, identity.task_queue, self._workflows)
+        self.registration = ClientWorker(identity, config.task_types, self._workflows)
         self._started = False
         self._stopped = False
 
@@ -103,7 +99,10 @@ class DirectBridge:
                 DescribeNamespaceResponse,
             )
         except ServiceError as error:
-            raise RuntimeError(f"Worker validation failed: {error.message}") from error
+            raise RuntimeError(
+                f"Worker validation failed: Namespace {self._identity.namespace} was not found or "
+                f"otherwise could not be described: {error.message}"
+            ) from error
         if not self._config.disable_payload_error_limit:
             self._limits.learn(described)
         limits = described.namespace_info.limits
@@ -159,9 +158,6 @@ class DirectBridge:
         if self._stopped:
             return
         self._stopped = True
-        if self._config.task_types.enable_workflows:
-            identity = self._identity
-            self._eager_starts.remove(identity.namespace, identity.task_queue, self._workflows)
         self._workflows.stop()
         self._activities.stop()
         self._nexus.stop()
@@ -203,15 +199,10 @@ class DirectBridge:
 
 
 def _activity_settings(config: WorkerConfig) -> ActivitySettings:
-    rate = config.max_activities_per_second
-    if rate is not None and not sys.float_info.min <= rate <= sys.float_info.max:
-        raise ValueError(
-            "Invalid worker config: `max_worker_activities_per_second` must be positive and nonzero"
-        )
     return ActivitySettings(
         polls=config.task_types.enable_remote_activities and not config.no_remote_activities,
         max_eager_per_task=config.max_eager_activity_reservations_per_workflow_task,
-        tasks_per_second=rate,
+        tasks_per_second=config.max_activities_per_second,
         queue_tasks_per_second=config.max_task_queue_activities_per_second,
         longest_throttle=config.max_heartbeat_throttle_interval_millis * _MILLISECOND,
         default_throttle=config.default_heartbeat_throttle_interval_millis * _MILLISECOND,

@@ -30,7 +30,7 @@ from temporalio.service import (
 
 from timeskip.activity_time import current_attempt, held_elsewhere
 from timeskip.lanes.direct import health
-from timeskip.lanes.direct.eager_starts import EagerStarts, Reservation
+from timeskip.lanes.direct.client_workers import ClientWorkers, Reservation
 from timeskip.lanes.direct.made_up_ids import replace_request_id
 from timeskip.lanes.guests import SimulatedServiceClient
 from timeskip.lanes.holds import Hold, enclosing_hold
@@ -84,8 +84,8 @@ class DirectClient:
     def __init__(self, lane: DirectLane, identity: str) -> None:
         self.lane = lane
         self.identity = identity
-        #: Its workers that may be given the first tasks of the workflows that it starts.
-        self.eager_starts = EagerStarts()
+        #: Its workers, which may be given the first tasks of the workflows that it starts.
+        self.workers = ClientWorkers()
 
 
 class DirectServiceClient(SimulatedServiceClient):
@@ -207,7 +207,7 @@ class DirectServiceClient(SimulatedServiceClient):
 
     def _room_for_first_task(self, request: Message) -> Reservation | None:
         if isinstance(request, StartWorkflowExecutionRequest):
-            return self._direct.eager_starts.reserve(request)
+            return self._direct.workers.reserve(request)
         return None
 
     def _error(self, error: ServiceError) -> Exception:

@@ -19,10 +19,12 @@ _NAMES = {
     "temporalio.bridge.temporal_sdk_bridge": ("PollShutdownError",),
     "temporalio.bridge.worker": (
         "FixedSizeSlotSupplier",
+        "PollerBehaviorSimpleMaximum",
         "PollShutdownError",
         "ResourceBasedSlotSupplier",
         "Worker",
         "WorkerConfig",
+        "WorkerTaskTypes",
         "WorkerVersioningStrategyLegacyBuildIdBased",
         "WorkerVersioningStrategyNone",
     ),
@@ -58,6 +60,7 @@ _CORE = frozenset(
 #: What the lane reads of a worker's configuration.
 _CONFIG = frozenset(
     {
+        "activity_task_poller_behavior",
         "default_heartbeat_throttle_interval_millis",
         "graceful_shutdown_period_millis",
         "identity_override",
@@ -67,6 +70,7 @@ _CONFIG = frozenset(
         "max_heartbeat_throttle_interval_millis",
         "max_task_queue_activities_per_second",
         "namespace",
+        "nexus_task_poller_behavior",
         "no_remote_activities",
         "nondeterminism_as_workflow_fail",
         "nondeterminism_as_workflow_fail_for_types",
@@ -75,6 +79,7 @@ _CONFIG = frozenset(
         "task_types",
         "tuner",
         "versioning_strategy",
+        "workflow_task_poller_behavior",
     }
 )
 

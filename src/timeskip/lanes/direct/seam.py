@@ -13,8 +13,10 @@ import temporalio.bridge.client
 import temporalio.bridge.worker
 from temporalio.bridge.worker import WorkerConfig
 
+from timeskip.lanes.direct import refused_configurations
 from timeskip.lanes.direct.bridge import DirectBridge
 from timeskip.lanes.direct.client import DirectClient
+from timeskip.lanes.direct.client_workers import RegistrationError
 from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.versioning import WorkerVersion
@@ -46,10 +48,10 @@ def _create(
         client.lane.enter()
     keeper = client.lane.keeper
     ids = keeper.service.cluster.ids
-    identity = config.identity_override or client.identity
+    identity = client.identity if config.identity_override is None else config.identity_override
+    refused_configurations.check(config, identity)
     bridge = DirectBridge(
         Requests(keeper),
-        client.eager_starts,
         WorkerIdentity(
             namespace=config.namespace,
             task_queue=config.task_queue,
@@ -62,4 +64,9 @@ def _create(
         ),
         config,
     )
-    return cast("temporalio.bridge.worker.Worker", WorkerAccess(client.lane, bridge))
+    access = WorkerAccess(client.lane, bridge)
+    try:
+        access.join(client.workers)
+    except RegistrationError as error:
+        raise refused_configurations.not_created(str(error)) from None
+    return cast("temporalio.bridge.worker.Worker", access)

@@ -18,6 +18,8 @@ from temporalio.bridge.proto.workflow_completion import WorkflowActivationComple
 
 from timeskip.errors import WorkerRefused
 from timeskip.lanes.direct.bridge import DirectBridge
+from timeskip.lanes.direct.client import DirectClient
+from timeskip.lanes.direct.client_workers import ClientWorkers, RegistrationError
 
 if TYPE_CHECKING:
     from timeskip.lanes.direct.lane import DirectLane
@@ -33,6 +35,8 @@ class WorkerAccess:
     def __init__(self, lane: DirectLane, bridge: DirectBridge) -> None:
         self._lane = lane
         self._bridge = bridge
+        #: The workers of its client, itself among them until it is told to stop.
+        self._beside: ClientWorkers | None = None
         #: Those that are on their way to the simulation's loop.
         self._heartbeats: deque[ActivityHeartbeat] = deque()
 
@@ -71,15 +75,34 @@ class WorkerAccess:
     def give_up_local_activities(self) -> None:
         self._lane.tell_home(self._bridge.give_up_local_activities)
 
+    def join(self, workers: ClientWorkers) -> None:
+        """Become one of the workers of a client. Raises `RegistrationError`."""
+        workers.add(self._bridge.registration)
+        self._beside = workers
+
     def replace_client(self, client: object) -> None:
-        """Nothing changes: every client of this simulation reaches the same service."""
-        if getattr(client, "lane", None) is not self._lane:
+        """Every client of this simulation reaches the same service, but each has its own workers."""
+        if not isinstance(client, DirectClient) or client.lane is not self._lane:
             raise WorkerRefused(
                 "a worker of the direct lane cannot change to a client of another service; make "
                 'another worker with that client, or take lane="wire"'
             )
 
+        try:
+            if self._beside is None:
+                raise RegistrationError("Worker not in all_workers during slot provider unregister")
+            self._leave()
+            self.join(client.workers)
+        except RegistrationError as error:
+            raise ValueError(f"Failed replacing client: {error}") from None
+
+    def _leave(self) -> None:
+        workers, self._beside = self._beside, None
+        if workers is not None:
+            workers.remove(self._bridge.registration)
+
     def initiate_shutdown(self) -> None:
+        self._leave()
         self._lane.tell_home(self._bridge.initiate_shutdown)
 
     async def finalize_shutdown(self) -> None:
