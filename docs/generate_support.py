@@ -73,6 +73,7 @@ GROUPS = {
         "parent_close",
         "workflow_cron",
     ),
+    "Schedules": ("schedule_times", "schedules", "schedules_in_time"),
     "Nexus": ("nexus_callbacks", "nexus_cancellation", "nexus_endpoints", "nexus_operations"),
     "Updates": ("update_with_start", "updates"),
     "Visibility": (

@@ -77,6 +77,7 @@ PARTS: Mapping[str, str] = {
     "NamespaceConfig.history_archival_uri": ARCHIVE,
     "NamespaceConfig.visibility_archival_uri": ARCHIVE,
     "ClusterReplicationConfig.replication_ramp_duration": "there is one cluster",
+    "SchedulePolicies.keep_original_workflow_id": NOTHING,
     "Message.command_index": "the order of messages and commands tells it",
     "EventGroupMarker.*": NOTHING,
     "EventGroupMarker.InboundEvent.*": NOTHING,

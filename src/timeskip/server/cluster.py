@@ -23,10 +23,11 @@ from timeskip.server.identifiers import Identifiers
 from timeskip.server.limits import Limits
 from timeskip.server.matching import TaskQueues
 from timeskip.server.namespaces import Namespace, system_namespace
+from timeskip.server.schedules.rows import SCHEDULES
 from timeskip.server.time_locks import TimeLocks
 from timeskip.server.transfers import Transfers
 from timeskip.server.validation.namespaces import validate_namespace
-from timeskip.server.visibility.store import VisibilityStore
+from timeskip.server.visibility.store import RUNS, VisibilityStore
 
 if TYPE_CHECKING:
     from timeskip.server.activities import Activity
@@ -72,7 +73,8 @@ class Cluster:
         self.queues = TaskQueues(self)
         self.namespaces: dict[str, Namespace] = {}
         self.runs: dict[str, Run] = {}
-        self.visibility = VisibilityStore()
+        self.visibility = VisibilityStore(RUNS)
+        self.schedule_visibility = VisibilityStore(SCHEDULES)
         self.time_waits: dict[Call, Run] = {}
         self.sleeping_calls: dict[Call, None] = {}
         self.time_locks = TimeLocks()

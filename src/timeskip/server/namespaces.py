@@ -11,6 +11,7 @@ from timeskip.clock import SECOND, Nanoseconds
 if TYPE_CHECKING:
     from timeskip.server.batch_jobs import BatchJob
     from timeskip.server.run import Run
+    from timeskip.server.schedules.schedule import Schedule
 
 _DAY: Nanoseconds = 24 * 3600 * SECOND
 
@@ -51,6 +52,8 @@ class Namespace:
         self.runs_of: dict[str, list[Run]] = {}
         self.search_attributes: dict[str, IndexedValueType.ValueType] = {}
         self.batch_jobs: dict[str, BatchJob] = {}
+        #: Those that are gone too, until others take their ids.
+        self.schedules: dict[str, Schedule] = {}
 
     def current_run(self, workflow_id: str) -> Run | None:
         """The newest run of a workflow id, open or closed."""

@@ -53,6 +53,8 @@ from timeskip.server.calls import Call
 from timeskip.server.cluster import Cluster
 from timeskip.server.errors import HistoryLimitExceeded, ServiceError, StatusCode
 from timeskip.server.rpcs import HANDLERS
+from timeskip.server.schedules import endings, requests  # noqa: F401
+from timeskip.server.schedules import listing as schedule_listing  # noqa: F401
 from timeskip.server.visibility import listing, open_and_closed  # noqa: F401
 
 
@@ -70,6 +72,7 @@ class Service:
             children.report_end,
             parent_close.apply,
             completion_callbacks.call_back,
+            endings.tell_schedules,
         ]
         self.clock = clock
         #: Called before each call is looked at: by whoever has to set the clock.

@@ -53,10 +53,7 @@ def validate_start(
     validate_run_retry_policy(request)
     validate_start_delay(request)
     validate_cron_schedule(request.cron_schedule)
-    if not request.workflow_type.name:
-        raise invalid_argument("WorkflowType is not set on request.")
-    if is_too_long(request.workflow_type.name):
-        raise invalid_argument("WorkflowType length exceeds limit.")
+    validate_workflow_type(request)
     validate_start_task_queue(request)
     validate_start_timeouts(request)
     if is_too_long(request.request_id):
@@ -84,6 +81,13 @@ def validate_workflow_id(workflow_id: str) -> None:
             "WorkflowId exceeds maximum allowed length "
             f"({byte_length(workflow_id)}/{MAX_ID_LENGTH})"
         )
+
+
+def validate_workflow_type(request: StartRequest) -> None:
+    if not request.workflow_type.name:
+        raise invalid_argument("WorkflowType is not set on request.")
+    if is_too_long(request.workflow_type.name):
+        raise invalid_argument("WorkflowType length exceeds limit.")
 
 
 def validate_run_retry_policy(request: StartRequest) -> None:

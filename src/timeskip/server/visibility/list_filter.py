@@ -11,7 +11,7 @@ from timeskip.server.errors import ServiceError, invalid_argument
 from timeskip.server.validation.search_attributes import SearchAttributeTypes
 from timeskip.server.visibility.attributes import Attribute, attribute_named, type_name
 from timeskip.server.visibility.literals import Value, status_name, stored_value
-from timeskip.server.visibility.query_syntax import parse_query
+from timeskip.server.visibility.query_syntax import Query, parse_query
 from timeskip.server.visibility.store import Condition
 
 _KEYWORD: Final = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
@@ -73,16 +73,30 @@ def list_filter(query: str, custom: SearchAttributeTypes) -> ListFilter:
 
     `custom` are the search attributes that were added to the namespace.
     """
-    return _Reader(custom).filter(query)
+    return FilterReader(custom).filter(query)
 
 
-class _Reader:
+class FilterReader:
+    """Reads one list filter."""
+
     def __init__(self, custom: SearchAttributeTypes) -> None:
-        self._custom = custom
+        self.custom = custom
         self._named: dict[str, Attribute] = {}
 
     def filter(self, text: str) -> ListFilter:
+        """What the text asks for, or INVALID_ARGUMENT."""
         query = parse_query(text)
+        condition, group = self.read(query)
+        if query.order_by:
+            raise _unsupported("'ORDER BY' clause")
+        if _NAMESPACE_DIVISION not in self._named:
+            division = attribute_named(_NAMESPACE_DIVISION, self.custom)
+            assert division is not None
+            condition = condition.both(_is_null(division))
+        return ListFilter(condition, group)
+
+    def read(self, query: Query) -> ListFilter:
+        """What a parsed filter asks for, but for its order, whose attributes have to be known."""
         if query.has_limit:
             raise _unsupported("'LIMIT' clause")
         condition = Condition("TRUE")
@@ -93,12 +107,6 @@ class _Reader:
             attribute = self._attribute(ordered)
             if attribute.type == _TEXT:
                 raise _unsupported("unable to sort by search attribute type Text")
-        if query.order_by:
-            raise _unsupported("'ORDER BY' clause")
-        if _NAMESPACE_DIVISION not in self._named:
-            division = attribute_named(_NAMESPACE_DIVISION, self._custom)
-            assert division is not None
-            condition = condition.both(_is_null(division))
         return ListFilter(condition, group)
 
     def _group(self, expressions: list[exp.Expr]) -> Condition | None:
@@ -178,7 +186,7 @@ class _Reader:
             right = expression.expression.expressions
         else:
             right = [expression.expression]
-        values = tuple(_value(each, attribute) for each in right)
+        values = tuple(self.value(each, attribute, operator) for each in right)
         if operator not in _allowed_operators(attribute):
             raise _unsupported(
                 f"operator '{operator}' not supported for {type_name(attribute.type)} "
@@ -209,11 +217,19 @@ class _Reader:
         marks = f"({_marks(values)})" if len(values) > 1 or operator in _MEMBERSHIP else "?"
         return Condition(f"{column.sql} {operator} {marks}", column.parameters + values)
 
+    def value(self, expression: exp.Expr, attribute: Attribute, operator: str) -> Value:
+        """What an attribute is compared with, as the store has it."""
+        return _value(expression, attribute)
+
+    def attribute(self, alias: str) -> Attribute | None:
+        """The attribute of that name, if there is one."""
+        return attribute_named(alias, self.custom)
+
     def _attribute(self, expression: exp.Expr) -> Attribute:
         if not isinstance(expression, exp.Column):
             raise _invalid(f"must be a column name but was {_go_type(expression)}")
         alias = ".".join(part.name for part in expression.parts)
-        attribute = attribute_named(alias, self._custom)
+        attribute = self.attribute(alias)
         if attribute is None:
             raise invalid_argument(f"invalid query: invalid search attribute: {alias}")
         self._named[attribute.name] = attribute

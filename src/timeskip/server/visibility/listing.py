@@ -66,13 +66,13 @@ def count_workflows(
     found = _read_filter(namespace, request.query)
     store = cluster.visibility
     store.refresh(cluster.runs)
-    condition = _of_namespace(namespace).both(found.condition)
+    condition = of_namespace(namespace).both(found.condition)
     try:
         if found.group is None:
             return CountWorkflowExecutionsResponse(count=store.count(condition))
         groups = store.count_by(found.group, condition)
     except sqlite3.OperationalError as error:
-        raise _failed("CountWorkflowExecutions", error) from None
+        raise failed("CountWorkflowExecutions", error) from None
     return CountWorkflowExecutionsResponse(
         count=sum(count for _, count in groups),
         groups=[
@@ -94,7 +94,7 @@ def listed_page(
     after = parsed_token(token)
     size = page_size(size)
     cluster.visibility.refresh(cluster.runs)
-    places = cluster.visibility.page(_of_namespace(namespace).both(condition), after, size)
+    places = cluster.visibility.page(of_namespace(namespace).both(condition), after, size)
     shown = [_info(cluster.runs[place.run_id]) for place in places]
     return shown, token_after(places[-1]) if len(places) == size else b""
 
@@ -103,7 +103,7 @@ def runs_that_match(cluster: Cluster, namespace: Namespace, query: str) -> list[
     """All runs of a namespace that a list filter finds, or INVALID_ARGUMENT."""
     condition = _read_filter(namespace, query).condition
     cluster.visibility.refresh(cluster.runs)
-    in_namespace = _of_namespace(namespace).both(condition)
+    in_namespace = of_namespace(namespace).both(condition)
     places = cluster.visibility.page(in_namespace, None, len(cluster.runs))
     return [cluster.runs[place.run_id] for place in places]
 
@@ -120,7 +120,7 @@ def _filtered_page(
             cluster, namespace, condition, request.page_size, request.next_page_token
         )
     except sqlite3.OperationalError as error:
-        raise _failed(method, error) from None
+        raise failed(method, error) from None
 
 
 def _read_filter(namespace: Namespace, query: str) -> ListFilter:
@@ -130,11 +130,12 @@ def _read_filter(namespace: Namespace, query: str) -> ListFilter:
     return list_filter(query, namespace.search_attributes)
 
 
-def _of_namespace(namespace: Namespace) -> Condition:
+def of_namespace(namespace: Namespace) -> Condition:
+    """What all rows of a namespace meet."""
     return Condition("namespace = ?", (namespace.name,))
 
 
-def _failed(method: str, error: sqlite3.OperationalError) -> ServiceError:
+def failed(method: str, error: sqlite3.OperationalError) -> ServiceError:
     """A filter that is well formed and that SQLite does not execute, on the real server neither."""
     return ServiceError(
         StatusCode.UNAVAILABLE, f"{method} operation failed.: SQL logic error: {error} (1)"

@@ -132,6 +132,10 @@ def _malformed_by(error: SqlglotError, statement: str, tokens: list[Token]) -> S
 
 
 def _malformed_at(token: Token) -> ServiceError:
+    if token.token_type in _NEVER_LAST:
+        # One token of two words: the real server's parser stops at the first.
+        word = token.text.split()[0]
+        return _malformed(token.start + len(word), word.lower())
     if token.token_type in (TokenType.VAR, TokenType.IDENTIFIER, TokenType.STRING):
         near = token.text
     else:

@@ -10,8 +10,8 @@ import json
 import re
 import sqlite3
 import weakref
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import IndexedValueType
@@ -24,6 +24,8 @@ from timeskip.server.visibility.instants import parsed_instant
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
+
+Listed = TypeVar("Listed")
 
 #: Sorts open runs before closed ones, as if they closed at the end of time.
 END_OF_TIME: Final = 253_402_300_799_000_000
@@ -83,34 +85,48 @@ class Position(NamedTuple):
     run_id: str
 
 
-class VisibilityStore:
-    """The rows of every run of a cluster."""
+class Kind(NamedTuple, Generic[Listed]):
+    """What a store reads of the things that it lists."""
 
-    def __init__(self) -> None:
+    #: Changes with whatever is listed of it.
+    version: Callable[[Listed], int]
+    #: Its row in the table `run`.
+    row: Callable[[Listed], tuple[object, ...]]
+    #: Its rows in the table `attribute`, with the names of its search attributes.
+    attributes: Callable[[Listed], Iterator[tuple[str, str, object]]]
+
+
+class VisibilityStore(Generic[Listed]):
+    """The rows of everything of one kind in a cluster, such as its runs."""
+
+    def __init__(self, kind: Kind[Listed]) -> None:
+        self._kind = kind
         self._rows: dict[str, int] = {}
         self._connection: sqlite3.Connection | None = None
 
-    def refresh(self, runs: Mapping[str, Run]) -> None:
+    def refresh(self, runs: Mapping[str, Listed]) -> None:
         """Bring the rows up to date with the runs, given by their ids."""
-        rows = self._rows
-        changed = [run for run_id, run in runs.items() if rows.get(run_id) != run.state_transitions]
+        rows, kind = self._rows, self._kind
+        changed = {
+            run_id: run for run_id, run in runs.items() if rows.get(run_id) != kind.version(run)
+        }
         gone = [(run_id,) for run_id in rows if run_id not in runs]
-        ids = [(run.run_id,) for run in changed] + gone
+        ids = [(run_id,) for run_id in changed] + gone
         if not ids:
             return
         database = self._database
         database.executemany("DELETE FROM run WHERE run_id = ?", ids)
         database.executemany("DELETE FROM attribute WHERE run_id = ?", ids)
         marks = ", ".join("?" * _COLUMNS)
-        database.executemany(f"INSERT INTO run VALUES ({marks})", map(_row, changed))
+        database.executemany(f"INSERT INTO run VALUES ({marks})", map(kind.row, changed.values()))
         database.executemany(
             "INSERT OR IGNORE INTO attribute VALUES (?, ?, ?)",
-            (value for run in changed for value in _attribute_rows(run)),
+            (value for run in changed.values() for value in kind.attributes(run)),
         )
         for (run_id,) in gone:
             del rows[run_id]
-        for run in changed:
-            rows[run.run_id] = run.state_transitions
+        for run_id, run in changed.items():
+            rows[run_id] = kind.version(run)
 
     def forget_attribute(self, namespace: str, name: str) -> None:
         """Forget what the runs of a namespace had set a search attribute to."""
@@ -218,9 +234,24 @@ def _row(run: Run) -> tuple[object, ...]:
     )
 
 
-def _attribute_rows(run: Run) -> Iterator[tuple[str, str, object]]:
-    types = known_types(run.namespace.search_attributes)
-    for name, payload in run.search_attributes.items():
+def _version(run: Run) -> int:
+    return run.state_transitions
+
+
+def _attributes(run: Run) -> Iterator[tuple[str, str, object]]:
+    return attribute_rows(run.run_id, run.search_attributes, run.namespace.search_attributes)
+
+
+#: Runs of workflows, which are what the columns are made for.
+RUNS: Final[Kind[Run]] = Kind(_version, _row, _attributes)
+
+
+def attribute_rows(
+    run_id: str, attributes: Mapping[str, Payload], custom: SearchAttributeTypes
+) -> Iterator[tuple[str, str, object]]:
+    """The rows that search attributes make. `custom` are those that the namespace has of its own."""
+    types = known_types(custom)
+    for name, payload in attributes.items():
         value_type = types.get(name)
         if value_type is None:
             continue
@@ -229,7 +260,7 @@ def _attribute_rows(run: Run) -> Iterator[tuple[str, str, object]]:
             value = parsed_instant(value)
         for each in value if isinstance(value, list) else [value]:
             if each is not None:
-                yield run.run_id, name, each
+                yield run_id, name, each
 
 
 def _words(text: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Schedules: what starts workflows at times that a specification names."""
