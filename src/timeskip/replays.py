@@ -24,6 +24,7 @@ from timeskip.processes.messages import RecordedRun
 from timeskip.processes.worker_process import WorkerProcess
 from timeskip.processes.worker_processes import WorkerProcesses
 from timeskip.server.run import Run
+from timeskip.stall import unwatched
 
 # In production a replay comes later, by the clock of the machine: a workflow that looks at it does
 # something else then, and shall do so here.
@@ -87,9 +88,11 @@ class Replays:
             elif settings is not None and identity in self._ledger.identities:
                 places = self._ledger.places.get(run.run_id, {})
                 here.append(LeftRun(run.workflow_id, completed, settings, places))
-        told = require_replays(here, forgives_core=True)
-        for process, runs in elsewhere.items():
-            told += self.processes.replay(process, runs) if self.processes else []
+        # A loop that is blocked meanwhile goes on when all of them are done, which takes its time.
+        with unwatched():
+            told = require_replays(here, forgives_core=True)
+            for process, runs in elsewhere.items():
+                told += self.processes.replay(process, runs) if self.processes else []
         for each in told:
             warnings.warn(each, ReplayWarning, stacklevel=3)
 

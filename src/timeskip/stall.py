@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Literal, Protocol
 
@@ -46,6 +46,21 @@ def debugger_left() -> None:
     """The process goes on."""
     global _debuggers
     _debuggers = max(_debuggers - 1, 0)
+
+
+#: For each `unwatched` block one.
+_unwatched: set[object] = set()
+
+
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """Within the block nothing takes too long: what goes on there gets on, and has bounds of its own."""
+    block = object()
+    _unwatched.add(block)
+    try:
+        yield
+    finally:
+        _unwatched.discard(block)
 
 
 class Speaker(Protocol):
@@ -115,7 +130,7 @@ class StallWatch:
 
     def _run(self) -> None:
         while not self._ended.wait(self._tick):
-            if _debuggers:
+            if _debuggers or _unwatched:
                 continue
             if any(loop.is_running() for loop in list(self._silent)):
                 self._look_at_blocked()

@@ -29,7 +29,14 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from timeskip import ReplayFailed, Simulation, WorkflowNotDeterministic, WorkflowTaskFailed
+from timeskip import (
+    ReplayFailed,
+    Simulation,
+    WorkflowNotDeterministic,
+    WorkflowTaskFailed,
+    replays,
+    stall,
+)
 from timeskip.lanes.selection import LaneName
 
 pytestmark = pytest.mark.asyncio
@@ -163,6 +170,25 @@ async def test_own_error_of_the_test_comes_first() -> None:
 async def test_replays_can_be_switched_off() -> None:
     async with Simulation(lane="direct", auto_replay=False) as sim:
         await leave(sim, Forgetful)
+
+
+async def test_replays_may_block_the_loop_for_longer_than_the_test_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As those of ten thousand runs do."""
+    ended: list[Exception] = []
+
+    def take_long(runs: object, **_: object) -> list[str]:
+        ended.clear()
+        threading.Event().wait(0.5)
+        assert not ended
+        return []
+
+    monkeypatch.setattr(stall, "_GRACE", 0.0)
+    monkeypatch.setattr(stall, "end_block", ended.append)
+    monkeypatch.setattr(replays, "require_replays", take_long)
+    async with Simulation(stall_timeout=timedelta(milliseconds=100)) as sim:
+        await sim.sleep(1)
 
 
 async def test_synchronous_simulation_is_checked_too() -> None:
