@@ -283,7 +283,8 @@ class Simulation(WorkflowEnvironment):
         """A real `temporalio.worker.Worker` to be used with `async with`, or with `with`.
 
         `options` are those of `Worker`. Synchronous activities get a thread pool unless
-        `activity_executor` is given.
+        `activity_executor` is given. In the direct lane `max_cached_workflows` is a limit only if it
+        is not the SDK's default, 1,000: runs that wait together would be replayed again and again.
 
         A worker that a fault kills is replaced by another with the same options. Objects among
         these are the same in both; what a worker process would make anew, such as the instance

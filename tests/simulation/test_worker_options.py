@@ -45,6 +45,7 @@ from temporalio.worker import (
 from temporalio.workflow import ActivityHandle, _Definition
 
 from timeskip import Simulation
+from timeskip.lanes.direct import bridge
 
 pytestmark = pytest.mark.asyncio
 
@@ -316,24 +317,34 @@ async def test_cache_limits_how_long_instances_live(
     assert len(runner.created) == instances
 
 
-async def test_small_cache_evicts_runs_and_rebuilds_them(direct: Simulation) -> None:
+async def instances_of_five_runs(sim: Simulation, **options: Any) -> int:
+    """How many instances workflows have that run at the same time: of whichever is evicted, two."""
     runner = CountingRunner()
-    async with direct.worker(
-        workflows=[Greeting],
-        activities=[greet],
-        workflow_runner=runner,
-        max_cached_workflows=2,
+    async with sim.worker(
+        workflows=[Greeting], activities=[greet], workflow_runner=runner, **options
     ):
         answers = await asyncio.gather(
             *(
-                direct.client.execute_workflow(
-                    Greeting.run, str(number), id=str(number), task_queue=direct.task_queue
+                sim.client.execute_workflow(
+                    Greeting.run, str(number), id=str(number), task_queue=sim.task_queue
                 )
                 for number in range(5)
             )
         )
     assert answers == [f"Hello, {number}!" for number in range(5)]
-    assert len(runner.created) > 5
+    return len(runner.created)
+
+
+async def test_small_cache_evicts_runs_and_rebuilds_them(direct: Simulation) -> None:
+    assert await instances_of_five_runs(direct, max_cached_workflows=2) > 5
+
+
+async def test_what_the_sdk_sets_unless_told_limits_no_cache(
+    direct: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 1,000 that it is: a test with more runs takes seconds."""
+    monkeypatch.setattr(bridge, "_CACHED_UNLESS_TOLD", 2)
+    assert await instances_of_five_runs(direct, max_cached_workflows=2) == 5
 
 
 async def test_debug_mode(direct: Simulation) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +28,7 @@ from temporalio.bridge.worker import (
     SlotSupplier,
     WorkerConfig,
 )
-from temporalio.worker import CustomSlotSupplier
+from temporalio.worker import CustomSlotSupplier, Worker
 
 from timeskip.clock import SECOND
 from timeskip.lanes.direct.activity_worker import ActivitySettings, ActivityWorker
@@ -42,6 +44,11 @@ from timeskip.lanes.direct.workflow_worker import WorkflowSettings, WorkflowWork
 from timeskip.server.errors import ServiceError
 
 _MILLISECOND = SECOND // 1_000
+
+#: How many runs the SDK has a worker keep in its cache unless told otherwise. It bounds the memory of
+#: workers that serve many days' runs. The runs of a test wait and wake together: with more of them than
+#: that each would be evicted and replayed for each of its tasks, at twice the cost of all else.
+_CACHED_UNLESS_TOLD: int = inspect.signature(Worker).parameters["max_cached_workflows"].default
 
 
 class DirectBridge:
@@ -211,8 +218,9 @@ def _activity_settings(config: WorkerConfig) -> ActivitySettings:
 
 
 def _workflow_settings(config: WorkerConfig) -> WorkflowSettings:
+    cached = config.max_cached_workflows
     return WorkflowSettings(
-        cache_size=config.max_cached_workflows,
+        cache_size=sys.maxsize if cached == _CACHED_UNLESS_TOLD else cached,
         sticky_timeout=timedelta(milliseconds=config.sticky_queue_schedule_to_start_timeout_millis),
         fails_if_nondeterministic=config.nondeterminism_as_workflow_fail,
         types_that_fail_if_nondeterministic=frozenset(
