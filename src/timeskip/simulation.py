@@ -14,7 +14,6 @@ import temporalio.common
 import temporalio.converter
 from google.protobuf.message import Message
 from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatRequest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -42,7 +41,6 @@ from timeskip.histories.run_records import RunRecord
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.attempts import Attempts, SimulatedTime
 from timeskip.lanes.awaits import name_of_callable
-from timeskip.lanes.heartbeat_answers import asks_to_cancel
 from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.lane import Lane
 from timeskip.lanes.selection import LaneName, select
@@ -52,7 +50,6 @@ from timeskip.processes.worker_process import WorkerProcess
 from timeskip.processes.worker_processes import WorkerProcesses
 from timeskip.replays import Replays
 from timeskip.run_list import records_of
-from timeskip.server.calls import Answer
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.limits import Limits
 from timeskip.situation import Situation
@@ -174,7 +171,7 @@ class Simulation(WorkflowEnvironment):
         self._time = SimulatedTime(keeper, self._clock)
         self._activity_time = ActivityTime(self._time, Attempts(keeper), self._workers.nexus_token)
         frozen_time.show(self._time)
-        keeper.on_heartbeat = self._heartbeat_answered
+        keeper.heartbeats.listeners.append(self._activity_time)
         self._situation = Situation(keeper, self._workers, self._activity_time)
         diagnostician = Diagnostician(keeper, self._alarms, self._situation, self._stall_timeout)
         diagnostician.begin(serves_others=self.lane == "wire")
@@ -690,10 +687,3 @@ class Simulation(WorkflowEnvironment):
         self._alarms.end_waits(SimulationClosed(told))
         # To this the SDK's workers do not try again for minutes, but give up.
         self._open().service.close(ServiceError(StatusCode.PERMISSION_DENIED, told))
-
-    def _heartbeat_answered(self, request: Message, answer: Answer) -> None:
-        assert isinstance(request, RecordActivityTaskHeartbeatRequest)
-        cancels = asks_to_cancel(answer)
-        self._activity_time.heartbeat_answered(request.task_token, cancels=cancels)
-        if self._processes is not None:
-            self._processes.heartbeat_answered(request.task_token, cancels=cancels)

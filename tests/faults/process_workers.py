@@ -78,6 +78,14 @@ async def count(world: str, until: int) -> list[int]:
 
 
 @activity.defn
+async def begin_to_count(world: str) -> str:
+    """Heartbeats before it sleeps."""
+    activity.heartbeat()
+    await asyncio.sleep(60)
+    return "begun"
+
+
+@activity.defn
 async def wait_for_nap(world: str) -> str:
     """Calls the service, and waits for the answer for an hour."""
     info = activity.info()
@@ -108,7 +116,7 @@ class Does:
         }
         if locally:
             return await workflow.execute_local_activity(name, **options)
-        if name == "count":
+        if "count" in name:
             options["heartbeat_timeout"] = timedelta(minutes=2)
         return await workflow.execute_activity(name, **options)
 
@@ -166,6 +174,7 @@ class NapsLonger:
 
 WORKFLOWS = [Does, Fails, Forgetful, Naps]
 ACTIVITIES: list[Callable[..., Any]] = [
+    begin_to_count,
     charge,
     count,
     crash,

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
@@ -21,6 +23,10 @@ import timeskip
 from tests.faults import process_workers
 from tests.faults.process_workers import Does, Fails, Naps
 from timeskip import Simulation
+from timeskip.lanes.heartbeats import Heartbeats
+from timeskip.processes.messages import AttemptStarted
+from timeskip.processes.running_worker import RunningWorker
+from timeskip.server.calls import Answer
 
 _WORKERS = "tests.faults.process_workers"
 _BUILD = f"{_WORKERS}:build"
@@ -160,6 +166,43 @@ async def test_heartbeat_details_outlive_the_process(sim: Simulation, world: Wor
         assert await do(sim, "count", world.path, 5) == [3, 5]
     # Three minutes of work, the heartbeat timeout, the retry interval, the rest of the work.
     assert sim.elapsed == timedelta(minutes=3 + 2 + 2, seconds=1)
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+@pytest.mark.parametrize("verdict", ["delay-response by=30s", "partition length=30s"])
+async def test_time_passes_while_a_heartbeat_is_late(
+    sim: Simulation, world: World, verdict: str
+) -> None:
+    name, _, length = verdict.partition(" ")
+    sim.faults.add_plan(f"{name} at heartbeat:count#1:1:after-report {length}")
+    async with sim.worker_process(_BUILD):
+        assert await do(sim, "count", world.path, 3) == [3]
+    assert sim.elapsed == 3 * _MINUTE
+
+
+@pytest.mark.asyncio
+async def test_heartbeat_arrives_before_it_is_known_who_sends_it(
+    sim: Simulation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process tells comes by two ways, of which either may be the faster one."""
+    is_answered = threading.Event()
+    answered, receive = Heartbeats.answered, RunningWorker._receive
+
+    def tell(heartbeats: Heartbeats, request: Message, answer: Answer) -> None:
+        answered(heartbeats, request, answer)
+        is_answered.set()
+
+    def receive_late(running: RunningWorker, message: object) -> None:
+        if isinstance(message, AttemptStarted):
+            assert is_answered.wait(_PATIENCE)
+        receive(running, message)
+
+    monkeypatch.setattr(Heartbeats, "answered", tell)
+    monkeypatch.setattr(RunningWorker, "_receive", receive_late)
+    async with sim.worker_process(_BUILD):
+        assert await do(sim, "begin_to_count", world.path) == "begun"
+    assert sim.elapsed == _MINUTE
 
 
 # -- virtual time ---------------------------------------------------------------------------------

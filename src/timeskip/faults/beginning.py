@@ -27,7 +27,6 @@ def begin_faults(
         keeper = lane.keeper
         line = FaultLine(keeper, start, alarms)
         line.killers.append(WorkerKiller(keeper, workers, activity_time, line.soon))
-        line.on_late_heartbeat = activity_time.heartbeat_is_late
         workers.local_activities = LocalActivityLine(line, keeper)
         line.given_away = workers.given_away
         workers.is_cut_off = line.is_cut_off

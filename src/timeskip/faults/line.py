@@ -140,8 +140,6 @@ class FaultLine:
         #: Until when workers are stopped.
         self._stopped: dict[str, Nanoseconds] = {}
         self._askers_of_queries: dict[bytes, str] = {}
-        #: Told of the task token of a heartbeat that is late, or whose answer is.
-        self.on_late_heartbeat: Callable[[bytes], None] = _nobody_minds
         keeper.carry = self.carry
 
     # -- what comes by ------------------------------------------------------------------------
@@ -375,7 +373,7 @@ class FaultLine:
         """A call or its answer takes virtual time. An activity does not wait for its heartbeats."""
         self.held.wait_for_history(call.request, delay)
         if isinstance(call.request, RecordActivityTaskHeartbeatRequest):
-            self.on_late_heartbeat(call.request.task_token)
+            self._keeper.heartbeats.is_late(call.request)
 
     def is_refused(self, call: Call, error: ServiceError) -> None:
         """A call fails, and may be made again."""
@@ -438,8 +436,8 @@ class FaultLine:
         """A worker does not make a call again: nobody reports on the task that it was about."""
         if not isinstance(call.request, RecordActivityTaskHeartbeatRequest):
             self.held.lay_down(getattr(call.request, "task_token", b""))
-        elif self._keeper.on_heartbeat is not None:
-            self._keeper.on_heartbeat(call.request, error)
+        else:
+            self._keeper.heartbeats.answered(call.request, error)
 
     def _stop(self, worker: str, call: Call) -> None:
         """A worker stops. No fault keeps it from that, but the service may learn of it late."""
@@ -554,10 +552,6 @@ class FaultLine:
 
 def _ignore(answer: Answer) -> None:
     """Nobody waits for it."""
-
-
-def _nobody_minds(token: bytes) -> None:
-    """No activity waits for its heartbeats."""
 
 
 def _nothing() -> None:

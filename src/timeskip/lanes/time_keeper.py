@@ -33,8 +33,6 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, replace
 
-from google.protobuf.message import Message
-
 from timeskip.clock import (
     MICROSECOND,
     SECOND,
@@ -46,12 +44,13 @@ from timeskip.clock import (
     VirtualClock,
 )
 from timeskip.lanes.completers import Completers
+from timeskip.lanes.heartbeats import Heartbeats
 from timeskip.lanes.holds import Hold, Holds
 from timeskip.lanes.idle_tests import Idleness, IdleTests
 from timeskip.lanes.local_waits import LocalWaits
 from timeskip.lanes.quiescence import Loops
 from timeskip.server import workflow_tasks
-from timeskip.server.calls import Answer, Call
+from timeskip.server.calls import Call
 from timeskip.server.matching import Task, TaskQueue
 from timeskip.server.run import Run
 from timeskip.server.service import Service
@@ -140,6 +139,7 @@ class TimeKeeper:
         self.waits: dict[Wait, None] = {}
         self.parked: set[bytes] = set()
         self.completers = Completers(service.cluster)
+        self.heartbeats = Heartbeats()
         #: The tokens of tasks that faults keep from getting on, whatever their workers say of them.
         self.laid_down: set[bytes] = set()
         #: Whether time may jump for whoever waits, unless clients hold locks on it.
@@ -184,8 +184,6 @@ class TimeKeeper:
         self.on_opened: Callable[[Call], None] | None = None
         #: Told of each workflow task that its worker will let time out.
         self.on_abandoned: Callable[[Run, WorkflowTask], None] | None = None
-        #: Told of each heartbeat of an activity and of its answer, before the answer is sent.
-        self.on_heartbeat: Callable[[Message, Answer], None] | None = None
         self.on_time_moved: Callable[[Nanoseconds], None] | None = None
         #: Why callers in other threads wait no longer for the loop, which something blocks.
         self.standstill: Exception | None = None

@@ -73,6 +73,13 @@ class HeartbeatAnswered:
 
 
 @dataclass(frozen=True)
+class HeartbeatIsLate:
+    """A fault has delayed a heartbeat, or its answer."""
+
+    token: bytes
+
+
+@dataclass(frozen=True)
 class Answer:
     """To `FailsWorkflowTask`, `LocalActivityComesBy` and `BeginsCall`.
 

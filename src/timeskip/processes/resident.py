@@ -43,6 +43,7 @@ from timeskip.processes.messages import (
     Evict,
     Failed,
     HeartbeatAnswered,
+    HeartbeatIsLate,
     Ready,
     Wake,
     WorkerFacts,
@@ -209,6 +210,8 @@ class _Resident:
                     self._time.wake(message.timer)
                 case HeartbeatAnswered() if self._activity_time is not None:
                     self._activity_time.heartbeat_answered(message.token, cancels=message.cancels)
+                case HeartbeatIsLate() if self._activity_time is not None:
+                    self._activity_time.heartbeat_is_late(message.token)
                 case Answer():
                     self._questions.answered(message)
                 case Evict():

@@ -39,6 +39,7 @@ from timeskip.processes.messages import (
     FailedWorkflowTask,
     FailsWorkflowTask,
     HeartbeatAnswered,
+    HeartbeatIsLate,
     Leaves,
     LocalActivityComesBy,
     Ready,
@@ -217,12 +218,20 @@ class RunningWorker:
         """Have it forget a workflow."""
         self.process.send(Evict(run_id))
 
+    def is_perhaps(self, identity: str) -> bool:
+        """Whether a call of a worker of that name may have come from here.
+
+        What it does may be known to the service before it is known here.
+        """
+        return not self.is_ready or self.identity == identity
+
     def heartbeat_answered(self, token: bytes, *, cancels: bool) -> None:
         """The service answers a heartbeat of an attempt, perhaps of this process's."""
-        with self._lock:
-            is_ours = any(attempt.token == token for attempt in self._attempts.values())
-        if is_ours:
-            self.process.send(HeartbeatAnswered(token, cancels))
+        self.process.send(HeartbeatAnswered(token, cancels))
+
+    def heartbeat_is_late(self, token: bytes) -> None:
+        """A heartbeat of an attempt, perhaps of this process's, takes virtual time."""
+        self.process.send(HeartbeatIsLate(token))
 
     def will_poll(self, queue: TaskQueue, started: Iterable[Activity]) -> bool:
         """Whether it will, as soon as it has done what it is doing right now."""

@@ -88,6 +88,7 @@ class WorkerProcesses:
             self._clock = SharedClock(keeper.clock.now())
             keeper.on_time_moved = self._clock.show
         registry.will_poll_elsewhere = self._will_poll
+        keeper.heartbeats.listeners_elsewhere = self._that_may_be
         #: What is to be done about a process that dies by itself, though its test says that it may.
         self._on_crash: Callable[[str], None] = lambda identity: None
 
@@ -202,11 +203,6 @@ class WorkerProcesses:
             return
         due = self._keeper.clock.now() + duration_nanoseconds(length)
         self._keeper.clock.schedule(due, worker.replace, in_order=True)
-
-    def heartbeat_answered(self, token: bytes, *, cancels: bool) -> None:
-        """The service answers a heartbeat, perhaps of an activity in a process."""
-        for running in list(self._living):
-            running.heartbeat_answered(token, cancels=cancels)
 
     # -- what replays ask for; for any thread -------------------------------------------------
 
@@ -324,6 +320,9 @@ class WorkerProcesses:
             running.process.ask_where_it_stands()
 
         running.deadline = self._keeper.loop.call_later(self._patience, is_too_late)
+
+    def _that_may_be(self, identity: str) -> list[RunningWorker]:
+        return [running for running in self._living if running.is_perhaps(identity)]
 
     def _will_poll(self, queue: TaskQueue) -> bool:
         started = self._keeper.service.cluster.started_activities.values()

@@ -63,8 +63,8 @@ class Requests:
             if tries > 1 and may_pass(answer):
                 self.send(method, request, deliver, tries - 1)
                 return
-            if method == _HEARTBEAT and self._keeper.on_heartbeat is not None:
-                self._keeper.on_heartbeat(request, answer)
+            if method == _HEARTBEAT:
+                self._keeper.heartbeats.answered(request, answer)
             self._keeper.notice()
             deliver(answer)
 

@@ -151,8 +151,7 @@ class _Method:
         if may_pass(answer) and self._tries[token] < TRIES:
             return
         del self._tries[token]
-        if self._keeper.on_heartbeat is not None:
-            self._keeper.on_heartbeat(request, answer)
+        self._keeper.heartbeats.answered(request, answer)
 
     def _decoded(self, data: bytes) -> Message | ServiceError:
         if len(data) > MAX_REQUEST_BYTES:
