@@ -1,7 +1,8 @@
 """Workflows to whose workers something happens at certain places.
 
-`python -m tests.faults.mortals ADDRESS SCENARIO [SIGNAL]` is a worker's process. With the name of a
-signal it sends that to itself, once, at the place of the scenario.
+`python -m tests.faults.mortals ADDRESS SCENARIO [SIGNAL]` is a worker's process. It says when it is up,
+and begins to work when it is told so by a line. With the name of a signal it sends that to itself, once,
+at the place of the scenario.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 #: Where something happens to this process, and what; nowhere, if it is the test's own.
 _place = ""
 _signal = signal.SIGKILL
+
+#: Real seconds between two looks at the real server, for what it does not tell by itself.
+LOOK_AGAIN = 0.05
 
 #: Seconds pass for real on the real server.
 SHORT = timedelta(seconds=2)
@@ -66,8 +70,20 @@ async def carry_on() -> list[str]:
     activity.heartbeat("half way")
     # The SDK sends the first heartbeat at once, but not before this code waits for something.
     await asyncio.sleep(0.5)
+    if _place == "heartbeat":
+        await _until_heard()
     happens("heartbeat")
     return before
+
+
+async def _until_heard() -> None:
+    """Wait until the service knows the heartbeat of this activity."""
+    handle = activity.client().get_workflow_handle(activity.info().workflow_id or "")
+    while True:
+        for pending in (await handle.describe()).raw_description.pending_activities:
+            if pending.HasField("heartbeat_details"):
+                return
+        await asyncio.sleep(LOOK_AGAIN)
 
 
 @activity.defn
@@ -281,7 +297,10 @@ async def serve(address: str, task_queue: str) -> None:
     """Work until somebody ends the process."""
     worker = build(await Client.connect(address), task_queue)
     ends = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ends.set)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, ends.set)
+    print("up", flush=True)
+    await loop.run_in_executor(None, sys.stdin.readline)
     async with worker:
         await ends.wait()
 

@@ -32,9 +32,6 @@ from timeskip.histories import EVERYTHING_IGNORED, Ignored, first_difference, no
 _IGNORED = EVERYTHING_IGNORED - {Ignored.FAULT_NOISE}
 _COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 
-#: Real seconds between two looks at the real server, for what it does not tell by itself.
-_LOOK_AGAIN = 0.05
-
 Handle = WorkflowHandle[Any, Any]
 
 
@@ -52,36 +49,54 @@ async def _on_real_server() -> dict[str, History]:
         client = environment.client
         for scenario in SCENARIOS.values():
             await environment.create_nexus_endpoint(scenario.name, scenario.name)
-        histories = await asyncio.gather(
-            *(_with_processes(client, scenario) for scenario in SCENARIOS.values())
-        )
+        async with contextlib.AsyncExitStack() as stack:
+            # For Python to start takes long, and on a busy machine longer than what is timed there.
+            pairs = await asyncio.gather(
+                *(_processes(stack, client, scenario) for scenario in SCENARIOS.values())
+            )
+            histories = await asyncio.gather(
+                *(
+                    _with_processes(client, scenario, *pair)
+                    for scenario, pair in zip(SCENARIOS.values(), pairs, strict=True)
+                )
+            )
     return dict(zip(SCENARIOS, histories, strict=True))
 
 
-async def _with_processes(client: Client, scenario: Scenario) -> History:
+async def _processes(
+    stack: contextlib.AsyncExitStack, client: Client, scenario: Scenario
+) -> tuple[_Mortal, _Mortal]:
+    """One to which something happens, and its successor. Both are up."""
     options = [scenario.happens] if scenario.place else []
-    async with _process(client, scenario.name, *options) as mortal:
-        handle = await client.start_workflow(
-            scenario.workflow,
-            id=scenario.name,
-            task_queue=scenario.name,
-            task_timeout=mortals.SHORT,
-        )
+    return (
+        await stack.enter_async_context(_process(client, scenario.name, *options)),
+        await stack.enter_async_context(_process(client, scenario.name)),
+    )
+
+
+async def _with_processes(
+    client: Client, scenario: Scenario, mortal: _Mortal, successor: _Mortal
+) -> History:
+    mortal.begin()
+    handle = await client.start_workflow(
+        scenario.workflow,
+        id=scenario.name,
+        task_queue=scenario.name,
+        task_timeout=mortals.SHORT,
+    )
+    if not scenario.place:
+        await _until_idle(handle)
+    if scenario.happens == "reset":
+        await _reset(client, handle)
+    elif scenario.happens == "SIGSTOP":
+        await _until_next_attempt(handle)
+        mortal.process.send_signal(signal.SIGCONT)
+    else:
         if not scenario.place:
-            await _until_idle(handle)
-        if scenario.happens == "reset":
-            await _reset(client, handle)
-        elif scenario.happens == "SIGSTOP":
-            await _until_next_attempt(handle)
-            mortal.send_signal(signal.SIGCONT)
-        else:
-            if not scenario.place:
-                mortal.kill()
-            await mortal.wait()
-        if scenario.happens in ("reset", "SIGSTOP"):
-            return await _history(handle)
-    async with _process(client, scenario.name):
-        return await _history(handle)
+            mortal.process.kill()
+        await mortal.process.wait()
+        successor.begin()
+    return await _history(handle)
 
 
 async def _history(handle: Handle) -> History:
@@ -104,7 +119,7 @@ async def _until_next_attempt(handle: Handle) -> None:
             is_started = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
             if pending.attempt == 2 and is_started:
                 return
-        await asyncio.sleep(_LOOK_AGAIN)
+        await asyncio.sleep(mortals.LOOK_AGAIN)
 
 
 async def _reset(client: Client, handle: Handle) -> None:
@@ -115,16 +130,30 @@ async def _reset(client: Client, handle: Handle) -> None:
     )
 
 
+class _Mortal:
+    """A worker's process that is up, but does nothing yet."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    def begin(self) -> None:
+        """Let it work."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+
+
 @contextlib.asynccontextmanager
-async def _process(
-    client: Client, task_queue: str, *options: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    address = client.service_client.config.target_host
+async def _process(client: Client, task_queue: str, *options: str) -> AsyncIterator[_Mortal]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.faults.mortals", address, task_queue, *options
+        *(sys.executable, "-m", "tests.faults.mortals"),
+        *(client.service_client.config.target_host, task_queue, *options),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
-        yield process
+        assert process.stdout is not None
+        assert await process.stdout.readline()
+        yield _Mortal(process)
     finally:
         with contextlib.suppress(ProcessLookupError):  # it has ended already
             process.kill()
@@ -198,7 +227,8 @@ async def _restarted(database: Path) -> dict[str, History]:
     async with contextlib.AsyncExitStack() as processes:
         handles = {}
         for name, workflow in _RESTARTED.items():
-            await processes.enter_async_context(_process(client, name))
+            mortal = await processes.enter_async_context(_process(client, name))
+            mortal.begin()
             handles[name] = await client.start_workflow(
                 workflow, id=name, task_queue=name, task_timeout=mortals.SHORT
             )
