@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-#: Seconds after which a process that should have ended is taken to hang.
-PATIENCE = 30.0
+#: Seconds after which a process that should have ended is taken to hang. On a machine that is busy with
+#: something else, Python alone may take ten seconds to start, and one command starts six of it in turn.
+PATIENCE = 180.0
 
 _TIMESKIP = (sys.executable, "-m", "timeskip.cli")
 

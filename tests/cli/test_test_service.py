@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.testing._workflow import _V1WorkflowEnvironment
@@ -15,6 +18,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from tests.cli.serving import serving
 from tests.cli.workflows import Nap
+
+#: How often the SDK may try to start a server, and seconds of a processor in which that has to be up.
+_TRIES = 5
+_ENOUGH = 3.0
 
 
 async def skip(address: str) -> tuple[timedelta, timedelta, timedelta]:
@@ -41,15 +48,38 @@ async def skip(address: str) -> tuple[timedelta, timedelta, timedelta]:
     return ended - began, after_nap - before, after_sleep - after_nap
 
 
+async def started_by_sdk(program: Path) -> WorkflowEnvironment:
+    """An environment of `start_time_skipping`.
+
+    The SDK waits for five seconds of real time, in which a program gets nowhere if the machine is busy.
+    Then the test is skipped; but not if the program has had the time, and has not made use of it.
+    """
+    for _ in range(_TRIES):
+        before = cpu_seconds_of_children()
+        try:
+            return await WorkflowEnvironment.start_time_skipping(
+                test_server_existing_path=str(program)
+            )
+        except RuntimeError as error:
+            is_ours = cpu_seconds_of_children() - before > _ENOUGH
+            if is_ours or "did not start within" not in str(error):
+                raise
+    pytest.skip("the machine is so busy that the SDK does not wait long enough for a test server")
+
+
+def cpu_seconds_of_children() -> float:
+    """For how long processors have run processes of this one that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 async def skip_by_itself(program: Path) -> tuple[datetime, timedelta, timedelta]:
     """Let the SDK start this program as its test server, nap for a year and sleep for a day.
 
     When that began, and how much time had passed for the environment after either.
     """
     async with (
-        await WorkflowEnvironment.start_time_skipping(
-            test_server_existing_path=str(program)
-        ) as environment,
+        await started_by_sdk(program) as environment,
         Worker(
             environment.client,
             task_queue="naps",
@@ -72,16 +102,19 @@ def test_sdk_starts_the_program_as_its_test_server(tmp_path: Path) -> None:
         f"#!{sys.executable}\nfrom timeskip.cli import test_server\n\ntest_server()\n"
     )
     program.chmod(0o755)
-    real = datetime.now(timezone.utc)
+    before = datetime.now(timezone.utc)
     began, nap, sleep = asyncio.run(skip_by_itself(program))
-    assert timedelta(0) <= began - real < timedelta(minutes=1)
-    assert timedelta(0) <= nap - timedelta(days=365) < timedelta(minutes=1)
-    assert timedelta(0) <= sleep - timedelta(days=1) < timedelta(minutes=1)
+    after = datetime.now(timezone.utc)
+    assert before <= began <= after
+    assert timedelta(0) <= nap - timedelta(days=365) <= after - before
+    assert timedelta(0) <= sleep - timedelta(days=1) <= after - before
 
 
 def test_environment_of_the_sdk_skips_the_time_of_a_served_port() -> None:
+    before = time.monotonic()
     with serving() as served:
         nap, around_nap, sleep = asyncio.run(skip(served.address))
+    took = timedelta(seconds=time.monotonic() - before)
     assert nap == timedelta(days=365)
-    assert timedelta(0) <= around_nap - nap < timedelta(minutes=1)
-    assert timedelta(0) <= sleep - timedelta(days=1) < timedelta(minutes=1)
+    assert timedelta(0) <= around_nap - nap <= took
+    assert timedelta(0) <= sleep - timedelta(days=1) <= took
