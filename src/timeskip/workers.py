@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures.thread
 import inspect
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
+
+from timeskip.lanes.daemon_threads import DaemonThreads
 
 if TYPE_CHECKING:
     from timeskip.simulation import Simulation
@@ -43,7 +42,7 @@ class SimulatedWorker:
         self._activities = activities
         self._options = options
         self._fresh = fresh
-        self._threads: _ActivityThreads | None = None
+        self._threads: DaemonThreads | None = None
         self._worker: Worker | None = None
         self._replacement: Worker | None = None
         self._run: asyncio.Task[None] | None = None
@@ -97,7 +96,7 @@ class SimulatedWorker:
             **(self._fresh() if self._fresh is not None else {}),
         }
         if "activity_executor" not in options and not all(map(_is_async, options["activities"])):
-            self._threads = _ActivityThreads(_THREADS, thread_name_prefix="timeskip-activity")
+            self._threads = DaemonThreads(_THREADS, thread_name_prefix="timeskip-activity")
             options["activity_executor"] = self._threads
         if not options.get("identity"):
             options["identity"] = simulation._workers.new_identity(simulation.client.identity)
@@ -132,30 +131,6 @@ class SimulatedWorker:
 
     def __exit__(self, *exception: Any) -> None:
         self._simulation.portal.run(self.__aexit__(*exception))
-
-
-class _ActivityThreads(ThreadPoolExecutor):
-    """Threads that keep nobody waiting, not even the interpreter when it ends.
-
-    An activity may block its thread for ever, and then no one can end it. The test that this
-    happens in fails; the others must go on.
-    """
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        # A new thread is a daemon if the one that starts it is.
-        thread: Any = threading.current_thread()
-        daemonic, thread._daemonic = thread._daemonic, True
-        try:
-            return super().submit(fn, *args, **kwargs)
-        finally:
-            thread._daemonic = daemonic
-
-    def leave(self) -> None:
-        """Accept no more; whatever still runs is left to itself."""
-        self.shutdown(wait=False)
-        joined_at_exit: Any = concurrent.futures.thread._threads_queues
-        for thread in self._threads:
-            joined_at_exit.pop(thread, None)
 
 
 def _kinds_of_tasks(options: Mapping[str, Any]) -> set[str]:

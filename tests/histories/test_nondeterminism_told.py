@@ -200,10 +200,10 @@ async def updated(sim: Simulation, handle: WorkflowHandle[Any, Any]) -> None:
             WithSignal,
             WithOtherName,
             written,
-            "signal 'write' of event 3 has no handler any more. There is one for 'writes'",
+            "signal 'write' of event 5 has no handler any more. There is one for 'writes'",
         ),
-        (WithSignal, WithOtherNote, written, 'write(text="hello") of event 3 any more: TypeError'),
-        (WithUpdate, WithSignal, updated, "update 'write' of event 5 has no handler any more"),
+        (WithSignal, WithOtherNote, written, 'write(text="hello") of event 5 any more: TypeError'),
+        (WithUpdate, WithSignal, updated, "update 'write' of event 8 has no handler any more"),
         (WithUpdate, WithUpdateAndActivity, updated, "instead of `result of update 'write'`"),
     ],
 )

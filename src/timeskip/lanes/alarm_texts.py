@@ -34,7 +34,9 @@ _NOT_AN_ACTIVITY = """\
 
 _DEADLOCK = """\
 A workflow must not block: no `time.sleep`, no input or output, no long computation. If it was
-stopped at a breakpoint, give its worker `debug_mode=True`, or set TEMPORAL_DEBUG=1."""
+stopped at a breakpoint, give its worker `debug_mode=True`, or set TEMPORAL_DEBUG=1.
+If it, or a converter, waits for something that the event loop of its worker is to do, that cannot be
+while the workflow runs on this loop: give the worker a `workflow_task_executor=ThreadPoolExecutor()`."""
 
 _NO_ENDPOINT = """\
 An endpoint has to be made before a workflow uses it, with the task queue of its handlers:

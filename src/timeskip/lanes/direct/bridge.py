@@ -98,6 +98,11 @@ class DirectBridge:
         self._started = False
         self._stopped = False
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has polled, or never will."""
+        return self._started or self._stopped
+
     async def validate(self) -> NamespaceInfo:
         try:
             described = self._requests.ask(

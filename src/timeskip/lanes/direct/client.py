@@ -133,6 +133,8 @@ class DirectServiceClient(SimulatedServiceClient):
         self._calls += 1
         if self._calls % _CALLS_IN_A_ROW == 0:
             await asyncio.sleep(0)
+        if self._lane.new_workers:
+            await self._lane.let_workers_begin()
         self._before_call(req)
         self._connect()
         keeper = self._lane.keeper

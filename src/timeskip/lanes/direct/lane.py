@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from google.protobuf.message import Message
 from temporalio.client import Interceptor
@@ -33,6 +33,9 @@ from timeskip.lanes.time_keeper import Grace, TimeKeeper
 from timeskip.server.choices import choices_of
 from timeskip.server.service import Service
 
+if TYPE_CHECKING:
+    from timeskip.lanes.direct.worker_access import WorkerAccess
+
 Result = TypeVar("Result")
 
 
@@ -50,6 +53,9 @@ _GRACE = _Grace(polled_before=0.0, expected=0.0)
 
 #: Who clients and workers say that they are: the same in every process, for the sake of histories.
 _IDENTITY = "timeskip"
+
+#: A worker takes half as many turns of its event loop from its start to its first poll.
+_TURNS_TO_BEGIN = 8
 
 #: Tells the lanes of this process apart.
 _NUMBERS = itertools.count(1)
@@ -81,6 +87,8 @@ class DirectLane:
         self._activations = ActivationExecutor()
         self._moving = threading.Lock()
         self.entrance: Entrance | None = None
+        #: Workers that have been made since somebody has waited for their like.
+        self.new_workers: list[WorkerAccess] = []
         self.client_interceptors: Sequence[Interceptor] = (
             MadeUpIds(self.service.cluster.ids.uuid),
         )
@@ -176,6 +184,23 @@ class DirectLane:
         there.add_done_callback(done)
         Context().run(look)
         await news
+
+    def expect(self, worker: WorkerAccess) -> None:
+        """A worker has been made, and is about to poll."""
+        self.new_workers = [each for each in self.new_workers if not each.has_begun]
+        self.new_workers.append(worker)
+
+    async def let_workers_begin(self) -> None:
+        """Let workers that have just been made poll, as they do while a call is on its way.
+
+        Otherwise whatever a test sends in a row to a new workflow would always reach it at once,
+        which is rare in production. One that is not run yet is waited for once, and in vain.
+        """
+        for _ in range(_TURNS_TO_BEGIN):
+            if all(worker.has_begun for worker in self.new_workers):
+                break
+            await asyncio.sleep(0)
+        self.new_workers.clear()
 
     def tell_home(self, function: Callable[[], object]) -> None:
         """Have the simulation's loop call `function`; at once, if that is the running one."""

@@ -69,4 +69,5 @@ def _create(
         access.join(client.workers)
     except RegistrationError as error:
         raise refused_configurations.not_created(str(error)) from None
+    client.lane.expect(access)
     return cast("temporalio.bridge.worker.Worker", access)

@@ -40,6 +40,11 @@ class WorkerAccess:
         #: Those that are on their way to the simulation's loop.
         self._heartbeats: deque[ActivityHeartbeat] = deque()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has polled, or never will."""
+        return self._bridge.has_begun
+
     def validate(self) -> Coroutine[Any, Any, NamespaceInfo]:
         return self._lane.at_home(self._bridge.validate)
 
