@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
+from temporalio.client import WithStartWorkflowOperation
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip import Simulation
@@ -160,10 +162,16 @@ async def test_a_module_that_cannot_be_imported_says_so_each_time(
 
 async def test_update_methods_are_still_known_by_all_that_makes_one(module: Any) -> None:
     async with Simulation() as sim, sim.worker(workflows=[module.Telling]):
-        handle = await sim.client.start_workflow(
-            module.Telling.run, id="telling", task_queue=sim.task_queue
+        start = WithStartWorkflowOperation(
+            module.Telling.run,
+            id="telling",
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            task_queue=sim.task_queue,
         )
-        assert await handle.execute_update(module.Telling.change, "new") == "new"
+        changed = await sim.client.execute_update_with_start_workflow(
+            module.Telling.change, "new", start_workflow_operation=start
+        )
+        assert changed == "new"
 
 
 async def test_a_module_in_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
