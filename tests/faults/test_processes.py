@@ -361,6 +361,21 @@ async def test_activities_have_the_grace_of_their_worker(
 # -- starting and ending --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "place", ["activity:charge#1", "workflow-task:w:2", "heartbeat:begin_to_count#1:1"]
+)
+async def test_process_that_ends_waits_for_an_answer_that_is_late(
+    sim: Simulation, world: World, place: str
+) -> None:
+    sim.faults.add_plan(f"delay-response at {place}:after-report by=10m")
+    async with sim.worker_process(_BUILD):
+        await do(sim, "begin_to_count" if "count" in place else "charge", world.path)
+        assert sim.elapsed <= _MINUTE
+    assert sim.elapsed == 10 * _MINUTE
+
+
 def test_process_in_a_synchronous_test(sim: Simulation, world: World) -> None:
     with sim.worker_process(_BUILD) as process:
         assert sim.run(do(sim, "charge", world.path)) == process.pid

@@ -49,6 +49,7 @@ class LateArrivals:
         due = self._keeper.clock.schedule(when, is_due)
         late[due] = give_up
         self._keeper.returns_of_workers += 1
+        self._tell(worker, is_late=True)
         self._keeper.notice()
 
     def worker_stops(self, worker: str) -> None:
@@ -69,7 +70,12 @@ class LateArrivals:
 
     def _nothing_left(self, worker: str) -> None:
         self._late.pop(worker, None)
+        self._tell(worker, is_late=False)
         if worker in self._stopping:
             self._stopping.discard(worker)
             self._keeper.stopping_workers -= 1
             self._keeper.notice()
+
+    def _tell(self, worker: str, *, is_late: bool) -> None:
+        if self._keeper.on_late is not None:
+            self._keeper.on_late(worker, is_late)

@@ -172,6 +172,8 @@ class TimeKeeper:
         self.stopping_workers = 0
         #: Due times at which workers that are gone, or cut off, reach the service again.
         self.returns_of_workers = 0
+        #: Told of a worker, by its name, whether anything that it has sent, or waits for, is late.
+        self.on_late: Callable[[str, bool], None] | None = None
         #: Whether a worker of this process has been told to stop and has not stopped yet.
         self.is_stopping: Callable[[], bool] | None = None
         #: Whether such a worker waits for activities that wait for nothing but time.

@@ -129,6 +129,8 @@ class RunningWorker:
         self._late: list[int] | None = None
         #: Attempts that sleep in `time.sleep` on the event loop of the process.
         self._blocking: set[int] = set()
+        #: Whether a fault delays what it has sent, or what it waits for.
+        self._awaits_late = False
 
     def start(self) -> None:
         """Start the process. No time passes until it is ready."""
@@ -183,7 +185,7 @@ class RunningWorker:
         self._keeper.notice()
 
     def leave(self) -> None:
-        """Ask the process to end. Time passes only if its activities wait for it."""
+        """Ask the process to end. Time passes only if it waits for it."""
         self.is_to_end = True
         with self._lock:
             if self._is_dead or _LEAVES in self._holds:
@@ -228,6 +230,12 @@ class RunningWorker:
     def heartbeat_answered(self, token: bytes, *, cancels: bool) -> None:
         """The service answers a heartbeat of an attempt, perhaps of this process's."""
         self.process.send(HeartbeatAnswered(token, cancels))
+
+    def await_late(self, is_late: bool) -> None:
+        """A fault delays something that it has sent, or waits for; or nothing of that any more."""
+        with self._lock:
+            self._awaits_late = is_late
+            self._let_time_pass()
 
     def heartbeat_is_late(self, token: bytes) -> None:
         """A heartbeat of an attempt, perhaps of this process's, takes virtual time."""
@@ -347,8 +355,9 @@ class RunningWorker:
             self._release(reason)
 
     def _let_time_pass(self) -> None:
-        """Time has to pass while activities wait for nothing else, and nobody else can get on."""
-        parked = bool(self._attempts) and len(self._parked) == len(self._attempts)
+        """Time has to pass while it waits for nothing else, and nobody else can get on."""
+        waits = bool(self._attempts) or self._awaits_late
+        parked = waits and len(self._parked) == len(self._attempts)
         for reason, hold in self._holds.items():
             if isinstance(reason, tuple):
                 continue  # the service knows when a call waits

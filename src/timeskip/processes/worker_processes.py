@@ -89,6 +89,7 @@ class WorkerProcesses:
             keeper.on_time_moved = self._clock.show
         registry.will_poll_elsewhere = self._will_poll
         keeper.heartbeats.listeners_elsewhere = self._that_may_be
+        keeper.on_late = self._is_late
         #: What is to be done about a process that dies by itself, though its test says that it may.
         self._on_crash: Callable[[str], None] = lambda identity: None
 
@@ -320,6 +321,11 @@ class WorkerProcesses:
             running.process.ask_where_it_stands()
 
         running.deadline = self._keeper.loop.call_later(self._patience, is_too_late)
+
+    def _is_late(self, identity: str, is_late: bool) -> None:
+        for running in self._living:
+            if running.identity == identity:
+                running.await_late(is_late)
 
     def _that_may_be(self, identity: str) -> list[RunningWorker]:
         return [running for running in self._living if running.is_perhaps(identity)]
