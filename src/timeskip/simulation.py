@@ -170,6 +170,7 @@ class Simulation(WorkflowEnvironment):
         activity_time.install()
         self._time = SimulatedTime(keeper, self._clock)
         self._activity_time = ActivityTime(self._time, Attempts(keeper), self._workers.nexus_token)
+        self._workers.cancellation_comes = self._activity_time.cancellation_comes
         frozen_time.show(self._time)
         keeper.heartbeats.listeners.append(self._activity_time)
         self._situation = Situation(keeper, self._workers, self._activity_time)

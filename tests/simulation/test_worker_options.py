@@ -474,6 +474,46 @@ async def test_workers_share_a_queue(direct: Simulation) -> None:
     assert direct.elapsed == timedelta(minutes=2)
 
 
+@pytest.mark.parametrize("cache", [0, 1, 2])
+async def test_runs_that_get_news_while_they_are_to_be_forgotten(
+    direct: Simulation, cache: int
+) -> None:
+    async with direct.worker(workflows=[Counting], max_cached_workflows=cache):
+        handles = [
+            await direct.client.start_workflow(
+                Counting.run, id=f"counting-{number}", task_queue=direct.task_queue
+            )
+            for number in range(4)
+        ]
+        for handle in handles:
+            await handle.signal(Counting.count)
+        assert [await handle.query(Counting.counted) for handle in handles] == [1] * 4
+        for handle in handles:
+            await handle.signal(Counting.count)
+        assert [await handle.result() for handle in handles] == [2] * 4
+
+
+@workflow.defn(sandboxed=False)
+class Counting:
+    """Counts to two."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    @workflow.run
+    async def run(self) -> int:
+        await workflow.wait_condition(lambda: self._count == 2)
+        return self._count
+
+    @workflow.signal
+    def count(self) -> None:
+        self._count += 1
+
+    @workflow.query
+    def counted(self) -> int:
+        return self._count
+
+
 async def test_queue_of_one_worker(direct: Simulation) -> None:
     """The pattern of the SDK's samples: activities on a queue that only one worker polls."""
 

@@ -73,6 +73,8 @@ class WatchedBridge:
         self.is_dead = False
         #: Set when the core is told to end.
         self.shuts_down = asyncio.Event()
+        #: Called just before that.
+        self.on_shutdown: Callable[[], None] = lambda: None
         #: Activities whose code will never end.
         self.given_up: set[bytes] = set()
         #: Nexus tasks whose handlers will never end.
@@ -161,7 +163,12 @@ class WatchedBridge:
         elif local is None and details.is_not_found and token in self._with_code:
             self._unknown.add(token)
 
+    def is_local(self, token: bytes) -> bool:
+        """Whether it is the token of a local activity that runs."""
+        return token in self._local
+
     def initiate_shutdown(self) -> None:
+        self.on_shutdown()
         self._bridge.initiate_shutdown()
         self.shuts_down.set()
 

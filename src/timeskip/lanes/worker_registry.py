@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, cast
 
 import nexusrpc
@@ -96,6 +97,8 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         self.supervisors: dict[Worker, Supervisor] = {}
         #: Whether a worker of that identity does not reach the service for a while.
         self.is_cut_off: Callable[[str], bool] = lambda identity: False
+        #: Told of the main task of each activity that a worker is about to cancel.
+        self.cancellation_comes: Callable[[asyncio.Task[Any]], None] = lambda activity: None
         #: Told of local activities, of which the service knows nothing.
         self.local_activities: LocalActivityWatch | None = None
         #: Whether a worker in another process is about to poll.
@@ -173,6 +176,7 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
         self._keeper.expect_poller(worker.task_queue)
         running = Running(worker, config, asyncio.ensure_future(next(worker)), bridge, known)
         self._running[running] = None
+        bridge.on_shutdown = partial(self._foretell_cancellations, running)
         try:
             await running.until_stopped_or_abandoned()
         finally:
@@ -184,6 +188,12 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
             self._keeper.expect_poller_no_more(worker.task_queue)
             with contextlib.suppress(RuntimeError):  # the simulation has ended before
                 self._keeper.loop.call_soon_threadsafe(self.forsake_tasks, worker.task_queue)
+
+    def _foretell_cancellations(self, running: Running) -> None:
+        """Without grace, the core cancels activities as soon as it is told to end."""
+        if not running.gives_grace:
+            for activity in running.remote_activities():
+                self.cancellation_comes(activity)
 
     def forsake_tasks(self, task_queue: str) -> None:
         """What a worker of the queue, which has stopped, took and did not answer never will be.
@@ -383,6 +393,16 @@ class Running:
         worker = self._worker._activity_worker
         running = list(worker._running_activities.values()) if worker is not None else ()
         return [activity.task for activity in running if activity.task is not None]
+
+    def remote_activities(self) -> list[asyncio.Task[Any]]:
+        """The same but for local activities, which a worker that shuts down lets end. For its loop."""
+        worker = self._worker._activity_worker
+        running = list(worker._running_activities.items()) if worker is not None else ()
+        return [
+            activity.task
+            for token, activity in running
+            if activity.task is not None and not self._bridge.is_local(token)
+        ]
 
     async def begin_to_shut_down(self) -> None:
         """Have it end as a worker does that is asked to: gracefully."""

@@ -366,6 +366,9 @@ class WorkflowWorker:
             self._forget(run, next_task)
         elif next_task is not None:
             self._take_task(next_task)
+            if run.evicting is not None:
+                # The task waits until the run is forgotten, which the task before had put off.
+                self._perform(run, run.go_on())
         else:
             step = run.go_on()
             if step is None and run.machines.finished and report.reported:
