@@ -68,7 +68,7 @@ def _arguments() -> argparse.Namespace:
         "--direct-crowd",
         type=int,
         default=10_000,
-        help="an unsandboxed crowd for the direct lane only, or 0; default %(default)s",
+        help="a crowd for the direct lane only, or 0; default %(default)s",
     )
     parser.add_argument("--crowd-rounds", type=int, default=2, help="default %(default)s")
     parser.add_argument(
@@ -114,17 +114,14 @@ def _benchmarks(arguments: argparse.Namespace) -> Iterator[Benchmark]:
                 yield all_at_once(
                     arguments.crowd_rounds, count, arguments.limit, sandboxed=sandboxed
                 )
-            # In the sandbox it would take minutes.
-            if arguments.direct_crowd and not sandboxed and DIRECT.name in arguments.peers:
-                for all_cached in (True, False):
-                    yield all_at_once(
-                        1,
-                        arguments.direct_crowd,
-                        arguments.limit,
-                        sandboxed=sandboxed,
-                        only=DIRECT.name,
-                        all_cached=all_cached,
-                    )
+            if arguments.direct_crowd and DIRECT.name in arguments.peers:
+                yield all_at_once(
+                    1,
+                    arguments.direct_crowd,
+                    arguments.limit,
+                    sandboxed=sandboxed,
+                    only=DIRECT.name,
+                )
 
 
 class _Bench:
@@ -149,7 +146,7 @@ class _Bench:
     def _takes_part(self, peer: Peer, benchmark: Benchmark, turn: int) -> bool:
         if benchmark.only not in (None, peer.name):
             return False
-        if peer.rounds is not None and (benchmark.alone is not None or turn >= peer.rounds):
+        if peer.rounds is not None and turn >= peer.rounds:
             return False
         return (peer.name, benchmark.sandboxed) not in self._overrun
 

@@ -109,18 +109,15 @@ def all_at_once(
     *,
     sandboxed: bool,
     only: str | None = None,
-    all_cached: bool = False,
 ) -> Benchmark:
     """Many workflows that sleep a year and run an activity, all open together.
 
-    Those that have not ended after `seconds_each` of real time for each of them never will. What a
-    worker's cache has no room for is replayed when it goes on, unless they are `all_cached`.
+    Those that have not ended after `seconds_each` of real time for each of them never will.
     """
     limit = max(_SHORTEST_LIMIT, count * seconds_each)
-    cached = {"cached_workflows": count + _WARM_UPS} if all_cached else {}
 
     async def take(peer: Peer) -> Sample:
-        async with _warm(peer, sandboxed=sandboxed, **cached) as client:
+        async with _warm(peer, sandboxed=sandboxed) as client:
             began = perf_counter()
             runs = [asyncio.create_task(_sleep_a_year(client, number)) for number in range(count)]
             done, late = await asyncio.wait(runs, timeout=limit)
@@ -130,8 +127,9 @@ def all_at_once(
             await asyncio.gather(*late, return_exceptions=True)
             return Sample(seconds / count, count, sum(run.result() for run in done))
 
-    title = f"{count:,} at once, {'all cached, ' if all_cached else ''}each"
-    return Benchmark(title, sandboxed, rounds, take, alone=ONE_AFTER_ANOTHER, only=only)
+    return Benchmark(
+        f"{count:,} at once, each", sandboxed, rounds, take, alone=ONE_AFTER_ANOTHER, only=only
+    )
 
 
 async def _sleep_a_year(client: Client, number: int) -> bool:
@@ -147,11 +145,11 @@ async def _sleep_a_year(client: Client, number: int) -> bool:
 
 
 @asynccontextmanager
-async def _warm(peer: Peer, *, sandboxed: bool, **options: int) -> AsyncIterator[Client]:
+async def _warm(peer: Peer, *, sandboxed: bool) -> AsyncIterator[Client]:
     """A client whose worker has run a few workflows already."""
     environment: WorkflowEnvironment = await peer.start()
     try:
-        async with bench_worker(environment.client, runner(sandboxed=sandboxed), **options):
+        async with bench_worker(environment.client, runner(sandboxed=sandboxed)):
             for number in range(_WARM_UPS):
                 await environment.client.execute_workflow(
                     SleepAYear.run, number, id=f"warm-up-{number}", task_queue=TASK_QUEUE

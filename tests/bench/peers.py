@@ -18,7 +18,7 @@ class Peer:
     batch: int = 20
     """How many workflows, or rounds of one, make a sample of a fraction of a second."""
     rounds: int | None = None
-    """How many rounds it takes part in, if not in all; one that is so slow is in no crowd."""
+    """How many rounds it takes part in, if not in all."""
 
 
 async def _start_java() -> WorkflowEnvironment:

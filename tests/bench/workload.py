@@ -17,13 +17,12 @@ def runner(*, sandboxed: bool) -> WorkflowRunner:
     return SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner()
 
 
-def bench_worker(client: Client, runner: WorkflowRunner, cached_workflows: int = 1000) -> Worker:
-    """The same worker for every peer, unless it is to keep more than the SDK's 1,000 in its cache."""
+def bench_worker(client: Client, runner: WorkflowRunner) -> Worker:
+    """The same worker for every peer."""
     return Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=[SleepAYear, Minutes, Attentive],
         activities=[double],
         workflow_runner=runner,
-        max_cached_workflows=cached_workflows,
     )
