@@ -9,7 +9,7 @@ from rich.console import Console
 
 from examples.demo.recorder import Recorder
 
-EXAMPLES = ("greeting", "order_saga", "subscription", "approval")
+EXAMPLES = ("greeting", "order_saga", "subscription", "approval", "digest")
 
 
 def _chosen_examples() -> list[str]:

@@ -178,6 +178,7 @@ class Diagnostician:
             why,
             _section("Open workflows:", runs),
             _SIGNALS if situation.some_await_only_news() else "",
+            _section("Schedules:", situation.schedules()),
             _section("Workers:", situation.known_workers(), _NO_WORKERS),
         ]
         return "\n\n".join(filter(None, parts))

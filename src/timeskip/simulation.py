@@ -449,8 +449,9 @@ class Simulation(WorkflowEnvironment):
             waiting = f"`sim.run_until({name_of_callable(what)})`"
             if not await holds(what):
                 await self._wait(self._clock.now(), waiting, drives=True)
-            while not await holds(what):
-                await self._step(waiting)
+            with self._keeper.looks_for(waiting):
+                while not await holds(what):
+                    await self._step(waiting)
 
     def at(self, when: datetime | timedelta, action: Callable[..., Any], *arguments: Any) -> None:
         """Call `action(*arguments)` at a virtual instant, and await it if it is a coroutine.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from timeskip.server.nexus_tasks import NexusTask
     from timeskip.server.pauses import Pause
     from timeskip.server.run import Run
+    from timeskip.server.schedules.schedule import Schedule
 
 _WORKFLOW = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 _ACTIVITY = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
@@ -69,6 +70,7 @@ class Situation:
         ]
         sleeps = ["the end of a sleep"] * bool(cluster.sleeping_calls)
         own = [wait.hold.reason for wait in self.keeper.waits]
+        own += self.keeper.conditions.values()
         return _cut(list(dict.fromkeys([*own, *results, *answers, *sleeps])))
 
     def runs(self, stack_traces: Mapping[str, str]) -> list[str]:
@@ -144,13 +146,29 @@ class Situation:
 
     def chains(self, length: int) -> list[str]:
         """The workflows of which so many runs have followed one another, and why the last one did."""
-        open_runs = [run for run in self.keeper.service.cluster.runs.values() if run.is_open]
+        cluster = self.keeper.service.cluster
+        open_runs = [run for run in cluster.runs.values() if run.is_open]
         return _cut(
             [
                 f"  workflow {run.workflow_id!r} ({run.workflow_type}) is in its run number "
                 f"{run.place_in_chain}: {_FOLLOWS[run.started.initiator]}"
                 for run in open_runs
                 if run.place_in_chain >= length
+            ]
+            + [
+                _busy(schedule)
+                for schedule in cluster.open_schedules()
+                if schedule.actions >= length
+            ]
+        )
+
+    def schedules(self) -> list[str]:
+        """The open schedules that do nothing by themselves, and why."""
+        return _cut(
+            [
+                f"  {schedule.id!r} {_why_idle(schedule)}"
+                for schedule in self.keeper.service.cluster.open_schedules()
+                if schedule.next_due is None
             ]
         )
 
@@ -165,6 +183,7 @@ class Situation:
                 )
             for activity in run.activities.values():
                 lines += self._round(activity)
+        lines += map(_busy, filter(_skips, self.keeper.service.cluster.open_schedules()))
         return _cut(lines)
 
     def _round(self, activity: Activity) -> list[str]:
@@ -269,6 +288,34 @@ class Situation:
             return f"{told}, whose worker has stopped"
         polled = [worker.task_queue for worker in self.workers.workers if not worker.has_stopped]
         return f"{told}, which no worker polls.{similar(name, polled)}"
+
+
+def _skips(schedule: Schedule) -> bool:
+    return bool(schedule.info.overlap_skipped and schedule.info.running_workflows)
+
+
+def _busy(schedule: Schedule) -> str:
+    """A schedule whose times come and come."""
+    info = schedule.info
+    workflows = "1 workflow" if info.action_count == 1 else f"{info.action_count} workflows"
+    told = f"  schedule {schedule.id!r} goes on and on: it has started {workflows}"
+    if info.overlap_skipped:
+        told += f" and skipped {info.overlap_skipped} actions"
+    if _skips(schedule):
+        told += f", because {info.running_workflows[0].workflow_id!r} has not ended"
+    return told
+
+
+def _why_idle(schedule: Schedule) -> str:
+    state = schedule.schedule.state
+    if state.paused:
+        return f"is paused: {state.notes}" if state.notes else "is paused"
+    if schedule.waiting:
+        running = schedule.info.running_workflows[0].workflow_id
+        return f"has actions that wait until {running!r} has ended"
+    if not schedule.may_act:
+        return "may not act any more: all its actions are used up"
+    return "names no time any more"
 
 
 def indented(chain: list[str]) -> list[str]:

@@ -19,7 +19,8 @@ from timeskip.lanes.time_keeper import TimeKeeper
 _LONGEST_TICK = 1.0
 
 #: "waiting": for a workflow, and something real goes on. "circling": for a workflow, and virtual
-#: time passes without an event. "continuing": for a workflow, of which one run follows the other.
+#: time passes without an event. "continuing": for a workflow, of which one run follows the other, or
+#: while a schedule starts others without end.
 #: "polling": the test asks again and again while time stands still. "stopping": a worker cannot stop.
 #: "idle": the test waits for nothing of the simulation's, and only another process could wake it.
 Stall = Literal["waiting", "circling", "continuing", "polling", "stopping", "idle"]
@@ -114,8 +115,9 @@ class StallWatch:
         self._polling = 0
         self._idling = 0
         self._continuing = 0
-        #: The first runs of what the test waits for.
-        self._awaited: set[str] = set()
+        #: The first runs of what the test waits for, and what else it waits for.
+        self._awaited: set[object] = set()
+        self._jumps = 0
         self._standing = 0
         self._blocked: dict[int, Exception] = {}
         self._ended = threading.Event()
@@ -178,8 +180,9 @@ class StallWatch:
 
     def _look(self) -> None:
         keeper = self._keeper
-        self._look_at_chains()
         calls, self._calls = keeper.holds.taken - self._calls, keeper.holds.taken
+        jumps, self._jumps = keeper.idle_jumps - self._jumps, keeper.idle_jumps
+        self._look_at_chains(idles=jumps > 0)
         if self._alarms.events != self._events or isinstance(keeper.clock, RealClock):
             self._events = self._alarms.events
             self._began = keeper.clock.now()
@@ -198,23 +201,34 @@ class StallWatch:
             self._polling += 1
             self._idling = 0
             if self._polling >= self._looks:
-                self._stalled("polling")
-        elif self._speaker.is_idle():
+                self._stalled("circling" if keeper.clock.now() > self._began else "polling")
+        elif jumps or self._speaker.is_idle():
             self._idling += 1
             if self._idling >= self._looks:
-                self._stalled("idle")
+                self._stalled("circling" if keeper.clock.now() > self._began else "idle")
 
-    def _look_at_chains(self) -> None:
-        """Events alone do not tell that a test will end: a workflow may continue as new for ever."""
+    def _look_at_chains(self, *, idles: bool) -> None:
+        """Events alone do not tell that a test will end: what continues as new may do so for ever.
+
+        So may what a schedule starts.
+        """
         cluster = self._keeper.service.cluster
-        awaited = {run.started.first_execution_run_id for run in cluster.time_waits.values()}
+        awaited: set[object] = {
+            run.started.first_execution_run_id for run in cluster.time_waits.values()
+        }
+        awaited.update(list(self._keeper.conditions))
+        if idles:
+            awaited.add("an event of the test's own")
         if awaited and not awaited & self._awaited:
             self._awaited, self._continuing = awaited, 0
         self._continuing += 1
-        may_end = cluster.sleeping_calls or self._keeper.waits or not self._keeper.skips
+        sleeps = any(wait.until is not None for wait in self._keeper.waits)
+        may_end = cluster.sleeping_calls or sleeps or not self._keeper.skips
         if self._continuing < self._looks or not awaited or may_end:
             return
-        if any(run.is_open and run.place_in_chain >= MANY_RUNS for run in cluster.runs.values()):
+        if any(
+            run.is_open and run.place_in_chain >= MANY_RUNS for run in cluster.runs.values()
+        ) or any(schedule.actions >= MANY_RUNS for schedule in cluster.open_schedules()):
             self._stalled("continuing")
 
     def _stalled(self, stall: Stall) -> None:

@@ -32,6 +32,15 @@ def test_run_is_told_by_what_it_did() -> None:
     ]
 
 
+def test_scheduled_run_names_its_schedule() -> None:
+    history = recorded("dinner")
+    started = history.events[0].workflow_execution_started_event_attributes
+    schedule = Payload(metadata={"encoding": b"json/plain"}, data=b'"evenings"')
+    started.search_attributes.indexed_fields["TemporalScheduledById"].CopyFrom(schedule)
+
+    assert lines(history)[0] == Line("started", "Dinner", 'by schedule "evenings" 2')
+
+
 def test_attempt_is_told_with_the_failure_before_it() -> None:
     (candles,) = [m for m in moments_of(recorded("dinner")) if m.line.subject == "light_candles"]
 

@@ -74,14 +74,15 @@ def idleness_of(loop: asyncio.AbstractEventLoop) -> list[Idleness]:
     is_first = threading.current_thread() is threading.main_thread()
     if getattr(loop, "_ready", ()) or not (is_first or _awaited.get(loop)):
         return []
+    tasks = asyncio.all_tasks(loop)
+    if not tasks:  # the test has just ended
+        return []
     threads_work = _has_busy_threads(loop) or _other_threads_work()
     idleness = Idleness(
         loop=loop,
         now=loop.time(),
         next_timer=_next_of(_timers_of_tests(loop)),
-        may_have_news=threads_work
-        or _watches_files(loop)
-        or any(_waits_for_others(task) for task in asyncio.all_tasks(loop)),
+        may_have_news=threads_work or _watches_files(loop) or any(map(_waits_for_others, tasks)),
         next_sleep=_next_of(filter(_ends_sleep, _timers_of_tests(loop))),
         threads_work=threads_work,
     )

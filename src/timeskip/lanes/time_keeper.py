@@ -29,7 +29,7 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass, replace
 
@@ -58,6 +58,9 @@ from timeskip.server.workflow_tasks import WorkflowTask
 
 #: Real seconds between two looks whether a test has turned from another simulation to this one.
 _LOOK_AGAIN = 0.05
+
+#: So often time jumps before everybody else has a turn, although nothing has happened.
+_JUMPS = 100
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,10 @@ class TimeKeeper:
         self.expected_pollers: dict[str, None] = {}
         #: Workers that stop, and that give time to what they still run.
         self.stopping_workers = 0
+        #: What a test waits for by looking itself, again and again, each in words.
+        self.conditions: dict[object, str] = {}
+        #: How often time has jumped for tests that only this simulation can wake, though not by time.
+        self.idle_jumps = 0
         #: Due times at which workers that are gone, or cut off, reach the service again.
         self.returns_of_workers = 0
         #: Told of a worker, by its name, whether anything that it has sent, or waits for, is late.
@@ -265,6 +272,16 @@ class TimeKeeper:
             self._pace = None if skips else (self.clock.now(), self.loop.time())
         self.notice()
 
+    @contextlib.contextmanager
+    def looks_for(self, condition: str) -> Iterator[None]:
+        """A test looks again and again whether a condition holds. Safe from any thread."""
+        token = object()
+        self.conditions[token] = condition
+        try:
+            yield
+        finally:
+            del self.conditions[token]
+
     def wait_until(
         self,
         until: Nanoseconds | None,
@@ -357,8 +374,14 @@ class TimeKeeper:
                 self.loops.act_when_quiet(look_for_tests=looks_for_tests)
 
     def _move(self) -> None:
-        """Let time pass for as long as nothing else can happen."""
-        while self._may_move():
+        """Let time pass for as long as nothing else can happen.
+
+        Not without end in one go: a schedule may have something to do at every instant that comes,
+        and nothing to show for it.
+        """
+        for _ in range(_JUMPS):
+            if not self._may_move():
+                return
             stepped = [wait for wait in self.waits if wait.until is None and wait.moved]
             if stepped:
                 for wait in stepped:
@@ -383,6 +406,7 @@ class TimeKeeper:
                 return
             self._note_passed_over()
             self._jump_to(due)
+        self.notice()
 
     def _due_for_idle_tests(self) -> Nanoseconds | None:
         """Where to jump although nobody waits for time, if the next due time has come for tests."""
@@ -404,6 +428,7 @@ class TimeKeeper:
             return None
         seconds = self._idle_tests.seconds_before(due, self.clock.now(), idle)
         if seconds == 0.0:
+            self.idle_jumps += only_this_can_wake
             return due
         if seconds is not None:
             self._timer = self.loop.call_later(seconds, self._idle_tests_waited, seconds)

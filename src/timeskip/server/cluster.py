@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from timeskip.server.nexus_tasks import NexusTask
     from timeskip.server.queries import QueryTask
     from timeskip.server.run import Run
+    from timeskip.server.schedules.schedule import Schedule
     from timeskip.server.workflow_tasks import WorkflowTask
 
 
@@ -105,6 +106,15 @@ class Cluster:
         self.namespaces[system.name] = system
         for name in namespaces:
             self.namespaces[name] = Namespace(name, self.ids.uuid())
+
+    def open_schedules(self) -> list[Schedule]:
+        """The schedules of all namespaces that are neither deleted nor gone."""
+        return [
+            schedule
+            for namespace in self.namespaces.values()
+            for schedule in namespace.schedules.values()
+            if schedule.is_open
+        ]
 
     def open_queries(self) -> dict[Call, Run]:
         """The queries that nobody has answered yet."""

@@ -68,8 +68,12 @@ class Closing:
 
 
 def _started(attributes: Any) -> Line:
-    attempt = f"attempt {attributes.attempt} " if attributes.attempt > 1 else ""
-    return Line("started", attributes.workflow_type.name, attempt + payloads_text(attributes.input))
+    parts = [f"attempt {attributes.attempt}"] if attributes.attempt > 1 else []
+    schedule = attributes.search_attributes.indexed_fields.get("TemporalScheduledById")
+    if schedule is not None:
+        parts.append(f"by schedule {values_text([schedule])}")
+    parts.append(payloads_text(attributes.input))
+    return Line("started", attributes.workflow_type.name, " ".join(filter(None, parts)))
 
 
 def _marker(attributes: Any) -> Line:

@@ -60,12 +60,7 @@ def count_schedules(
 
 def _refreshed(cluster: Cluster) -> dict[str, Schedule]:
     """All schedules by the ids by which the store, which now has them, knows them."""
-    schedules = {
-        schedule.run_id: schedule
-        for namespace in cluster.namespaces.values()
-        for schedule in namespace.schedules.values()
-        if schedule.is_open
-    }
+    schedules = {schedule.run_id: schedule for schedule in cluster.open_schedules()}
     cluster.schedule_visibility.refresh(schedules)
     return schedules
 

@@ -81,8 +81,6 @@ class Schedule:
         self.info.create_time.FromNanoseconds(now)
         self.last_result: Payloads | None = None
         self.last_failure: Failure | None = None
-        #: How many workflows it has started.
-        self.started = 0
         self._is_deleted = False
         #: Up to where the times of the specification have been dealt with.
         self._processed: Nanoseconds = now
@@ -99,7 +97,7 @@ class Schedule:
         """Whether it is neither deleted nor, long after its last action, gone by itself."""
         if self._is_deleted:
             return False
-        is_active = self._next_time is not None and self._may_act()
+        is_active = self._next_time is not None and self.may_act
         if self.is_paused or is_active or self._is_backfilling_beside():
             return True
         return self.cluster.clock.now() < self._last_event() + _RETENTION
@@ -107,6 +105,17 @@ class Schedule:
     @property
     def is_paused(self) -> bool:
         return self.schedule.state.paused
+
+    @property
+    def actions(self) -> int:
+        """How often it has acted, or would have if nothing had run."""
+        return self.info.action_count + self.info.overlap_skipped
+
+    @property
+    def may_act(self) -> bool:
+        """Whether times of its specification lead to actions."""
+        state = self.schedule.state
+        return not state.paused and (not state.limited_actions or state.remaining_actions > 0)
 
     @property
     def next_due(self) -> Nanoseconds | None:
@@ -236,14 +245,9 @@ class Schedule:
             yield time
             time = self._spec.next(time.due)
 
-    def _may_act(self) -> bool:
-        """Whether times of the specification lead to actions."""
-        state = self.schedule.state
-        return not state.paused and (not state.limited_actions or state.remaining_actions > 0)
-
     def _process(self, now: Nanoseconds) -> None:
         """Let the times of the specification become actions that have come since the last time."""
-        if not self._may_act():
+        if not self.may_act:
             self._processed = now
         for time in self._times_after(self._processed):
             if time.due > now:
@@ -312,7 +316,7 @@ class Schedule:
     def _start(self, start: Start, *, tracked: bool) -> bool:
         """Start a workflow, if that is allowed; whether it was."""
         if not start.manual:
-            if not self._may_act():
+            if not self.may_act:
                 return False
             if self.schedule.state.limited_actions:
                 self.schedule.state.remaining_actions -= 1
@@ -322,7 +326,6 @@ class Schedule:
         except ServiceError:
             # The id is taken, or the workflow may not be started so. Nobody is told.
             return False
-        self.started += 1
         self.info.action_count += 1
         result = ScheduleActionResult(
             start_workflow_result=started,
@@ -377,7 +380,7 @@ class Schedule:
         if self._is_backfilling_beside():
             wake: Nanoseconds | None = now + _BACKFILL_PAUSE
         else:
-            wake = self._next_time if self._may_act() else None
+            wake = self._next_time if self.may_act else None
         if wake == self.next_due:
             return
         self._forget_due()
