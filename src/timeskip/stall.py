@@ -182,7 +182,7 @@ class StallWatch:
         keeper = self._keeper
         calls, self._calls = keeper.holds.taken - self._calls, keeper.holds.taken
         jumps, self._jumps = keeper.idle_jumps - self._jumps, keeper.idle_jumps
-        self._look_at_chains(idles=jumps > 0)
+        self._look_at_chains(idles=jumps > 0 and not self._is_stopping())
         if self._alarms.events != self._events or isinstance(keeper.clock, RealClock):
             self._events = self._alarms.events
             self._began = keeper.clock.now()
