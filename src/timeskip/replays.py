@@ -88,15 +88,14 @@ class Replays:
             elif settings is not None and identity in self._ledger.identities:
                 places = self._ledger.places.get(run.run_id, {})
                 here.append(LeftRun(run.workflow_id, completed, settings, places))
-        # The service may have a thread of its own, which would take this for a wait of the test's.
-        hold = self._server.keeper.holds.take("what the test has left behind is replayed")
-        try:
-            # A loop that is blocked meanwhile goes on when all are done, which takes its time.
-            with unwatched():
-                told = require_replays(here, forgives_core=True)
-        finally:
-            hold.release()
+        # A loop that is blocked meanwhile goes on when all of them are done, which takes its time.
         with unwatched():
+            # The service may have a thread of its own, which would take this for a wait of the test's.
+            hold = self._server.keeper.holds.take("what the test has left behind is replayed")
+            try:
+                told = require_replays(here, forgives_core=True)
+            finally:
+                hold.release()
             for process, runs in elsewhere.items():
                 told += self.processes.replay(process, runs) if self.processes else []
         for each in told:
