@@ -493,6 +493,7 @@ async def test_schedule_survives_every_crash(sim: Simulation) -> None:
         handle = await sim.client.create_schedule("daily", daily(sim, 1.0))
         await sim.sleep(timedelta(days=2))
         assert (await handle.describe()).info.num_actions == 2
+        await handle.delete()
 
 
 async def test_worker_dies_in_a_scheduled_workflow(sim: Simulation) -> None:
