@@ -104,3 +104,24 @@ async def test_local_activity_may_be_shorter_at_the_next_try(sim: Simulation) ->
             )
     kinds = [event.event_type for event in sim.runs[0].history.events]
     assert EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT in kinds
+
+
+@activity.defn
+async def beat() -> None:
+    """Beats for nobody: the server does not know of it."""
+    for second in range(3):
+        await asyncio.sleep(1)
+        activity.heartbeat(second)
+
+
+@workflow.defn
+class Beater:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.execute_local_activity(beat, start_to_close_timeout=timedelta(minutes=1))
+
+
+async def test_local_activity_that_heartbeats_is_not_waited_for(sim: Simulation) -> None:
+    async with sim.worker(workflows=[Beater], activities=[beat]):
+        await sim.client.execute_workflow(Beater.run, id="beater", task_queue=sim.task_queue)
+    assert sim.elapsed == timedelta(seconds=3)

@@ -32,6 +32,10 @@ class HeartbeatRelay:
 
     def heartbeat(self, *details: Any) -> None:
         """Send these details, now or when the heartbeat under way has been answered."""
+        if self._attempt.running.is_local:
+            # The server knows nothing of the attempt, so the core drops it: no answer will come.
+            self._send(*details)
+            return
         context = contextvars.copy_context()
 
         def send() -> None:

@@ -179,7 +179,7 @@ class ReplayCore:
             sticky_queue="sticky",
             identity="replayer",
             instance_key="",
-            version=WorkerVersion(""),
+            version=WorkerVersion.of(config.versioning_strategy),
             sdk_name="",
             sdk_version="",
         )
