@@ -201,6 +201,9 @@ class WorkflowMachines:
         start = self._position
         end = end_of_sequence(self._events, start, self.started_event_id)
         portion = _after(self.last_event_id, self._events[start:end])
+        if end - start == 1 and self._events[start].event_type not in FINAL_EVENTS:
+            # The core takes the history to be over, and leaves out a last event on its own.
+            portion = []
         self._position = end
         self.on_last_portion = end >= len(self._events)
         if portion:
