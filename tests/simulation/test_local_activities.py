@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import EventType
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
 
 from timeskip import Simulation, WorkflowTaskFailed
 
@@ -46,6 +48,47 @@ async def test_query_waits_for_a_local_activity(sim: Simulation) -> None:
         handle = await sim.client.start_workflow(Asked.run, id="asked", task_queue=sim.task_queue)
         assert await handle.query(Asked.status) == "awake"
         assert sim.elapsed == timedelta(minutes=10)
+
+
+async def test_query_of_a_terminated_run_waits_for_its_local_activity(sim: Simulation) -> None:
+    if sim.lane == "wire":
+        pytest.skip("the activity takes its time while the core heartbeats")
+    async with sim.worker(workflows=[AskedWhileBusy], activities=[stumble]):
+        handle = await sim.client.start_workflow(
+            AskedWhileBusy.run, id="asked", task_queue=sim.task_queue
+        )
+        await sim.sleep(3)
+        sim.at(timedelta(seconds=2), handle.terminate)
+        assert await handle.query(AskedWhileBusy.status) == "asleep"
+        assert sim.elapsed == timedelta(seconds=8)
+
+
+@activity.defn
+async def stumble() -> None:
+    if activity.info().attempt == 1:
+        raise ApplicationError("not yet")
+
+
+@workflow.defn
+class AskedWhileBusy:
+    """Is busy in its second workflow task, so that it can be queried once it is closed."""
+
+    def __init__(self) -> None:
+        self._status = "asleep"
+
+    @workflow.run
+    async def run(self) -> None:
+        await asyncio.sleep(2)
+        await workflow.execute_local_activity(
+            stumble,
+            start_to_close_timeout=timedelta(days=1),
+            retry_policy=RetryPolicy(initial_interval=timedelta(seconds=6)),
+        )
+        self._status = "awake"
+
+    @workflow.query
+    def status(self) -> str:
+        return self._status
 
 
 @workflow.defn

@@ -534,7 +534,9 @@ class TimeKeeper:
         cluster = self.service.cluster
         standing = self.standing_workers
         for query in cluster.started_queries.values():
-            if query.identity not in standing:
+            # A run may have been closed while its worker, which has the query, runs local ones.
+            waits = self._waits_for_local_activities(query.run)
+            if not waits and query.identity not in standing:
                 return False
         for run_id, run in cluster.started_workflow_tasks.items():
             if run_id in self.waiting_for_local_activities or self._is_abandoned(run):
@@ -588,10 +590,12 @@ class TimeKeeper:
         return cluster.next_query_due() if only_queries_wait else self.service.next_due()
 
     def _queries_wait_for_local_activities(self) -> bool:
+        queries = self.service.cluster.open_queries() if self.waiting_for_local_activities else {}
+        return any(map(self._waits_for_local_activities, queries.values()))
+
+    def _waits_for_local_activities(self, run: Run) -> bool:
         """As on a real server. On the wire the core says by the machine's time that it is at work."""
-        waiting = self.waiting_for_local_activities if self.cores_are_simulated else set()
-        queries = self.service.cluster.open_queries() if waiting else {}
-        return any(run.run_id in waiting for run in queries.values())
+        return self.cores_are_simulated and run.run_id in self.waiting_for_local_activities
 
     def _renew_grace(self) -> None:
         """What waited in vain may be polled for after all."""
