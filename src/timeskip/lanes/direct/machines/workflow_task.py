@@ -9,7 +9,7 @@ from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.bridge.proto.workflow_activation import UpdateRandomSeed, WorkflowActivationJob
 
-from timeskip.lanes.direct import rust_text
+from timeskip.lanes.direct import event_types, rust_text
 from timeskip.lanes.direct.machines.machine import FatalError, Machine, Table
 from timeskip.lanes.direct.randomness import seed_of
 
@@ -38,6 +38,13 @@ class WorkflowTaskMachine(Machine):
         super().__init__(machines)
         self._portion_ends_at = portion_ends_at
         self._started: HistoryEvent | None = None
+
+    def event_trigger(self, event: HistoryEvent) -> str:
+        if event.event_type == event_types.TASK_STARTED and not event.HasField("event_time"):
+            raise FatalError(
+                f"Workflow task started event must contain timestamp: {rust_text.short(event)}"
+            )
+        return super().event_trigger(event)
 
     def _task_started(self, event: HistoryEvent) -> None:
         self._started = event
