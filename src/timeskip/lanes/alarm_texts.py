@@ -42,6 +42,10 @@ _NO_ENDPOINT = """\
 An endpoint has to be made before a workflow uses it, with the task queue of its handlers:
 `await sim.create_nexus_endpoint("the name", sim.task_queue)`."""
 
+_GOES_ON_AFTER_ITS_END = """\
+The workflow ended, and a task of its own that it did not wait for asked for something right after:
+a `finally:` of a cancelled task, perhaps. Have the workflow wait for its tasks before it ends."""
+
 _NONDETERMINISM = """\
 When the workflow's code was run again, it did something else than its history says. It was changed
 while the run was open, or it depends on chance, on the machine's time or on state of its own."""
@@ -79,6 +83,8 @@ def workflow_task_failed(run: Run, cause: str, failure: Failure, why: str | None
         paragraphs.append(_NONDETERMINISM)
     elif cause == "BAD_SCHEDULE_NEXUS_OPERATION_ATTRIBUTES" and "endpoint" in failure.message:
         paragraphs.append(_NO_ENDPOINT)
+    elif failure.message.startswith("invalid command sequence"):
+        paragraphs.append(_GOES_ON_AFTER_ITS_END)
     elif cause == "WORKFLOW_WORKER_UNHANDLED_FAILURE":
         paragraphs.append(_way_out(failure))
     return "\n\n".join([*paragraphs, _FOR_EVER])

@@ -64,7 +64,11 @@ def respond_completed(
             "Workflow is paused and force create new workflow task is not allowed.",
         )
     asked = list(request.commands)
-    validate_command_sequence(asked)
+    try:
+        validate_command_sequence(asked)
+    except ServiceError as refusal:
+        _leave_open(run, task, Cause.WORKFLOW_TASK_FAILED_CAUSE_UNSPECIFIED, refusal.message)
+        raise
     _refuse_unsupported(run, task, asked)
     messages = update_messages.Answers(run, request.messages)
     only_heartbeat = request.force_create_new_workflow_task and not (asked or request.messages)
@@ -182,12 +186,16 @@ def _open_task(
 
 
 def _refuse_unsupported(run: Run, task: WorkflowTask, asked: Sequence[Command]) -> None:
-    """The task stays with its worker, which will not find a better answer."""
     for complaint in filter(None, map(_unsupported, asked)):
-        cause = Cause.WORKFLOW_TASK_FAILED_CAUSE_FEATURE_DISABLED
-        for observer in run.cluster.observers:
-            observer.workflow_task_failed(run, task, cause, _server_failure(complaint))
+        _leave_open(run, task, Cause.WORKFLOW_TASK_FAILED_CAUSE_FEATURE_DISABLED, complaint)
         raise ServiceError(StatusCode.UNIMPLEMENTED, complaint)
+
+
+def _leave_open(run: Run, task: WorkflowTask, cause: Cause.ValueType, complaint: str) -> None:
+    """The task stays with its worker, which will not find a better answer: it can only time out."""
+    task.abandoned = True
+    for observer in run.cluster.observers:
+        observer.workflow_task_failed(run, task, cause, _server_failure(complaint))
 
 
 def _unsupported(command: Command) -> str | None:
@@ -283,8 +291,7 @@ def _fail_for(
     """
     unhandled = bad.cause == Cause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
     if task.attempt > 1 and not unhandled:
-        for observer in run.cluster.observers:
-            observer.workflow_task_failed(run, task, bad.cause, _server_failure(bad.full_message))
+        _leave_open(run, task, bad.cause, bad.full_message)
         return
     workflow_tasks.fail(run, task, bad.cause, _server_failure(bad.full_message), request.identity)
     updates.abort_sent(run)
