@@ -20,7 +20,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from tests.lanes.direct import nexus_subjects, subjects
 from tests.lanes.direct.recorded import names, recorded
 from tests.lanes.direct.replay_core import rust_verdict, simulated_verdict
-from tests.lanes.direct.variations import as_if_of, cut, without_flags
+from tests.lanes.direct.variations import as_if_of, cut, without_flags, without_times
 
 WORKFLOWS = {
     workflow.__name__: workflow for workflow in [*subjects.WORKFLOWS, *nexus_subjects.WORKFLOWS]
@@ -84,6 +84,11 @@ def test_incomplete_history_gets_the_same_verdict(data: st.DataObject) -> None:
     length = data.draw(st.integers(SHORTEST_HISTORY, len(history.events)))
     missing_flags = data.draw(st.sets(st.integers(1, 4)))
     asyncio.run(assert_same_verdict(without_flags(cut(history, length), missing_flags)))
+
+
+def test_history_without_times_gets_the_same_verdict() -> None:
+    message = asyncio.run(assert_same_verdict(without_times(recorded("Nap"))))
+    assert "Workflow task started event must contain timestamp: HistoryEvent(id: 3, " in message
 
 
 NONDETERMINISM = [

@@ -33,6 +33,14 @@ def without_flags(history: WorkflowHistory, flags: Collection[int]) -> WorkflowH
     return WorkflowHistory(history.workflow_id, events)
 
 
+def without_times(history: WorkflowHistory) -> WorkflowHistory:
+    """The history as somebody may have shortened it."""
+    events = [_copy(event) for event in history.events]
+    for event in events:
+        event.ClearField("event_time")
+    return WorkflowHistory(history.workflow_id, events)
+
+
 def _copy(event: HistoryEvent) -> HistoryEvent:
     copied = HistoryEvent()
     copied.CopyFrom(event)
