@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -71,6 +73,28 @@ async def test_history_with_which_the_core_does_not_get_on_is_given_up(
     monkeypatch.setattr(core, "_PATIENCE", 60.0)
     assert thread.run(thread.verdicts(settings, [whole])) == [None]
     thread.close()
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_waits_for_any_more_is_not_replayed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = await nap()
+    replayed: list[WorkflowHistory] = []
+    is_given_up = threading.Event()
+
+    async def verdict(replayer: core._ReadyReplayer, history: WorkflowHistory) -> None:
+        replayed.append(history)
+        is_given_up.wait()
+
+    monkeypatch.setattr(core._ReadyReplayer, "verdict", verdict)
+    thread = ReplayThread()
+    settings = ReplaySettings((Nap,), workflow_runner=UnsandboxedWorkflowRunner())
+    with pytest.raises(concurrent.futures.TimeoutError):
+        thread.run(thread.verdicts(settings, [whole] * 10), timeout=0)
+    is_given_up.set()
+    thread.close()
+    assert len(replayed) <= 1
 
 
 @pytest.mark.asyncio

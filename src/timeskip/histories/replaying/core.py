@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextvars import Context
+from contextvars import Context, ContextVar
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -73,6 +73,10 @@ _PATIENCE = 20.0
 
 #: Real seconds that a `Replayer` may take to end.
 _FAREWELL_SECONDS = 2.0
+
+
+#: Whoever waits for what is being done on the thread.
+_waiting: ContextVar[Future[Any]] = ContextVar("_waiting")
 
 
 class BrokenHistory(ValueError):  # noqa: N818 - says what is the matter
@@ -134,10 +138,14 @@ class ReplayThread:
     ) -> Result:
         """The coroutine's result. Blocks the thread that calls, for at most `timeout` seconds.
 
+        If that is interrupted, by Ctrl-C say, no further history is replayed for it.
+
         Raises `ReplayFailed` if that is not to be had, because the thread `is_lost`, and
         `BrokenHistory` if the core waits for something that its history does not have.
         """
         future: Future[Result] = Future()
+        context = Context()
+        context.run(_waiting.set, future)
 
         def start() -> None:
             task = self.loop.create_task(coroutine)
@@ -149,13 +157,14 @@ class ReplayThread:
                 raise self._lost
             self._awaited.add(future)
         try:
-            self.loop.call_soon_threadsafe(start, context=Context())
+            self.loop.call_soon_threadsafe(start, context=context)
             if timeout is None:
                 self._wait(future)
             return future.result(timeout)
         finally:
             with self._awaiting:
                 self._awaited.discard(future)
+                future.cancel()
 
     def _wait(self, future: Future[Any]) -> None:
         """Until it is done. What the core does nothing about any more is given up."""
@@ -193,6 +202,8 @@ class ReplayThread:
                 with without_the_sdks_log():
                     verdicts = []
                     for history in histories:
+                        if _waiting.get().cancelled():
+                            raise asyncio.CancelledError
                         self.workflow_id = history.workflow_id
                         verdicts.append(await replayer.verdict(history))
                     return verdicts
