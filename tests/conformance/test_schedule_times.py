@@ -198,11 +198,11 @@ async def test_times_of_random_specifications(world: World) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 @scenario("rpc:ListScheduleMatchingTimes")
 async def test_times_of_many_random_specifications(world: World, seed: int) -> None:
-    await observe_random(world, Random(100 + seed), count=30)
-    await observe_jitter(world, Random(200 + seed), count=10)
+    await observe_random(world, Random(100 + seed), count=10)
+    await observe_jitter(world, Random(200 + seed), count=4)
 
 
 async def observe_random(world: World, random: Random, count: int) -> None:
