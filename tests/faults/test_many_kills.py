@@ -170,3 +170,16 @@ async def test_threads_of_killed_workers_end_with_the_simulation(lane: LaneName)
     for thread in slept:
         thread.join(timeout=30)
     assert not any(thread.is_alive() for thread in slept)
+
+
+@pytest.mark.asyncio
+async def test_kills_that_end_some_time_are_no_circle() -> None:
+    """Tries of a workflow task after the first leave no event, and a thousand of them take long."""
+    seen: list[int] = []
+    async with Simulation(lane="direct", auto_replay=False) as sim:
+        sim._open().keeper.on_time_moved = lambda now: seen.append(sim._alarms.events)
+        sim.faults.kill_worker(at="workflow-task:naps:*:before-report", times=5)
+        async with sim.worker(workflows=[Naps], workflow_runner=UnsandboxedWorkflowRunner()):
+            await sim.client.execute_workflow(Naps.run, id="naps", task_queue=sim.task_queue)
+    assert len(seen) > 5
+    assert len(set(seen)) == len(seen)

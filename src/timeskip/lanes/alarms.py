@@ -76,8 +76,11 @@ class Alarms:
 
     @property
     def events(self) -> int:
-        """Grows with every event: none is alarming by itself, but that there are new ones matters."""
-        return self._keeper.service.cluster.ids.last_task_id
+        """Grows with every event: none is alarming by itself, but that there are new ones matters.
+
+        And with every fault that does not go on for ever: of many attempts only the first leaves events.
+        """
+        return self._keeper.service.cluster.ids.last_task_id + self.excused_attempts
 
     # -- what the service tells ---------------------------------------------------------------
 
