@@ -221,6 +221,7 @@ def build_without_settings(client: Client) -> Worker:
 
 
 def build_for_ever(client: Client) -> Worker:
+    print("begun", flush=True)
     time.sleep(3600)
     raise AssertionError
 
