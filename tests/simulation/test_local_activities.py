@@ -91,6 +91,24 @@ class AskedWhileBusy:
         return self._status
 
 
+async def test_query_waits_for_a_task_that_a_full_cache_has_dropped(sim: Simulation) -> None:
+    """The core forgets the run with its task, which times out, and the next one begins anew."""
+    if sim.lane == "wire":
+        pytest.skip("the service does not know what the core forgets")
+    workflows = [Asked, Bystander]
+    async with sim.worker(workflows=workflows, activities=[nap], max_cached_workflows=1):
+        handle = await sim.client.start_workflow(Asked.run, id="asked", task_queue=sim.task_queue)
+        await sim.client.execute_workflow(Bystander.run, id="other", task_queue=sim.task_queue)
+        await handle.query(Asked.status)
+        assert sim.elapsed == timedelta(seconds=10)
+
+
+@workflow.defn
+class Bystander:
+    @workflow.run
+    async def run(self) -> None: ...
+
+
 @workflow.defn
 class Asked:
     def __init__(self) -> None:

@@ -572,7 +572,8 @@ class TimeKeeper:
     def _target(self) -> Nanoseconds | None:
         """Where to jump: the next due time, unless only queries wait, which no timer can answer.
 
-        Unless it brings back a worker, or local activities to an end for which queries have to wait.
+        Unless it brings back a worker, or local activities to an end for which queries have to wait, or
+        the timeout of a workflow task that nobody works on any more.
         """
         if not (self._skips or self.blocked_loops or self._is_driven()):
             return None
@@ -586,12 +587,22 @@ class TimeKeeper:
             or cluster.time_locks.are_all_gone
             or self.blocked_loops
             or self._queries_wait_for_local_activities()
+            or self._queries_wait_for_timeouts()
         )
         return cluster.next_query_due() if only_queries_wait else self.service.next_due()
 
+    def _queries_wait_for_timeouts(self) -> bool:
+        """For those of workflow tasks that their worker has dropped."""
+        tasks = (run.workflow_task for run in self.service.cluster.open_queries().values())
+        return any(task is not None and task.abandoned for task in tasks)
+
     def _queries_wait_for_local_activities(self) -> bool:
-        queries = self.service.cluster.open_queries() if self.waiting_for_local_activities else {}
-        return any(map(self._waits_for_local_activities, queries.values()))
+        """For those of their run, or for the slot of a worker of its queue."""
+        if not (self.cores_are_simulated and self.waiting_for_local_activities):
+            return False
+        cluster = self.service.cluster
+        queues = {cluster.runs[run_id].task_queue for run_id in self.waiting_for_local_activities}
+        return any(run.task_queue in queues for run in cluster.open_queries().values())
 
     def _waits_for_local_activities(self, run: Run) -> bool:
         """As on a real server. On the wire the core says by the machine's time that it is at work."""
