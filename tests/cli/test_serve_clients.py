@@ -105,9 +105,9 @@ def test_health_of_an_unknown_service(served: Served) -> None:
 def test_temporal_cli_is_told_which_call_is_missing(served: Served) -> None:
     temporal = shutil.which("temporal")
     assert temporal is not None
-    ended = run_to_end(temporal, "schedule", "list", "--address", served.address)
+    ended = run_to_end(temporal, "activity", "list", "--address", served.address)
     assert ended.exit_code == 1
-    assert "ListSchedules" in ended.stderr
+    assert "ListActivityExecutions" in ended.stderr
 
 
 def test_short_client_processes_end_cleanly(served: Served) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.client import WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from timeskip import Simulation, WorkflowTaskFailed
@@ -88,63 +87,6 @@ def test_workflow_that_does_not_yield_fails_its_task(lane: LaneName, subject: ty
         asyncio.run(deadlock())
     # It says where the workflow was at that time.
     assert "test_activation_executor.py" in str(caught.value)
-
-
-gate = threading.Event()
-
-
-@workflow.defn(sandboxed=False)
-class Gate:
-    """Blocks its thread until the test lets it go on."""
-
-    @workflow.run
-    async def run(self) -> str:
-        gate.wait()
-        return threading.current_thread().name
-
-
-@workflow.defn(sandboxed=False)
-class Thread:
-    @workflow.run
-    async def run(self) -> str:
-        return threading.current_thread().name
-
-
-@pytest.mark.usefixtures("short_patience")
-@lanes
-def test_worker_of_a_workflow_that_blocked_goes_on_in_threads(lane: LaneName) -> None:
-    async def failed(handle: WorkflowHandle[Any, Any]) -> None:
-        async for event in handle.fetch_history_events(wait_new_event=True):
-            if event.HasField("workflow_task_failed_event_attributes"):
-                failure = event.workflow_task_failed_event_attributes.failure
-                assert "Potential deadlock detected" in failure.message
-                return
-
-    async def block() -> list[str]:
-        async with Simulation(lane=lane, retries_workflow_tasks=True) as sim:
-            worker = Worker(
-                sim.client,
-                task_queue="gates",
-                workflows=[Gate, Thread],
-            )
-            assert worker._workflow_worker is not None
-            worker._workflow_worker._deadlock_timeout_seconds = 0.2  # type: ignore[assignment]
-            async with worker:
-                gates = [
-                    await sim.client.start_workflow(Gate.run, id=f"gate-{n}", task_queue="gates")
-                    for n in range(3)
-                ]
-                # Two of them stand at the gate at the same time, and nobody has to wait for that.
-                await asyncio.gather(*map(failed, gates))
-                thread = await sim.client.execute_workflow(
-                    Thread.run, id="thread", task_queue="gates"
-                )
-                gate.set()
-                return [thread, *[await handle.result() for handle in gates]]
-
-    gate.clear()
-    threads = asyncio.run(block())
-    assert all(thread.startswith("temporal_workflow_") for thread in threads)
 
 
 @pytest.mark.usefixtures("short_patience")

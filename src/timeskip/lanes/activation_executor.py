@@ -3,9 +3,6 @@
 The SDK gives every activation to a thread, and takes their answers in the order in which the threads
 happen to end. On the loop they end in the order in which they began, which is what makes a history a
 matter of the seed alone where all else is on that loop too; and no time is lost between threads.
-
-A workflow that blocks its thread must not block everything else again and again. So a worker of which
-one had to be interrupted has its workflows run in threads from then on, as the SDK has them.
 """
 
 from __future__ import annotations
@@ -34,7 +31,6 @@ from temporalio.worker._workflow import (
 )
 
 from timeskip.lanes.awaits import is_of_debugger
-from timeskip.lanes.daemon_threads import DaemonThreads
 
 #: Seconds between two looks at what is running, and how many looks make a second.
 _TICK = 0.1
@@ -42,9 +38,6 @@ _LOOKS = 10
 
 #: Seconds that one activation may take, as the SDK has it, if its worker is not known.
 _LONGEST = 2
-
-#: As many as the SDK allows.
-_THREADS = 500
 
 #: After so many times as long as it may take, an activation will never end.
 _NEVER = 5
@@ -87,8 +80,6 @@ class ActivationExecutor(Executor):
         self._running: dict[_Activation, None] = {}
         #: Seconds that an activation may take, or None: as long as it likes.
         self._longest: WeakKeyDictionary[_WorkflowWorker, int | None] = WeakKeyDictionary()
-        #: For the workflows of workers that have blocked the loop.
-        self._threads: DaemonThreads | None = None
         #: How many times as long it may take now.
         self._slowness = 1
         self._ended = threading.Event()
@@ -141,9 +132,7 @@ class ActivationExecutor(Executor):
         return Context().run(self._answer_of, call, workflow)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the thread that watches; others are left to themselves."""
-        if self._threads is not None:
-            self._threads.leave()
+        """End the thread."""
         self._ended.set()
         if self._watch is not None:
             self._watch.join()
@@ -179,22 +168,11 @@ class ActivationExecutor(Executor):
         asyncio._set_running_loop(loop)
         del self._running[activation]
         if activation.deadlock is not None:
-            self._leave_the_loop(workflow)
             # Of an eviction the SDK would say only that it takes too long.
             error = asyncio.TimeoutError() if _evicts(call) else activation.deadlock
         if error is not None:
             raise error
         return answer
-
-    def _leave_the_loop(self, workflow: Any) -> None:
-        """Have the worker of a workflow do as the SDK does: with threads, and a look at the clock."""
-        if self._threads is None:
-            self._threads = DaemonThreads(_THREADS, thread_name_prefix="temporal_workflow_")
-        for worker, longest in list(self._longest.items()):
-            if workflow in list(worker._running_workflows.values()):
-                worker._workflow_task_executor = self._threads
-                if worker._deadlock_timeout_seconds is None:
-                    worker._deadlock_timeout_seconds = longest
 
     def _start_watch(self) -> None:
         _let_nudges_through()
