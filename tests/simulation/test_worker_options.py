@@ -493,6 +493,19 @@ async def test_runs_that_get_news_while_they_are_to_be_forgotten(
         assert [await handle.result() for handle in handles] == [2] * 4
 
 
+async def test_all_that_waits_when_a_run_is_forgotten_is_answered(direct: Simulation) -> None:
+    async with direct.worker(workflows=[Counting], max_cached_workflows=0):
+        handle = await direct.client.start_workflow(
+            Counting.run, id="counting", task_queue=direct.task_queue
+        )
+        await direct.sleep(timedelta(seconds=1))
+        queries = [handle.query(Counting.counted) for _ in range(3)]
+        await asyncio.gather(*queries, handle.signal(Counting.count))
+        await handle.signal(Counting.count)
+        assert await handle.result() == 2
+    assert direct.elapsed == timedelta(seconds=1)
+
+
 @workflow.defn(sandboxed=False)
 class Counting:
     """Counts to two."""

@@ -414,7 +414,11 @@ class WorkflowWorker:
         run.machines.let_go()
         if run.task is not None:
             run.task.permit.release()
-        tasks = deque(filter(None, [run.waiting.next() or next_task]))
+        # Of those that wait the core keeps the first alone. It is seldom that there are more, unless
+        # all that a test sends arrives at one instant; and nobody would ask a lost query again.
+        tasks = deque(iter(run.waiting.next, None))
+        if next_task is not None:
+            tasks.append(next_task)
         if run.task is not None and not (tasks or run.task.has_legacy_query):
             # It waited for a local activity when it was forgotten: it can only time out.
             self._requests.abandon_workflow_task(run.run_id)
