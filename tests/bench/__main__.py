@@ -43,6 +43,9 @@ _PARTS = (
 )
 
 #: Tests of each kind: what is compared differs by a few milliseconds.
+#: Columns that the widest table takes.
+_WIDTH = 170
+
 _AUTO_REPLAY_TESTS = 100
 
 
@@ -171,7 +174,8 @@ def main() -> None:
     # Without bytecode the sandbox, which imports the workflows for each run, would compile them too.
     sys.dont_write_bytecode = False
     _be_quiet()
-    console = Console()
+    # In a narrow terminal lines that wrap are better than figures that are cut off.
+    console = Console(width=max(Console().width, _WIDTH))
     bench = _Bench([PEERS[name] for name in arguments.peers])
     comparisons: list[Comparison] = []
     growths: list[Growth] = []
