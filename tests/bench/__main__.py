@@ -43,10 +43,10 @@ _PARTS = (
 )
 
 #: Tests of each kind: what is compared differs by a few milliseconds.
+_AUTO_REPLAY_TESTS = 100
+
 #: Columns that the widest table takes.
 _WIDTH = 170
-
-_AUTO_REPLAY_TESTS = 100
 
 
 def _arguments() -> argparse.Namespace:
