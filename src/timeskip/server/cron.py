@@ -12,7 +12,8 @@ from cronsim import CronSim, CronSimError
 from timeskip.clock import SECOND, Nanoseconds
 from timeskip.server.validation.cron import EVERY, TIME_ZONE
 
-_DESCRIPTORS = {
+#: What stands for a whole schedule, in words of cron.
+DESCRIPTORS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
     "@monthly": "0 0 1 * *",
@@ -73,7 +74,7 @@ def _times(schedule: str, after: Nanoseconds) -> Iterator[Nanoseconds]:
     zone = ZoneInfo("UTC")
     if zoned := TIME_ZONE.fullmatch(schedule):
         zone, schedule = ZoneInfo(zoned[1] or "UTC"), zoned[2].strip()
-    expression = _DESCRIPTORS.get(schedule, schedule).replace("?", "*")
+    expression = DESCRIPTORS.get(schedule, schedule).replace("?", "*")
     since = _EPOCH + timedelta(microseconds=after // 1000)
     clock = looked_at = _clock(zone, since)
     while True:

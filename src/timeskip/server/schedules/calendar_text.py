@@ -19,6 +19,7 @@ from temporalio.api.schedule.v1 import (
     StructuredCalendarSpec,
 )
 
+from timeskip.server.cron import DESCRIPTORS
 from timeskip.server.schedules.calendars import FIRST_YEAR, LAST_YEAR
 from timeskip.server.validation.durations import from_nanoseconds
 
@@ -39,15 +40,6 @@ _MONTHS: Final = [
 _WEEKDAYS: Final = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 _SUNDAY: Final = 7
 
-_NICKNAMES: Final = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
 _EVERY: Final = "@every"
 _TIME_ZONES: Final = ("TZ=", "CRON_TZ=")
 
@@ -149,7 +141,7 @@ def from_cron(text: str) -> tuple[StructuredCalendarSpec | IntervalSpec, str]:
         zone = named.partition("=")[2]
     if text.startswith(_EVERY):
         return _interval(text), ""
-    fields = _NICKNAMES.get(text, text).split()
+    fields = DESCRIPTORS.get(text, text).split()
     if not 5 <= len(fields) <= 7:
         raise UnreadableError("CronString does not have 5-7 fields")
     second = fields.pop(0) if len(fields) == 7 else ""
