@@ -8,6 +8,7 @@ that is a little different, the verdict on that is the same as well, word for wo
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Iterator
 from random import Random
@@ -40,6 +41,13 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def no_leftovers() -> Iterator[None]:
+    """Coroutines that evicted programs never began warn when they go: of that no other test is to hear."""
+    yield
+    gc.collect()
 
 
 async def runs_of(seed: int, *, threads: bool = True) -> list[RunRecord]:
