@@ -58,7 +58,6 @@ GROUPS = {
         "ending_runs",
         "history_pages",
         "matching",
-        "newest_options",
         "queries",
         "routing_hints",
         "signals",

@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import Literal
+from enum import Enum
 
 
 @dataclass(frozen=True)
@@ -16,4 +16,7 @@ class Decision:
     comment: str = ""
 
 
-Outcome = Literal["approved", "rejected", "expired"]
+class Outcome(str, Enum):
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"

@@ -59,7 +59,7 @@ class _LocalServer(Simulation):
     """Takes the place of a server that skips no time, of which suites expect more than of the other."""
 
     @property
-    def supports_time_skipping(self) -> bool:
+    def supports_time_skipping_v1(self) -> bool:
         return False
 
 

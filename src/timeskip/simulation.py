@@ -415,12 +415,8 @@ class Simulation(WorkflowEnvironment):
         return self.now - self._start_time
 
     @property
-    def supports_time_skipping(self) -> bool:
-        return not isinstance(self._clock, RealClock)
-
-    @property
     def supports_time_skipping_v1(self) -> bool:
-        return self.supports_time_skipping
+        return not isinstance(self._clock, RealClock)
 
     async def get_current_time(
         self, handle: temporalio.client.WorkflowHandle[Any, Any] | None = None
