@@ -81,6 +81,18 @@ class IdleClock:
             self._changed.notify_all()
         return timer
 
+    def hold(self) -> Callable[[], None]:
+        hold = RunningAttempt(b"", True, "left behind", "", 1, None, None)
+        with self._changed:
+            self.running[hold] = False
+
+        def let_go() -> None:
+            with self._changed:
+                del self.running[hold]
+                self._changed.notify_all()
+
+        return let_go
+
     def pass_until(self, woken: threading.Event) -> None:
         woken.wait()
 

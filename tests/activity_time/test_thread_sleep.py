@@ -6,8 +6,9 @@ import asyncio
 import contextvars
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import sleep as sleep_imported_by_name
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,31 @@ async def test_attempts_that_wait_for_a_thread_do_not_hold_the_clock(
 
         runs = [activities.run(work, executor=executor) for _ in range(5)]
         assert sorted(await asyncio.gather(*runs)) == [60, 60, 120, 120, 180]
+
+
+class ThreadsElsewhere(ThreadPoolExecutor):
+    """A pool of threads that has nothing of its base's inside, as trio-asyncio's."""
+
+    def __init__(self) -> None:
+        self._threads_of_its_own = ThreadPoolExecutor(1)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._threads_of_its_own.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._threads_of_its_own.shutdown(wait, cancel_futures=cancel_futures)
+
+
+async def test_pool_that_keeps_its_threads_elsewhere(
+    activities: ActivityRunner, clock: IdleClock
+) -> None:
+    with ThreadsElsewhere() as pool:
+
+        async def hibernate() -> None:
+            await asyncio.get_running_loop().run_in_executor(pool, time.sleep, YEAR)
+
+        await activities.run(hibernate)
+    assert clock.elapsed == YEAR
 
 
 async def test_call_withdrawn_before_it_gets_a_thread(

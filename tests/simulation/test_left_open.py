@@ -50,11 +50,11 @@ class Desk:
         activity.raise_complete_async()
 
 
-async def approve(client: Client, token: bytes) -> None:
+async def approve(client: Client, token: bytes, nap: float = NAP) -> None:
     handle = client.get_async_activity_handle(task_token=token)
     for _ in range(4):
         await handle.heartbeat()
-        await asyncio.sleep(NAP)
+        await asyncio.sleep(nap)
     await handle.complete("yes")
 
 
@@ -83,6 +83,17 @@ async def test_task_of_the_test_completes_it(sim: Simulation) -> None:
     approving = asyncio.create_task(wait_and_approve())
     assert await result(sim, asked.put_nowait) == "yes"
     await approving
+
+
+async def test_task_that_the_activity_leaves_behind_completes_it(sim: Simulation) -> None:
+    """Its sleeps are virtual, and no time passes between its waking and its next heartbeat."""
+    tasks: list[asyncio.Task[None]] = []
+
+    def begin(token: bytes) -> None:
+        tasks.append(asyncio.create_task(approve(sim.client, token, nap=45)))
+
+    assert await result(sim, begin) == "yes"
+    assert sim.elapsed == timedelta(minutes=3)
 
 
 async def test_thread_completes_it(sim: Simulation) -> None:

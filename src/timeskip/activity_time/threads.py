@@ -11,6 +11,7 @@ sleep on, it holds the clock while it is awake, until it ends.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -168,7 +169,8 @@ def queue_of(
     if isinstance(executor, ThreadForEachCall):
         return PoolQueue(1)
     if executor not in _queues:
-        size: int = vars(executor)["_max_workers"]
+        # One that keeps its threads elsewhere, as trio-asyncio's, does not say when it is full.
+        size: int = vars(executor).get("_max_workers", sys.maxsize)
         _queues[executor] = PoolQueue(size)
     return _queues[executor]
 
@@ -223,7 +225,7 @@ class JobRun:
 
     def leave_pool(self, thread: threading.Thread) -> None:
         """Let the pool begin another thread instead of this one, and wait for this one no more."""
-        if isinstance(self._executor, ThreadPoolExecutor):
+        if "_threads" in vars(self._executor):
             pool: Any = self._executor
             pool._threads.discard(thread)
             self._leave()

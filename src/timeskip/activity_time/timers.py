@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 from timeskip.activity_time.attempt import Attempt
@@ -45,7 +46,16 @@ class VirtualTimerHandle(asyncio.TimerHandle):
         asyncio.Handle.cancel(self)
 
     def fall_due(self) -> None:
-        self.attempt.bring(self._run_now)
+        if not self.attempt.finished:
+            self.attempt.bring(self._run_now)
+            return
+        # Time takes no notice of the attempt any more, but what wakes now may complete the activity.
+        let_go = self.attempt.clock.virtual.hold()
+        try:
+            self.attempt.loop.call_soon_threadsafe(partial(self._run_left_behind, let_go))
+        except RuntimeError:  # the loop is closed
+            let_go()
+            raise
 
     def time_ends(self) -> None:
         """Whatever the activity left behind waits for the rest of the time on the real clock."""
@@ -59,6 +69,12 @@ class VirtualTimerHandle(asyncio.TimerHandle):
             self._disarm()
             rest = max(0, self._due_ns - self.attempt.clock.now_ns()) / 1e9
             self.attempt.loop.call_later(rest, self._run_now)
+
+    def _run_left_behind(self, let_go: Callable[[], None]) -> None:
+        try:
+            self._run_now()
+        finally:
+            let_go()
 
     def _run_now(self) -> None:
         self._disarm()

@@ -29,6 +29,10 @@ class VirtualTime(Protocol):
         """
         ...
 
+    def hold(self) -> Callable[[], None]:
+        """Have time stand still, after a callback of `call_at` that calls this, until it is let go."""
+        ...
+
     def pass_until(self, woken: threading.Event) -> None:
         """Wait until `woken` is set, on the thread of an event loop that does nothing meanwhile.
 

@@ -56,6 +56,9 @@ class SimulatedTime:
             self._keeper.loop.call_soon_threadsafe(schedule)
         return scheduled
 
+    def hold(self) -> Callable[[], None]:
+        return self._keeper.holds.take("what an activity has left behind goes on").release
+
     def pass_until(self, woken: threading.Event) -> None:
         if threading.get_ident() == self._keeper.thread_id:
             # Whatever falls due is not the business of the activity that sleeps.

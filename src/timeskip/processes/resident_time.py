@@ -29,6 +29,8 @@ class ResidentTime:
         self._numbers = itertools.count(1)
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._in_steps: dict[int, Callable[[Callable[[], None]], None]] = {}
+        #: The timer whose callback runs, until somebody else says when it has done its work.
+        self._waking: int | None = None
 
     def now_ns(self) -> Nanoseconds:
         return self._clock.now()
@@ -40,6 +42,12 @@ class ResidentTime:
         # Before the attempt counts as parked, which is told by a later message.
         self._channel.send(WakeAt(number, due_ns))
         return timer
+
+    def hold(self) -> Callable[[], None]:
+        number = self._waking
+        assert number is not None, "no timer's time has come"
+        self._waking = None
+        return lambda: self._channel.send(Woken(number))
 
     def pass_until(self, woken: threading.Event) -> None:
         woken.wait()
@@ -59,9 +67,11 @@ class ResidentTime:
             in_steps(lambda: self._channel.send(Woken(number)))
             return
         callback = self._callbacks.pop(number, None)
+        self._waking = number
         if callback is not None:
             callback()
-        self._channel.send(Woken(number))
+        if self._waking is not None:
+            self._channel.send(Woken(number))
 
     def forget(self, number: int) -> None:
         """A timer is not waited for any more."""

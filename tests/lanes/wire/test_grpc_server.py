@@ -14,7 +14,7 @@ import pytest
 from freezegun import freeze_time
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from timeskip.lanes.wire import WireServer
+from timeskip.lanes.wire import NoThreads, WireServer
 from timeskip.lanes.wire.completion_loop import CompletionLoop
 from timeskip.lanes.wire.grpc_server import GrpcServer, Rpc
 
@@ -289,3 +289,20 @@ def test_health_is_watched_until_the_server_ends() -> None:
                 next(watch)
     finally:
         server.stop()
+
+
+class Greenlet(threading.Thread):
+    """Goes for a thread, and runs in that of the program."""
+
+    def start(self) -> None:
+        self.run()
+
+    def join(self, timeout: float | None = None) -> None:
+        pass
+
+
+@pytest.mark.asyncio
+async def test_no_server_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "Thread", Greenlet)
+    with pytest.raises(NoThreads, match="Use the direct lane"):
+        WireServer().start()

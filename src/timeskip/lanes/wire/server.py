@@ -67,6 +67,17 @@ class PortTaken(OSError):  # noqa: N818 - says what is the matter
     """The port that was asked for cannot be had: it is in use, or not for everybody."""
 
 
+class NoThreads(RuntimeError):  # noqa: N818 - says what is the matter
+    """What goes for threads are greenlets of one thread, in which two event loops cannot run."""
+
+
+_NO_THREADS = (
+    "the wire lane serves in a thread of its own, and `threading.Thread` begins none here: it has been "
+    "replaced (by gevent's `monkey.patch_all`, for example). Use the direct lane, or run `timeskip "
+    "serve` in a process of its own and connect to it."
+)
+
+
 class WireServer:
     """Serves one service until it is stopped.
 
@@ -105,7 +116,7 @@ class WireServer:
         return self._loop
 
     def start(self) -> None:
-        """Begin to serve; raises `PortTaken` if the port is in use."""
+        """Begin to serve; raises `PortTaken` if the port is in use, `NoThreads` under gevent."""
         self._thread.start()
         try:
             self._started.result()
@@ -179,6 +190,10 @@ class WireServer:
         return future.result()
 
     def _run(self) -> None:
+        if asyncio._get_running_loop() is not None:
+            self._loop.close()
+            self._started.set_exception(NoThreads(_NO_THREADS))
+            return
         try:
             self.keeper.thread_id = threading.get_ident()
             asyncio.set_event_loop(self._loop)
