@@ -8,8 +8,10 @@ import importlib
 import inspect
 import os
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
@@ -21,18 +23,18 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from timeskip import Simulation
+from timeskip.lanes.collector import nothing_collected
+from timeskip.sdk_shortcuts import sandbox_modules
 
 pytestmark = pytest.mark.asyncio
 
 _MODULE = """
-import gc
 import importlib.resources
 import pathlib
 
 from temporalio import workflow
 
 WORD = {word!r}
-COLLECTED = gc.isenabled()
 SEEN = []
 LOADED_BY = type(__loader__).__name__
 SOURCE = __loader__.get_source(__name__)
@@ -40,10 +42,6 @@ SOURCE = __loader__.get_source(__name__)
 
 @workflow.defn
 class Telling:
-    @workflow.query
-    def collected(self) -> bool:
-        return COLLECTED
-
     @workflow.run
     async def run(self) -> list[str]:
         SEEN.append(WORD)
@@ -196,20 +194,41 @@ async def test_sandboxes_of_other_environments_stay_as_they_are(module: Any) -> 
 async def test_nothing_is_collected_while_source_is_read(
     module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collected: list[bool] = []
-    get_code = SourceFileLoader.get_code
+    class OfThread(threading.local):
+        """Others may stop the collector as well, at any time."""
 
-    def noted(self: SourceFileLoader, name: str) -> Any:
+        is_stopped = False
+
+    here = OfThread()
+    while_read: list[bool] = []
+    while_run: list[bool] = []
+    get_code, get_source = SourceFileLoader.get_code, SourceFileLoader.get_source
+
+    @contextmanager
+    def noted() -> Iterator[None]:
+        with nothing_collected():
+            here.is_stopped = True
+            try:
+                yield
+            finally:
+                here.is_stopped = False
+
+    def read(self: SourceFileLoader, name: str) -> Any:
         if name == module.__name__:
-            collected.append(gc.isenabled())
+            while_read.append(here.is_stopped and not gc.isenabled())
         return get_code(self, name)
 
-    monkeypatch.setattr(SourceFileLoader, "get_code", noted)
-    async with Simulation() as sim, sim.worker(workflows=[module.Telling]):
-        handle = await sim.client.start_workflow(
-            module.Telling.run, id="telling", task_queue=sim.task_queue
-        )
-        await handle.result()
-        assert await handle.query(module.Telling.collected)
-    assert collected
-    assert not any(collected)
+    def run(self: SourceFileLoader, name: str) -> Any:
+        """The module's own code calls this."""
+        if name == module.__name__:
+            while_run.append(here.is_stopped)
+        return get_source(self, name)
+
+    monkeypatch.setattr(sandbox_modules, "nothing_collected", noted)
+    monkeypatch.setattr(SourceFileLoader, "get_code", read)
+    monkeypatch.setattr(SourceFileLoader, "get_source", run)
+    assert await _told(module) == [["first"]]
+    assert while_read
+    assert all(while_read)
+    assert while_run
+    assert not any(while_run)
