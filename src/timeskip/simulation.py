@@ -169,7 +169,12 @@ class Simulation(WorkflowEnvironment):
         self._timed_actions = TimedActions(keeper, self._raise_everywhere)
         activity_time.install()
         self._time = SimulatedTime(keeper, self._clock)
-        self._activity_time = ActivityTime(self._time, Attempts(keeper), self._workers.nexus_token)
+        self._activity_time = ActivityTime(
+            self._time,
+            Attempts(keeper),
+            self._workers.nexus_token,
+            time_out=None if keeper.cores_are_simulated else self._workers.time_out,
+        )
         self._workers.cancellation_comes = self._activity_time.cancellation_comes
         frozen_time.show(self._time)
         keeper.heartbeats.listeners.append(self._activity_time)

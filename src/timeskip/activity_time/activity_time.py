@@ -40,8 +40,9 @@ class ActivityTime(SimplePlugin):
     """A client or worker plugin that runs activities on `clock` and tells `listener` about them.
 
     `nexus_token_of` knows the token of the Nexus task that a worker handles in a task; handlers of
-    which nothing is known stay on the machine's time. `install()` must have been called before. Call
-    `close` when the simulation ends.
+    which nothing is known stay on the machine's time. `time_out` is called with the token of an attempt
+    that its worker is to tell that it has run out of time; None if the worker knows by itself.
+    `install()` must have been called before. Call `close` when the simulation ends.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class ActivityTime(SimplePlugin):
         listener: AttemptListener,
         nexus_token_of: Callable[[asyncio.Task[Any]], bytes | None] = lambda task: None,
         *,
+        time_out: Callable[[bytes], None] | None = None,
         quiet_period: timedelta = QUIET_PERIOD,
     ) -> None:
         super().__init__("timeskip.ActivityTime")
+        self._time_out = time_out
         self._clock = ActivityClock(clock)
         self._listener = listener
         self._quiet_seconds = quiet_period.total_seconds()
@@ -212,6 +215,10 @@ class ActivityTime(SimplePlugin):
         execution = ActivityExecution(
             self._attempt(running), send_heartbeat, info.heartbeat_timeout
         )
+        if self._time_out is not None and not info.is_local:
+            execution.keep_timeouts(
+                info.start_to_close_timeout, info.heartbeat_timeout, self._time_out
+            )
         with self._lock:
             self._executions.add(execution)
         return execution

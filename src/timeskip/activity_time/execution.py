@@ -15,6 +15,7 @@ from timeskip.activity_time.cancellation import (
     tell_cancellation,
 )
 from timeskip.activity_time.heartbeats import HeartbeatRelay
+from timeskip.activity_time.local_timeouts import LocalTimeouts
 from timeskip.activity_time.machine_pace import MachinePace
 from timeskip.activity_time.thread_sleep import interrupt_sleeps
 
@@ -59,6 +60,7 @@ class ActivityExecution(Execution):
     ) -> None:
         super().__init__(attempt)
         self._pace = MachinePace(attempt, heartbeat_timeout)
+        self._timeouts: LocalTimeouts | None = None
         self._heartbeats = HeartbeatRelay(attempt, send_heartbeat)
         self._cancellation = tell_cancellation(self._cancelled)
         await_shutdown_in_virtual_time(temporalio.activity._Context.current().worker_shutdown_event)
@@ -67,7 +69,25 @@ class ActivityExecution(Execution):
         self._heartbeats.flush()
         super().__exit__()
 
+    def keep_timeouts(
+        self,
+        start_to_close: timedelta | None,
+        heartbeat: timedelta | None,
+        time_out: Callable[[bytes], None],
+    ) -> None:
+        """Have `time_out` called with its token once it has run out of time, unless it is cancelled."""
+
+        def tell() -> None:
+            cancellation = self._cancellation
+            if cancellation is None or not cancellation.is_set():
+                self.cancellation_comes()
+                time_out(self.attempt.running.token)
+
+        self._timeouts = LocalTimeouts(self.attempt, start_to_close, heartbeat, tell)
+
     def finish(self, *, outcome_follows: bool) -> None:
+        if self._timeouts is not None:
+            self._timeouts.stop()
         super().finish(outcome_follows=outcome_follows)
         # It knows this: together they would be left to the garbage collector.
         self._cancellation = None
@@ -84,6 +104,8 @@ class ActivityExecution(Execution):
         """
         if cancels:
             self.cancellation_comes()
+        if self._timeouts is not None:
+            self._timeouts.heartbeat_answered()
         self._heartbeats.answered()
 
     def cancellation_comes(self) -> None:

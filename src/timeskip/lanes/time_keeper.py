@@ -59,6 +59,9 @@ from timeskip.server.workflow_tasks import WorkflowTask
 #: Real seconds between two looks whether a test has turned from another simulation to this one.
 _LOOK_AGAIN = 0.05
 
+#: Real seconds in which an attempt that was told of its timeout should end. It may take no notice.
+_LAST_WORDS = 2.0
+
 #: So often time jumps before everybody else has a turn, although nothing has happened.
 _JUMPS = 100
 
@@ -141,6 +144,9 @@ class TimeKeeper:
         self.loops = Loops(loop, self._move)
         self.waits: dict[Wait, None] = {}
         self.parked: set[bytes] = set()
+        #: Attempts that the service has given up, and that are told so: until when on the loop their
+        #: workers have time to be done with them.
+        self._timed_out: dict[bytes, float] = {}
         self.completers = Completers(service.cluster)
         self.heartbeats = Heartbeats()
         #: The tokens of tasks that faults keep from getting on, whatever their workers say of them.
@@ -325,11 +331,17 @@ class TimeKeeper:
                 self.on_abandoned(task.run, task)
             self.notice()
 
+    def tell_timeout(self, token: bytes) -> None:
+        """A worker tells an attempt, which the service has given up, that it has run out of time."""
+        self._timed_out[token] = self.loop.time() + _LAST_WORDS
+        self.notice()
+
     def lay_down_activity(self, token: bytes) -> None:
-        """The worker that had an attempt says nothing of its end: it will time out."""
+        """The worker that had an attempt says nothing of its end: it will time out, or has."""
+        self._timed_out.pop(token, None)
         if token in self.service.cluster.started_activities:
             self.parked.add(token)
-            self.notice()
+        self.notice()
 
     def lay_down_nexus_task(self, token: bytes) -> None:
         """A handler has given up a task without an answer: its request will time out."""
@@ -546,10 +558,21 @@ class TimeKeeper:
         for token, activity in cluster.started_activities.items():
             if token not in self.parked and self.is_worked_on(token, activity.identity):
                 return False
+        if self._timed_out and self._hears_of_timeout():
+            return False
         for token, nexus_task in cluster.started_nexus_tasks.items():
             if token not in self.parked and self.is_worked_on(token, nexus_task.identity):
                 return False
         return (self._is_wanted() or self._skips) and not self._gives_grace()
+
+    def _hears_of_timeout(self) -> bool:
+        """Whether an attempt is about to end because it was told that it has run out of time."""
+        now = self.loop.time()
+        self._timed_out = {token: end for token, end in self._timed_out.items() if end > now}
+        ends = [end for token, end in self._timed_out.items() if token not in self.parked]
+        if ends:
+            self._timer = self.loop.call_later(min(ends) - now, self.notice)
+        return bool(ends)
 
     def is_worked_on(self, token: bytes, identity: str) -> bool:
         """Whether the worker that has a task, and does not wait for time, can get on with it."""

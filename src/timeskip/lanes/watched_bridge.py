@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +19,9 @@ from temporalio.bridge.proto.workflow_completion import Failure as WorkflowFailu
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 
 from timeskip.histories.replaying.ledger import LedgerOfWorker
+from timeskip.lanes.core_timeouts import put_right
 from timeskip.lanes.local_starts import LocalStarts, cancelled_activity
+from timeskip.lanes.own_tasks import OwnTasks, timed_out
 from timeskip.lanes.time_keeper import TimeKeeper
 
 if TYPE_CHECKING:
@@ -81,13 +84,20 @@ class WatchedBridge:
         self.given_up_nexus_tasks: set[bytes] = set()
         #: Local activities that have not ended, by their tokens.
         self._local: dict[bytes, ActivityTask] = {}
+        self._loop = asyncio.get_running_loop()
+        #: What a core that does not know virtual time cannot tell activities.
+        self._own_tasks = OwnTasks(bridge.poll_activity_task)
         self._local_starts = LocalStarts(
-            bridge.poll_activity_task, self._look_at_local, self._drop_local
+            bridge.poll_activity_task if keeper.cores_are_simulated else self._own_tasks.next_task,
+            self._look_at_local,
+            self._drop_local,
         )
         #: What the code of activities has, and has not ended.
         self._with_code: set[bytes] = set()
         #: Activities that the service does not want to hear of, as far as the core knows.
         self._unknown: set[bytes] = set()
+        #: Of these, those that have run out of time, though the core does not know.
+        self._timed_out: set[bytes] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bridge, name)
@@ -128,6 +138,7 @@ class WatchedBridge:
             if self.is_dead:
                 failure = _killed() if task.HasField("start") else None
             elif failure is None:
+                put_right(task)
                 self._with_code.add(task.task_token)
                 return task
             if failure is not None:
@@ -148,10 +159,30 @@ class WatchedBridge:
         if local is not None and self.is_dead:
             completion.result.failed.failure.CopyFrom(_killed())
         self._local.pop(token, None)
+        if token in self._timed_out:
+            self._timed_out.discard(token)
+            self._unknown.add(token)
+            completion.result.will_complete_async.SetInParent()
         await self._bridge.complete_activity_task(completion)
         if token in self._unknown:
             self._unknown.discard(token)
-            self._keeper.loop.call_soon_threadsafe(self._keeper.lay_down_activity, token)
+            self._lay_down(token)
+
+    def time_out(self, token: bytes) -> None:
+        """An activity whose code runs has run out of time. For any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs any more
+            self._loop.call_soon_threadsafe(self._time_out, token)
+
+    def _time_out(self, token: bytes) -> None:
+        if token in self._with_code:
+            self._timed_out.add(token)
+            self._own_tasks.put(timed_out(token))
+        else:  # it has ended meanwhile
+            self._lay_down(token)
+
+    def _lay_down(self, token: bytes) -> None:
+        """The service waits for no end of an activity, or it waits in vain."""
+        self._keeper.loop.call_soon_threadsafe(self._keeper.lay_down_activity, token)
 
     def _note_cancellation(self, task: ActivityTask) -> None:
         """An activity is told to stop, perhaps because nobody waits for its end any more."""
@@ -162,6 +193,10 @@ class WatchedBridge:
             self._keeper.local_waits.give_up(run_id, token)
         elif local is None and details.is_not_found and token in self._with_code:
             self._unknown.add(token)
+
+    def has_code_of(self, token: bytes) -> bool:
+        """Whether the code of an activity runs that is not a local one."""
+        return token in self._with_code and token not in self._local
 
     def is_local(self, token: bytes) -> bool:
         """Whether it is the token of a local activity that runs."""

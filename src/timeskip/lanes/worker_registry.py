@@ -240,6 +240,13 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
                     return token
         return None
 
+    def time_out(self, token: bytes) -> None:
+        """An activity of a worker of this process has run out of time. Where the clock runs."""
+        for running in list(self._running):
+            if running.has_code_of(token):
+                self._keeper.tell_timeout(token)
+                running.time_out(token)
+
     def tasks_of(self, run_id: str) -> list[asyncio.Task[Any]]:
         """The tasks of a workflow run, if a worker of this process has it cached."""
         return [task for running in list(self._running) for task in running.tasks_of(run_id)]
@@ -416,6 +423,14 @@ class Running:
         """Wait for the end of it all."""
         await asyncio.wait({self._task})
 
+    def time_out(self, token: bytes) -> None:
+        """An activity that it runs has run out of time. For any thread."""
+        self._bridge.time_out(token)
+
+    def has_code_of(self, token: bytes) -> bool:
+        """Whether it runs the code of an activity that is not a local one. For any thread."""
+        return self._bridge.has_code_of(token)
+
     def evict(self, run_id: str) -> None:
         """Forget a workflow as soon as nobody works on it. For any thread."""
         with contextlib.suppress(RuntimeError):  # its loop is closed, and all is forgotten
@@ -454,8 +469,11 @@ class Running:
         return busy < (1 if self._config.get("tuner") is not None else own_choice)
 
     def _busy(self, activities: _ActivityWorker, started: Container[bytes]) -> int:
-        """How many activities it works on: those whose ends the service has not heard of yet."""
-        return sum(token in started for token in list(activities._running_activities))
+        """How many activities it works on, even if the service does not wait for them any more."""
+        return sum(
+            token in started or self._bridge.has_code_of(token)
+            for token in list(activities._running_activities)
+        )
 
     def _room_for_activities(self) -> int:
         if self._config.get("tuner") is not None:

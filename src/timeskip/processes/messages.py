@@ -242,6 +242,20 @@ class EndsCall:
 
 
 @dataclass(frozen=True)
+class TimesOut:
+    """An attempt has run out of time, and is told so."""
+
+    token: bytes
+
+
+@dataclass(frozen=True)
+class DropsActivity:
+    """An attempt had run out of time, so the worker does not report it."""
+
+    token: bytes
+
+
+@dataclass(frozen=True)
 class DropsNexusTask:
     """A Nexus task was cancelled, so the worker does not report it."""
 

@@ -45,6 +45,7 @@ from timeskip.processes.messages import (
     HeartbeatAnswered,
     HeartbeatIsLate,
     Ready,
+    TimesOut,
     Wake,
     WorkerFacts,
 )
@@ -162,7 +163,9 @@ class _Resident:
         if self._time is not None:
             frozen_time.show(self._time)
             attempts = ResidentAttempts(self._channel)
-            self._activity_time = ActivityTime(self._time, attempts, self._nexus_token)
+            self._activity_time = ActivityTime(
+                self._time, attempts, self._nexus_token, time_out=self._time_out
+            )
 
     async def _connect(self) -> Client:
         assignment = self._assignment
@@ -173,7 +176,9 @@ class _Resident:
             grpc_compression=GrpcCompression.NONE,
             retry_config=_RETRIES,
         )
-        service_client = ResidentServiceClient(config, self._questions)
+        service_client = ResidentServiceClient(
+            config, self._questions, keeps_core=self._time is not None
+        )
         await service_client._connected_client()
         counts_grace = self._time is not None
         plugins: list[Any] = [_ResidentWorkers(self._wrapped, counts_grace=counts_grace)]
@@ -201,6 +206,13 @@ class _Resident:
                 if handled.task is task:
                     return token
         return None
+
+    def _time_out(self, token: bytes) -> None:
+        """An activity has run out of time. For any thread."""
+        for bridge in list(self._bridges):
+            if bridge.runs(token):
+                self._questions.tell(TimesOut(token))
+                bridge.time_out(token)
 
     def _listen(self) -> None:
         loop = self._questions.loop

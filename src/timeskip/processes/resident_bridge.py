@@ -29,10 +29,13 @@ from temporalio.bridge.proto.nexus import NexusTaskCompletion
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 
 from timeskip.clock import duration_nanoseconds
+from timeskip.lanes.core_timeouts import put_right
 from timeskip.lanes.local_starts import LocalStarts, cancelled_activity
+from timeskip.lanes.own_tasks import OwnTasks, timed_out
 from timeskip.processes.channel import Channel
 from timeskip.processes.messages import (
     Answer,
+    DropsActivity,
     DropsNexusTask,
     FailedWorkflowTask,
     FailsWorkflowTask,
@@ -100,10 +103,11 @@ class ResidentBridge:
         self._running: set[bytes] = set()
         #: Of these, those that were cancelled because the worker shuts down.
         self._shut_down: set[bytes] = set()
-        self._poll: asyncio.Future[ActivityTask] | None = None
+        #: Of these, those that have run out of time.
+        self._timed_out: set[bytes] = set()
         self._takes_activities = False
         #: Cancellations of our own, and what is to be done once they are known.
-        self._cancels: asyncio.Queue[ActivityTask] = asyncio.Queue()
+        self._cancels = OwnTasks(bridge.poll_activity_task)
         self._once_cancelled: Callable[[], None] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -123,6 +127,7 @@ class ResidentBridge:
         while True:
             task, failure = await self._local_starts.next_task()
             if failure is None:
+                put_right(task)
                 if task.HasField("start") and not task.start.is_local:
                     self._running.add(task.task_token)
                 return task
@@ -142,12 +147,23 @@ class ResidentBridge:
         elif completion.task_token in self._shut_down and completion.result.HasField("cancelled"):
             # As the core does: a cancellation would be final, but another worker can try again.
             completion.result.failed.failure.CopyFrom(_shut_down())
+        is_unknown = completion.task_token in self._timed_out
+        if is_unknown:
+            # Of no interest to the server any more, which the core does not know.
+            completion.result.will_complete_async.SetInParent()
         await self._complete(completion)
+        if is_unknown:
+            self._questions.tell(DropsActivity(completion.task_token))
 
     async def complete_nexus_task(self, completion: NexusTaskCompletion) -> None:
         await self._bridge.complete_nexus_task(completion)
         if completion.ack_cancel:
             self._questions.tell(DropsNexusTask(completion.task_token))
+
+    def time_out(self, token: bytes) -> None:
+        """An activity that it runs has run out of time. For any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs any more
+            self._loop.call_soon_threadsafe(self._time_out, token)
 
     def initiate_shutdown(self) -> None:
         self._bridge.initiate_shutdown()
@@ -161,7 +177,7 @@ class ResidentBridge:
             self._cancel_all(self._leave)
 
     async def _complete(self, completion: ActivityTaskCompletion) -> None:
-        for tokens in (self._running, self._shut_down):
+        for tokens in (self._running, self._shut_down, self._timed_out):
             tokens.discard(completion.task_token)
         self._local.pop(completion.task_token, None)
         await self._bridge.complete_activity_task(completion)
@@ -183,21 +199,21 @@ class ResidentBridge:
 
     async def _next_task(self) -> ActivityTask:
         self._takes_activities = True
-        if self._cancels.empty() and self._once_cancelled is not None:
+        if self._cancels.is_empty and self._once_cancelled is not None:
             then, self._once_cancelled = self._once_cancelled, None
             then()
-        # The core's task would be lost if its poll were given up.
-        if self._poll is None:
-            self._poll = asyncio.ensure_future(self._bridge.poll_activity_task())
-        own = asyncio.ensure_future(self._cancels.get())
-        try:
-            await asyncio.wait({self._poll, own}, return_when=asyncio.FIRST_COMPLETED)
-            if own.done():
-                return own.result()
-            poll, self._poll = self._poll, None
-            return poll.result()
-        finally:
-            own.cancel()
+        return await self._cancels.next_task()
+
+    def _time_out(self, token: bytes) -> None:
+        if token in self._running and token not in self._shut_down:
+            self._timed_out.add(token)
+            self._cancels.put(timed_out(token))
+        else:  # it has ended meanwhile, or is to end anyway
+            self._questions.tell(DropsActivity(token))
+
+    def runs(self, token: bytes) -> bool:
+        """Whether it is the token of an activity that runs. For any thread."""
+        return token in self._running
 
     def _leave(self) -> None:
         self._questions.tell(Leaves())
@@ -215,7 +231,7 @@ class ResidentBridge:
         self._once_cancelled = then
         self._shut_down |= self._running
         for token in self._running:
-            self._cancels.put_nowait(
+            self._cancels.put(
                 ActivityTask(
                     task_token=token,
                     cancel=Cancel(

@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 from temporalio.service import ConnectConfig, ServiceResponse, _BridgeServiceClient
 
 from timeskip.activity_time import held_elsewhere
-from timeskip.lanes.wire.hold_metadata import HOLD_METADATA
+from timeskip.lanes.core_timeouts import KEPT_CORE
+from timeskip.lanes.hold_metadata import HOLD_METADATA
 from timeskip.processes.messages import BeginsCall, EndsCall
 from timeskip.processes.resident_bridge import Questions
 
@@ -22,9 +23,17 @@ class ResidentServiceClient(_BridgeServiceClient):
     caller has it.
     """
 
-    def __init__(self, config: ConnectConfig, questions: Questions) -> None:
+    def __init__(self, config: ConnectConfig, questions: Questions, *, keeps_core: bool) -> None:
+        """`keeps_core`: the activities of its workers are on virtual time, whatever the core counts."""
         super().__init__(config)
         self._questions = questions
+        self._keeps_core = keeps_core
+        self.update_rpc_metadata(config.rpc_metadata)
+
+    def update_rpc_metadata(self, metadata: Mapping[str, str | bytes]) -> None:
+        if self._keeps_core:
+            metadata = {**metadata, KEPT_CORE: "1"}
+        super().update_rpc_metadata(metadata)
 
     async def _rpc_call(
         self,

@@ -32,6 +32,7 @@ from timeskip.processes.messages import (
     AttemptParked,
     AttemptStarted,
     BeginsCall,
+    DropsActivity,
     DropsNexusTask,
     EndsCall,
     Evict,
@@ -43,6 +44,7 @@ from timeskip.processes.messages import (
     Leaves,
     LocalActivityComesBy,
     Ready,
+    TimesOut,
     Wake,
     WakeAt,
     WakeNoMore,
@@ -259,11 +261,17 @@ class RunningWorker:
             )
         if queue.kind != TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY:
             return False
-        busy = sum(activity.identity == self.identity for activity in started)
+        busy = {activity.token for activity in started if activity.identity == self.identity}
+        # Some it may work on although the service does not wait for them any more.
+        busy.update(
+            attempt.token
+            for attempt in list(self._attempts.values())
+            if not (attempt.is_local or attempt.is_nexus)
+        )
         return any(
             facts.takes_activities
             and facts.task_queue == queue.name
-            and busy < facts.room_for_activities
+            and len(busy) < facts.room_for_activities
             for facts in self.facts
         )
 
@@ -313,6 +321,10 @@ class RunningWorker:
                 self._begin_call(message)
             case EndsCall():
                 self._release(("call", message.question))
+            case TimesOut():
+                self._on_clock(partial(self._keeper.tell_timeout, message.token))
+            case DropsActivity():
+                self._on_clock(partial(self._keeper.lay_down_activity, message.token))
             case DropsNexusTask():
                 self._on_clock(partial(self._keeper.lay_down_nexus_task, message.token))
             case Leaves():

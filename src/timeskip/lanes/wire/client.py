@@ -17,10 +17,11 @@ from temporalio.service import (
 )
 
 from timeskip.activity_time import current_attempt, held_elsewhere
+from timeskip.lanes.core_timeouts import KEPT_CORE
 from timeskip.lanes.guests import SimulatedServiceClient
+from timeskip.lanes.hold_metadata import HOLD_METADATA
 from timeskip.lanes.holds import enclosing_hold
 from timeskip.lanes.time_keeper import TimeKeeper
-from timeskip.lanes.wire.hold_metadata import HOLD_METADATA
 
 
 class HoldingServiceClient(SimulatedServiceClient):
@@ -34,9 +35,13 @@ class HoldingServiceClient(SimulatedServiceClient):
         before_call: Callable[[Message], None],
     ) -> None:
         super().__init__(config)
+        self.update_rpc_metadata(config.rpc_metadata)
         self._keeper = keeper
         self._explain = explain
         self._before_call = before_call
+
+    def update_rpc_metadata(self, metadata: Mapping[str, str | bytes]) -> None:
+        super().update_rpc_metadata({**metadata, KEPT_CORE: "1"})
 
     async def _rpc_call(
         self,

@@ -17,13 +17,14 @@ from temporalio.api.operatorservice.v1 import service_pb2 as operator_service
 from temporalio.api.testservice.v1 import service_pb2 as test_service
 from temporalio.api.workflowservice.v1 import service_pb2 as workflow_service
 
+from timeskip.lanes.core_timeouts import is_of_kept_core, put_off
 from timeskip.lanes.entrance import Entrance
+from timeskip.lanes.hold_metadata import HOLD_METADATA
 from timeskip.lanes.holds import Hold
 from timeskip.lanes.repeating import TRIES, may_pass
 from timeskip.lanes.time_keeper import TimeKeeper
 from timeskip.lanes.wire import health
 from timeskip.lanes.wire.grpc_server import Rpc
-from timeskip.lanes.wire.hold_metadata import HOLD_METADATA
 from timeskip.server.calls import Answer, Call
 from timeskip.server.errors import ServiceError, StatusCode
 from timeskip.server.rpcs import WORKFLOW_SERVICE
@@ -49,6 +50,9 @@ _WORKER_METHODS = (
     "RecordWorker",
     "ShutdownWorker",
 )
+
+#: What cores are given activities in answer to.
+_GIVES_ACTIVITIES = ("PollActivityTaskQueue", "RespondWorkflowTaskCompleted")
 
 _HEARTBEAT = f"{WORKFLOW_SERVICE}/RecordActivityTaskHeartbeat"
 
@@ -109,6 +113,7 @@ class _Method:
         self._tries: Counter[bytes] = Counter()
         # Workers make most calls, and nothing in the metadata of theirs matters.
         self._is_for_workers = descriptor.name.startswith(_WORKER_METHODS)
+        self._gives_activities = descriptor.name in _GIVES_ACTIVITIES
 
     def handle(self, rpc: Rpc, data: bytes) -> None:
         """Have the service answer a call."""
@@ -118,12 +123,15 @@ class _Method:
             return
         keeper = self._keeper
         caller = None if self._is_for_workers else _Caller(keeper, rpc)
+        puts_off = self._gives_activities and is_of_kept_core(rpc.metadata)
         answered: list[Answer] = []
         open_rpc: _OpenRpc | None = None
 
         def deliver(answer: Answer) -> None:
             if self._name == _HEARTBEAT:
                 self._heartbeat_answered(request, answer)
+            if puts_off and not isinstance(answer, ServiceError):
+                answer = put_off(answer)
             if open_rpc is None:
                 answered.append(answer)
             else:
