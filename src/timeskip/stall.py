@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Literal, Protocol
 
 from timeskip.blocked_tests import end_block
-from timeskip.clock import RealClock
+from timeskip.clock import RealClock, duration_nanoseconds
 from timeskip.lanes.alarms import Alarms
 from timeskip.lanes.awaits import is_in_debugger
 from timeskip.lanes.time_keeper import TimeKeeper
@@ -101,6 +101,8 @@ class StallWatch:
         *,
         is_stopping: Callable[[], bool],
     ) -> None:
+        #: Told of the real time between two looks. Whether virtual time may pass because of it.
+        self.on_look: Callable[[timedelta], bool] | None = None
         self._keeper = keeper
         self._alarms = alarms
         self._speaker = speaker
@@ -206,6 +208,10 @@ class StallWatch:
             self._idling += 1
             if self._idling >= self._looks:
                 self._stalled("circling" if keeper.clock.now() > self._began else "idle")
+        span = timedelta(seconds=self._tick)
+        if self.on_look is not None and keeper.skips and self.on_look(span):
+            # It is no sign of going round in circles.
+            self._began = keeper.clock.now() + duration_nanoseconds(span)
 
     def _look_at_chains(self, *, idles: bool) -> None:
         """Events alone do not tell that a test will end: what continues as new may do so for ever.

@@ -21,12 +21,14 @@ from timeskip.activity_time.attempt import Attempt
 from timeskip.activity_time.event_loop import unwatch_loop, watch_loop
 from timeskip.activity_time.execution import ActivityExecution, Execution
 from timeskip.activity_time.interceptor import ActivityTimeInterceptor
+from timeskip.activity_time.machine_pace import Step
 from timeskip.activity_time.repeated_failures import attempt_begins
 from timeskip.activity_time.shared_state import WatchedSharedState
 from timeskip.activity_time.thread_sleep import free_loop
 from timeskip.activity_time.threads import bury_threads, threads_of
 from timeskip.activity_time.unwatched_loop import UnwatchedLoop
 from timeskip.activity_time.virtual_time import AttemptListener, RunningAttempt, VirtualTime
+from timeskip.clock import duration_nanoseconds
 
 QUIET_PERIOD = timedelta(milliseconds=250)
 """Real time after which an attempt counts as parked whose waits may or may not be real work."""
@@ -61,6 +63,7 @@ class ActivityTime(SimplePlugin):
         self._quiet_seconds = quiet_period.total_seconds()
         self._lock = threading.Lock()
         self._executions: set[Execution] = set()
+        self._worked: set[Execution] = set()
         self._loops: dict[asyncio.AbstractEventLoop, UnwatchedLoop] = {}
         self._buried: list[asyncio.Task[Any]] = []
         self._nexus_token_of = nexus_token_of
@@ -119,6 +122,17 @@ class ActivityTime(SimplePlugin):
     def running(self) -> list[RunningAttempt]:
         """The attempts that have not ended."""
         return [execution.attempt.running for execution in self._running()]
+
+    def let_pass_for_work(self, span: timedelta) -> bool:
+        """Let time pass although attempts really work, if they did so when this was last asked.
+
+        Whether time may pass so.
+        """
+        working = {each for each in self._running() if each.attempt.working_on() is not None}
+        lasting, self._worked = working & self._worked, working
+        for execution in lasting:
+            Step(execution.attempt, self._clock).take(duration_nanoseconds(span))
+        return bool(lasting)
 
     def are_parked(self, roots: Sequence[asyncio.Task[Any]]) -> bool:
         """Whether the attempts of which these are the main tasks all wait for virtual time alone."""
