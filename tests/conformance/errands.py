@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import activity, workflow
 from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TerminatedError
 
 from tests.conformance.orders import pack_slowly
 
@@ -168,8 +168,17 @@ class Errand:
         )
 
 
+@activity.defn
+async def end_as_nobody_expects(how: str) -> str:
+    """At its first attempt with a failure that the server refuses from activities."""
+    if activity.info().attempt == 1:
+        raise CancelledError("on my own") if how == "cancelled" else TerminatedError("on my own")
+    return how
+
+
 WORKFLOWS: list[type] = [Cancelling, CancelledTwice, Errand]
 ACTIVITIES = [
+    end_as_nobody_expects,
     pack_slowly,
     tell_of_itself,
     beat_and_fail,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from temporalio.api.common.v1 import Priority, RetryPolicy
 from temporalio.api.workflowservice.v1 import (
     RecordActivityTaskHeartbeatByIdRequest,
@@ -204,6 +205,22 @@ async def test_failures_that_are_not_retried(world: World) -> None:
         )
     await world.observe_history("history", run)
     world.observe("description", await world.describe(run))
+
+
+@pytest.mark.parametrize("length", [4079, 4080, 20_000])
+@scenario("rpc:RespondActivityTaskFailed", "option:PendingActivityInfo.last_failure")
+async def test_little_is_remembered_of_a_large_failure(world: World, length: int) -> None:
+    run = await world.start()
+    policy = RetryPolicy(initial_interval=seconds(0.01), maximum_attempts=2)
+    await world.raw.run_workflow_task(
+        schedule_activity("a", task_queue=world.task_queue, start_to_close=100, retry_policy=policy)
+    )
+    large = application_failure("x" * length, error_type="Large")
+    await world.raw.fail_activity_task(await world.raw.poll_activity_task(), large)
+    task = await world.raw.poll_activity_task()
+    world.observe("second attempt runs", await world.describe(run))
+    await world.raw.fail_activity_task(task, large)
+    await world.observe_history("history", run)
 
 
 @scenario("option:ApplicationFailureInfo.next_retry_delay")

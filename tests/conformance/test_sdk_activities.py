@@ -54,6 +54,14 @@ async def test_sdk_what_an_activity_knows_of_itself(world: World, local: bool) -
         await observe_outcome(world, handle)
 
 
+@pytest.mark.parametrize("how", ["cancelled", "terminated"])
+@scenario("event:ActivityTaskTimedOut", clock="virtual")
+async def test_sdk_an_activity_ends_as_nobody_expects(world: World, how: str) -> None:
+    async with errand_worker(world):
+        handle = await start(world, errands.Errand.run, "end_as_nobody_expects", [how])
+        await observe_outcome(world, handle)
+
+
 @scenario(HEARTBEATS, "rpc:RespondActivityTaskFailed", clock="virtual")
 async def test_sdk_the_last_heartbeat_is_not_lost(world: World) -> None:
     async with errand_worker(world):

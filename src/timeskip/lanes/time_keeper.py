@@ -576,6 +576,9 @@ class TimeKeeper:
 
     def is_worked_on(self, token: bytes, identity: str) -> bool:
         """Whether the worker that has a task, and does not wait for time, can get on with it."""
+        activity = self.service.cluster.started_activities.get(token)
+        if activity is not None and activity.is_deserted:
+            return False
         return token not in self.laid_down and identity not in self.standing_workers
 
     def _is_wanted(self) -> bool:

@@ -40,6 +40,7 @@ from timeskip.server.calls import Call
 from timeskip.server.history import scheduled_event_id_of
 from timeskip.server.pauses import Pause
 from timeskip.server.set_fields import copy_set
+from timeskip.server.validation.failure_size import remembered_failure
 
 if TYPE_CHECKING:
     from timeskip.server.run import Run
@@ -99,6 +100,7 @@ class Activity:
         "heartbeat_details",
         "heartbeat_time",
         "identity",
+        "is_deserted",
         "last_attempt_complete_time",
         "last_failure",
         "last_identity",
@@ -132,6 +134,8 @@ class Activity:
         self.started_time: Nanoseconds = 0
         self.request_id = ""
         self.identity = ""
+        #: Whether its worker has ended the attempt in words that were refused: it has to time out.
+        self.is_deserted = False
         self.last_identity = ""
         #: The build that ended the last attempt, if it said so.
         self.worker_version: WorkerVersionStamp | None = None
@@ -396,6 +400,7 @@ def start(activity: Activity, request_id: str, identity: str) -> None:
     activity.started_time = now
     activity.request_id = request_id
     activity.identity = identity
+    activity.is_deserted = False
     activity.token = tokens.activity_task(activity)
     activity.wait_for(TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START, now, 0)
     activity.wait_for(
@@ -559,7 +564,7 @@ def _retry(activity: Activity, failure: Failure) -> RetryState.ValueType:
 def _leave_attempt(activity: Activity, failure: Failure) -> None:
     activity.stop_attempt()
     activity.attempt += 1
-    activity.last_failure = failure
+    activity.last_failure = remembered_failure(failure)
     activity.last_attempt_complete_time = None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflowservice.v1 import (
@@ -92,7 +95,8 @@ def heartbeat_by_id(
 def completed(
     cluster: Cluster, call: Call, request: RespondActivityTaskCompletedRequest
 ) -> RespondActivityTaskCompletedResponse:
-    _complete(_by_token(cluster, request), request)
+    with _last_word(cluster, request) as activity:
+        _complete(activity, request)
     return RespondActivityTaskCompletedResponse()
 
 
@@ -111,8 +115,8 @@ def completed_by_id(
 def failed(
     cluster: Cluster, call: Call, request: RespondActivityTaskFailedRequest
 ) -> RespondActivityTaskFailedResponse:
-    activity = _by_token(cluster, request)
-    return RespondActivityTaskFailedResponse(failures=_fail(activity, request))
+    with _last_word(cluster, request) as activity:
+        return RespondActivityTaskFailedResponse(failures=_fail(activity, request))
 
 
 @rpc("RespondActivityTaskFailedById")
@@ -127,7 +131,8 @@ def failed_by_id(
 def canceled(
     cluster: Cluster, call: Call, request: RespondActivityTaskCanceledRequest
 ) -> RespondActivityTaskCanceledResponse:
-    _cancel(_by_token(cluster, request), request)
+    with _last_word(cluster, request) as activity:
+        _cancel(activity, request)
     return RespondActivityTaskCanceledResponse()
 
 
@@ -213,6 +218,18 @@ def _by_token(cluster: Cluster, request: ByToken) -> Activity:
     ) and request.HasField("worker_version"):
         activity.worker_version = request.worker_version
     return activity
+
+
+@contextlib.contextmanager
+def _last_word(cluster: Cluster, request: ByToken) -> Iterator[Activity]:
+    """The attempt that a worker ends. If the end is refused the worker says nothing more of it."""
+    try:
+        yield _by_token(cluster, request)
+    except ServiceError:
+        activity = cluster.started_activities.get(request.task_token)
+        if activity is not None:
+            activity.is_deserted = True
+        raise
 
 
 def _by_id(cluster: Cluster, request: ById) -> Activity:

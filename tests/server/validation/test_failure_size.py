@@ -3,7 +3,7 @@ from __future__ import annotations
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure, ServerFailureInfo
 
-from timeskip.server.validation.failure_size import fitting_failure
+from timeskip.server.validation.failure_size import fitting_failure, remembered_failure
 
 LARGE = "x" * (2 * 1024 * 1024 + 1)
 KEPT = 512 * 1024
@@ -77,3 +77,9 @@ def test_fitting_failure_keeps_the_kind_of_a_server_failure() -> None:
     cause = fitting_failure(server).cause
     assert cause.server_failure_info.non_retryable
     assert len(cause.message) == KEPT - 4
+
+
+def test_remembered_failure_may_be_retried() -> None:
+    remembered = remembered_failure(failure(message="x" * 5000))
+    assert remembered.server_failure_info == ServerFailureInfo()
+    assert len(remembered.cause.message) == 4 * 1024 - 18

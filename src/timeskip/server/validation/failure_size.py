@@ -10,6 +10,11 @@ from timeskip.server.validation.limits import MAX_PAYLOAD_SIZE
 
 _KEPT_SIZE: Final = 512 * 1024
 
+#: What is remembered of a failure while its activity is tried again.
+_REMEMBERED_SIZE: Final = 4 * 1024
+
+_TOO_LARGE: Final = "Failure exceeds size limit."
+
 # What the real server reckons for the encoding of a string, of an application failure's own fields,
 # of any other failure's, and of a cause.
 _STRING_OVERHEAD: Final = 4
@@ -27,9 +32,17 @@ def fitting_failure(failure: Failure) -> Failure:
     """The failure, or one that says that it was too large and has the beginning of it as cause."""
     if failure.ByteSize() <= MAX_PAYLOAD_SIZE:
         return failure
-    fitting = server_failure("Failure exceeds size limit.")
+    fitting = server_failure(_TOO_LARGE)
     fitting.cause.CopyFrom(_Remainder(_KEPT_SIZE).shortened(failure))
     return fitting
+
+
+def remembered_failure(failure: Failure) -> Failure:
+    """What is known of an attempt's failure from the next attempt on: as above, but much less."""
+    if failure.ByteSize() <= _REMEMBERED_SIZE:
+        return failure
+    shortened = _Remainder(_REMEMBERED_SIZE).shortened(failure)
+    return Failure(message=_TOO_LARGE, server_failure_info=ServerFailureInfo(), cause=shortened)
 
 
 class _Remainder:
