@@ -58,6 +58,7 @@ GROUPS = {
         "ending_runs",
         "history_pages",
         "matching",
+        "newest_options",
         "queries",
         "routing_hints",
         "signals",

@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from enum import Enum
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,4 @@ class Decision:
     comment: str = ""
 
 
-class Outcome(str, Enum):
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
+Outcome = Literal["approved", "rejected", "expired"]

@@ -30,7 +30,7 @@ class ApprovalWorkflow:
             await self._tell(expense.approver, f"Expense {expense.id} still waits for you")
             await self._wait_for_decision(EXPIRE_AFTER - REMIND_AFTER)
         outcome = self._outcome()
-        await self._tell(expense.employee, f"Expense {expense.id}: {outcome.value}")
+        await self._tell(expense.employee, f"Expense {expense.id}: {outcome}")
         return outcome
 
     @workflow.signal
@@ -41,8 +41,8 @@ class ApprovalWorkflow:
 
     def _outcome(self) -> Outcome:
         if self._decision is None:
-            return Outcome.EXPIRED
-        return Outcome.APPROVED if self._decision.approved else Outcome.REJECTED
+            return "expired"
+        return "approved" if self._decision.approved else "rejected"
 
     async def _wait_for_decision(self, period: timedelta) -> None:
         with suppress(asyncio.TimeoutError):

@@ -72,7 +72,7 @@ class _LocalServer(_Server):
     """Takes the place of a server that skips no time, of which suites expect more than of the other."""
 
     @property
-    def supports_time_skipping_v1(self) -> bool:
+    def supports_time_skipping(self) -> bool:
         return False
 
 

@@ -420,8 +420,12 @@ class Simulation(WorkflowEnvironment):
         return self.now - self._start_time
 
     @property
-    def supports_time_skipping_v1(self) -> bool:
+    def supports_time_skipping(self) -> bool:
         return not isinstance(self._clock, RealClock)
+
+    @property
+    def supports_time_skipping_v1(self) -> bool:
+        return self.supports_time_skipping
 
     async def get_current_time(
         self, handle: temporalio.client.WorkflowHandle[Any, Any] | None = None

@@ -8,14 +8,13 @@ import sys
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
-from temporalio.testing._workflow import _V1WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from tests import time_skipping_environment
 from tests.cli.serving import serving
 from tests.cli.workflows import Nap
 
@@ -30,7 +29,7 @@ async def skip(address: str) -> tuple[timedelta, timedelta, timedelta]:
     How long the nap was, and how much time has passed for the environment after either.
     """
     client = await Client.connect(address)
-    environment = _V1WorkflowEnvironment(client, cast(Any, None))
+    environment = time_skipping_environment.around(client)
     before = await environment.get_current_time()
     async with Worker(
         environment.client,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import sdk
 from tests.conformance.agreement import disagreement
 from tests.conformance.lanes import (
     IN_REAL_TIME,
@@ -28,6 +29,9 @@ from tests.conformance.lanes import (
 #: The servers that scenarios run on. CONFORMANCE_LANES may ask for others: "again" is the real server
 #: a second time, which shows whether a scenario allows only one history.
 LANES = os.environ.get("CONFORMANCE_LANES", f"real,wire,direct,{IN_REAL_TIME}").split(",")
+
+
+collect_ignore = ["test_newest_options.py"] if sdk.is_before("1.35") else []
 
 
 def pytest_configure(config: pytest.Config) -> None:

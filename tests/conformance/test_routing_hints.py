@@ -14,7 +14,6 @@ from temporalio.api.enums.v1 import (
     WorkflowIdConflictPolicy,
 )
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.api.nexus.v1 import PropagatedSerializationContext
 from temporalio.api.protocol.v1 import Message
 from temporalio.api.sdk.v1 import EventGroupMarker
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -360,7 +359,6 @@ async def test_causes_of_failed_activities(world: World) -> None:
 
 
 @scenario(
-    "option:StartWorkflowExecutionRequest.propagated_nexus_serialization_context",
     "option:SignalWorkflowExecutionRequest.control",
     "option:SignalWithStartWorkflowExecutionRequest.control",
     "option:RespondWorkflowTaskFailedRequest.messages",
@@ -368,8 +366,7 @@ async def test_causes_of_failed_activities(world: World) -> None:
     "option:ScheduleActivityTaskCommandAttributes.use_workflow_build_id",
 )
 async def test_what_no_server_acts_on(world: World) -> None:
-    context = PropagatedSerializationContext(endpoint="shop", service="Shop", operation="order")
-    run = await world.start(propagated_nexus_serialization_context=context)
+    run = await world.start()
     await world.signal(run, control="control")
     task = await world.raw.poll_workflow_task()
     await world.raw.fail_workflow_task(task, messages=[Message(id="1")])

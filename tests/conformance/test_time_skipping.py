@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any, cast
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
@@ -18,9 +17,8 @@ from temporalio.api.testservice.v1 import (
     UnlockTimeSkippingRequest,
 )
 from temporalio.service import RPCError
-from temporalio.testing import WorkflowEnvironment
-from temporalio.testing._workflow import _V1WorkflowEnvironment
 
+from tests import time_skipping_environment
 from tests.conformance.scenario import options, scenario
 from tests.conformance.world import World
 
@@ -197,9 +195,9 @@ async def test_more_cannot_be_unlocked_than_is_locked(world: World) -> None:
 
 @scenario("rpc:UnlockTimeSkipping", "rpc:LockTimeSkipping", clock="virtual", real="test server")
 async def test_the_environment_of_the_sdk_skips_time(world: World) -> None:
-    environment = _sdk_environment(world)
+    environment = time_skipping_environment.around(world.client)
     client = environment.client
-    world.observe("skips", environment.supports_time_skipping_v1)
+    world.observe("skips", environment.supports_time_skipping)
     async with world.worker(workflows=[Nap]):
         before = await environment.get_current_time()
         nap = await client.start_workflow(
@@ -221,8 +219,3 @@ async def test_the_environment_of_the_sdk_skips_time(world: World) -> None:
             for hours in (3, 1, 2)
         ]
         world.observe("one after the other", [await nap.result() for nap in naps])
-
-
-def _sdk_environment(world: World) -> WorkflowEnvironment:
-    """What `WorkflowEnvironment.start_time_skipping` makes, around a server that is already there."""
-    return _V1WorkflowEnvironment(world.client, cast(Any, None))

@@ -83,6 +83,18 @@ def is_shown(attribute: Attribute) -> bool:
     )
 
 
+def test_run_id_that_looks_like_the_name_of_another_id() -> None:
+    started = WorkflowExecutionStartedEventAttributes(
+        workflow_id=f"order-{UUID}", original_execution_run_id="<id 1>"
+    )
+    event = HistoryEvent(workflow_execution_started_event_attributes=started)
+    normal = normal_form(History(events=[event]))
+    assert (
+        normal.events[0].workflow_execution_started_event_attributes.workflow_id == "order-<id 1>"
+    )
+    assert normal_form(normal) == normal
+
+
 @settings(max_examples=50)
 @given(histories())
 def test_normal_form_of_a_normal_form_is_itself(history: History) -> None:

@@ -38,6 +38,7 @@ from temporalio.exceptions import (
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
+from tests import sdk
 from timeskip import Simulation
 from timeskip.lanes.selection import LaneName
 
@@ -306,6 +307,10 @@ async def test_time_is_skipped_by_hand(env: WorkflowEnvironment) -> None:
 
 async def test_environment_says_that_it_skips_time(env: WorkflowEnvironment) -> None:
     assert env.supports_time_skipping
+
+
+@sdk.needs("1.35", "one way to skip time was known")
+async def test_environment_says_in_which_way_it_skips_time(env: WorkflowEnvironment) -> None:
     assert env.supports_time_skipping_v1
     assert not env.supports_time_skipping_v2
 

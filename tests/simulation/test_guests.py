@@ -13,9 +13,11 @@ from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.converter import DataConverter, PayloadCodec
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from tests import sdk
 from timeskip import Simulation, SimulationClosed
 from timeskip.lanes.selection import LaneName
 
@@ -119,8 +121,15 @@ async def test_context_of_a_running_simulation_ends_it(lane: LaneName) -> None:
         sim.client  # noqa: B018
 
 
-async def test_worker_changes_to_another_client_of_the_simulation(sim: Simulation) -> None:
-    client = await sim.connect_client(identity="another")
+@pytest.mark.parametrize(
+    "names_runtime",
+    [True, pytest.param(False, marks=sdk.needs("1.35", "the same runtime had to be named"))],
+)
+async def test_worker_changes_to_another_client_of_the_simulation(
+    sim: Simulation, names_runtime: bool
+) -> None:
+    runtime = Runtime.default() if names_runtime else None
+    client = await sim.connect_client(identity="another", runtime=runtime)
     async with Worker(sim.client, task_queue="rest", workflows=[Rest], activities=[nap]) as worker:
         worker.client = client
         assert await client.execute_workflow(Rest.run, id="rest", task_queue="rest") == "rested"

@@ -12,6 +12,7 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
+from temporalio.runtime import Runtime
 from temporalio.worker import (
     PollerBehaviorAutoscaling,
     PollerBehaviorSimpleMaximum,
@@ -151,7 +152,7 @@ async def test_worker_that_never_ran_is_in_the_way(sim: Simulation) -> None:
 
 
 async def test_worker_that_changes_its_client_makes_room(sim: Simulation) -> None:
-    other = await sim.connect_client()
+    other = await sim.connect_client(runtime=Runtime.default())
     worker = Worker(sim.client, task_queue="shop", workflows=[Order])
     worker.client = other
     refusal(other, workflows=[Order])

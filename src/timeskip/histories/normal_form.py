@@ -147,7 +147,7 @@ def _name_ids(normal: History, run_ids: dict[str, str], ignore: Collection[Ignor
         replace_in_texts(normal, generated)
         replace_in_payloads(normal, generated)
     if Ignored.GENERATED_IDS in ignore:
-        name_generated_ids(normal, kept=frozenset(run_ids))
+        name_generated_ids(normal, kept=frozenset(run_ids.values()))
 
 
 def without(history: History, ignore: Collection[Ignored]) -> None:

@@ -15,19 +15,20 @@ import temporalio.bridge.worker
 from temporalio.converter import DataConverter
 
 try:
-    from temporalio.converter._extstore import (
-        _REFERENCE_ENCODING,
-        _REFERENCE_MARKER_KEY,
-        _REFERENCE_MESSAGE_TYPE,
-        StorageOperationMetrics,
-    )
+    from temporalio.converter import _extstore
+    from temporalio.converter._extstore import StorageOperationMetrics
     from temporalio.worker._workflow import _CommandAwareDataConverter
 except ImportError:  # another version, which goes its own ways
     _KNOWN = False
 else:
     _KNOWN = True
-    #: In one of these ways a payload says that it is kept elsewhere: the SDK has to see it.
-    _REFERENCES = (_REFERENCE_ENCODING, _REFERENCE_MESSAGE_TYPE, _REFERENCE_MARKER_KEY.encode())
+    #: In one of these ways a payload says that it is kept elsewhere: the SDK has to see it. Which
+    #: ways there are depends on the version.
+    _REFERENCES = tuple(
+        mark.encode() if isinstance(mark, str) else mark
+        for name, mark in vars(_extstore).items()
+        if name.startswith("_REFERENCE_") and isinstance(mark, (str, bytes))
+    )
 
 _Pass = Callable[..., Awaitable[Any]]
 

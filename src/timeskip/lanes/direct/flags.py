@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from temporalio.api.history.v1 import WorkflowTaskCompletedEventAttributes
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 
+from timeskip.lanes.direct import installed_sdk
+
 ID_AND_TYPE_CHECKS = 1
 UPSERT_ON_PATCH = 2
 MOVE_TERMINAL_COMMANDS = 3
@@ -21,7 +23,7 @@ CORE_FLAGS = (
     ID_AND_TYPE_CHECKS,
     UPSERT_ON_PATCH,
     MOVE_TERMINAL_COMMANDS,
-    NEXUS_OPERATION_CHECKS,
+    *([] if installed_sdk.is_before(1, 35) else [NEXUS_OPERATION_CHECKS]),
 )
 
 
@@ -48,6 +50,8 @@ class Flags:
 
     def try_use(self, flag: int, *, record: bool) -> bool:
         """Whether a behaviour applies: if it is recorded, or from now on, by recording it."""
+        if flag not in CORE_FLAGS:
+            return False
         if record:
             self._new_core[flag] = None
             return True

@@ -6,14 +6,13 @@ A worker whose client is a direct one gets a `DirectBridge`, every other worker 
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 from typing import cast
 
 import temporalio.bridge.client
 import temporalio.bridge.worker
 from temporalio.bridge.worker import WorkerConfig
 
-from timeskip.lanes.direct import refused_configurations
+from timeskip.lanes.direct import installed_sdk, refused_configurations
 from timeskip.lanes.direct.bridge import DirectBridge
 from timeskip.lanes.direct.client import DirectClient
 from timeskip.lanes.direct.client_workers import RegistrationError
@@ -21,10 +20,6 @@ from timeskip.lanes.direct.identity import WorkerIdentity
 from timeskip.lanes.direct.requests import Requests
 from timeskip.lanes.direct.versioning import WorkerVersion
 from timeskip.lanes.direct.worker_access import WorkerAccess
-
-_SDK_NAME = "temporal-python"
-#: Looked up once, because it takes some milliseconds.
-_SDK_VERSION = importlib.metadata.version("temporalio")
 
 _create_core = temporalio.bridge.worker.Worker.create
 
@@ -59,8 +54,8 @@ def _create(
             identity=identity,
             instance_key=ids.uuid(),
             version=WorkerVersion.of(config.versioning_strategy),
-            sdk_name=_SDK_NAME,
-            sdk_version=_SDK_VERSION,
+            sdk_name=installed_sdk.NAME,
+            sdk_version=installed_sdk.VERSION,
         ),
         config,
     )

@@ -45,6 +45,21 @@ from timeskip.lanes.direct.machines.payloads import copy_set_fields, payloads_of
 if TYPE_CHECKING:
     from timeskip.lanes.direct.workflow_machines import WorkflowMachines
 
+_COPIED = [
+    field
+    for field in (
+        "workflow_execution_timeout",
+        "workflow_run_timeout",
+        "workflow_task_timeout",
+        "retry_policy",
+        "search_attributes",
+        "priority",
+        "versioning_override",
+    )
+    # The oldest supported SDK does not have the last one.
+    if field in StartChildWorkflowExecution.DESCRIPTOR.fields_by_name
+]
+
 
 class ChildWorkflowMachine(Machine):
     """A child. With ABANDON and TRY_CANCEL its end is told to the parent when it is cancelled."""
@@ -342,15 +357,5 @@ def _command_attributes(
     command.memo.SetInParent()
     for name, payload in attributes.memo.items():
         command.memo.fields[name].CopyFrom(payload)
-    copy_set_fields(
-        attributes,
-        command,
-        "workflow_execution_timeout",
-        "workflow_run_timeout",
-        "workflow_task_timeout",
-        "retry_policy",
-        "search_attributes",
-        "priority",
-        "versioning_override",
-    )
+    copy_set_fields(attributes, command, *_COPIED)
     return command
