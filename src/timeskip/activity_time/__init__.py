@@ -6,6 +6,7 @@ clock there, and the simulation learns which attempts wait for nothing but that 
 
 from timeskip.activity_time.activity_time import ActivityTime
 from timeskip.activity_time.attempt import current_attempt
+from timeskip.activity_time.awaited_answers import AwaitedAnswer
 from timeskip.activity_time.held_elsewhere import held_elsewhere
 from timeskip.activity_time.installation import install, uninstall
 from timeskip.activity_time.thread_sleep import VirtualSleepInterruptedError
@@ -19,6 +20,7 @@ from timeskip.activity_time.virtual_time import (
 __all__ = [
     "ActivityTime",
     "AttemptListener",
+    "AwaitedAnswer",
     "Cancellable",
     "RunningAttempt",
     "VirtualSleepInterruptedError",

@@ -66,6 +66,8 @@ class Attempt:
         self._arriving = 0
         self._holds: set[object] = set()
         self._work: set[object] = set()
+        #: Of that work, what waits for an answer that takes virtual time.
+        self._resting: set[object] = set()
         #: Spans of time that may pass whatever work is done meanwhile.
         self._steps: set[object] = set()
         self._loop_blocked = False
@@ -216,6 +218,17 @@ class Attempt:
         with self._lock:
             return reason in self._holds | self._work and not self.finished
 
+    def let_rest(self, work: object) -> None:
+        """What is held as work waits for virtual time, until it `rests_no_more`."""
+        with self._lock:
+            self._resting.add(work)
+            self._tell()
+
+    def rests_no_more(self, work: object) -> None:
+        with self._lock:
+            self._resting.discard(work)
+            self._tell()
+
     def let_pass(self, step: object) -> None:
         """Time may pass until `has_passed` of the same step, even if the attempt really works."""
         with self._lock:
@@ -259,7 +272,7 @@ class Attempt:
     def _is_parked(self) -> bool:
         if self._loop_blocked:
             return True
-        is_at_rest = self._quiet and not self._work
+        is_at_rest = self._quiet and self._work <= self._resting
         return (is_at_rest or bool(self._steps)) and not self._holds
 
 

@@ -100,7 +100,12 @@ def leftover_jobs() -> bool:
 
 def threads_of(attempt: Attempt) -> list[int]:
     """The ids of the threads that run something for an attempt right now."""
-    return [thread.ident for thread, _ in _runs_for(attempt) if thread.ident is not None]
+    return list(jobs_of(attempt))
+
+
+def jobs_of(attempt: Attempt) -> dict[int, Job]:
+    """What runs for an attempt right now, by the ids of the threads that run it."""
+    return {thread.ident: run.job for thread, run in _runs_for(attempt) if thread.ident is not None}
 
 
 def bury_threads(attempt: Attempt) -> None:

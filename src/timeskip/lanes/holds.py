@@ -11,7 +11,15 @@ import contextvars
 import threading
 import weakref
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Protocol
+
+
+class Waiter(Protocol):
+    """Whoever waits for what a hold is about, and holds time by itself."""
+
+    def park(self) -> None: ...
+
+    def resume(self) -> None: ...
 
 
 class Hold:
@@ -27,6 +35,7 @@ class Hold:
         "owner",
         "parent",
         "reason",
+        "waiter",
     )
 
     def __init__(
@@ -45,6 +54,8 @@ class Hold:
         self.owner = owner
         #: Ends what is being waited for.
         self.call_off: Callable[[], None] | None = None
+        #: Told of the same, if anybody.
+        self.waiter: Waiter | None = None
         #: Whether time stands still even if an event loop is blocked until it moves.
         self.is_firm = is_firm
         self._holds = holds
@@ -64,12 +75,16 @@ class Hold:
                 self._holds.count -= 1
         if self.parent is not None:
             self.parent.park()
+        if self.waiter is not None:
+            self.waiter.park()
         self._holds.changed()
 
     def resume(self) -> None:
         """Stop time again: the wait is over, its consequences are not yet seen."""
         if self.parent is not None:
             self.parent.resume()
+        if self.waiter is not None:
+            self.waiter.resume()
         with self._holds.lock:
             if not self._active and not self._released:
                 self._active = True
@@ -84,6 +99,8 @@ class Hold:
                 self._holds.count -= 1
             self._holds.firm -= self.is_firm
             self._holds.open.pop(self.id, None)
+        if self.waiter is not None:
+            self.waiter.resume()
         self._holds.changed()
 
 

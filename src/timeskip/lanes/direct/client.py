@@ -28,7 +28,7 @@ from temporalio.service import (
     ServiceResponse,
 )
 
-from timeskip.activity_time import current_attempt, held_elsewhere
+from timeskip.activity_time import AwaitedAnswer, current_attempt, held_elsewhere
 from timeskip.lanes.direct import health
 from timeskip.lanes.direct.client_workers import ClientWorkers, Reservation
 from timeskip.lanes.direct.made_up_ids import replace_request_id
@@ -143,9 +143,10 @@ class DirectServiceClient(SimulatedServiceClient):
         request.CopyFrom(req)
         replace_request_id(request, keeper.service.cluster.ids.uuid)
         call = _ClientCall(rpc, service, request, timeout, may_be_repeated=retry)
-        hold = keeper.holds.take(
-            f"{rpc} is being answered", enclosing_hold.get(), current_attempt.get()
-        )
+        attempt = current_attempt.get()
+        hold = keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get(), attempt)
+        if attempt is not None:
+            hold.waiter = AwaitedAnswer(attempt)
         try:
             answer = await self._lane.at_home(lambda: self._persist(call, hold), gives_up=True)
         except ServiceError as error:

@@ -16,7 +16,7 @@ from temporalio.service import (
     ServiceResponse,
 )
 
-from timeskip.activity_time import current_attempt, held_elsewhere
+from timeskip.activity_time import AwaitedAnswer, current_attempt, held_elsewhere
 from timeskip.lanes.core_timeouts import KEPT_CORE
 from timeskip.lanes.guests import SimulatedServiceClient
 from timeskip.lanes.hold_metadata import HOLD_METADATA
@@ -56,9 +56,10 @@ class HoldingServiceClient(SimulatedServiceClient):
     ) -> ServiceResponse:
         self._before_call(req)
         self._keeper.loops.watch_running_loop()
-        hold = self._keeper.holds.take(
-            f"{rpc} is being answered", enclosing_hold.get(), current_attempt.get()
-        )
+        attempt = current_attempt.get()
+        hold = self._keeper.holds.take(f"{rpc} is being answered", enclosing_hold.get(), attempt)
+        if attempt is not None:
+            hold.waiter = AwaitedAnswer(attempt)
         try:
             # An activity may be the caller; that it waits for the answer is not its work.
             with held_elsewhere():
