@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from temporalio.api.enums.v1 import RetryState
 from temporalio.client import WorkflowHandle
 
 from tests.simulation.workflows import Greeter, Heartbeat, Inbox, Sleeper, greet
@@ -299,6 +300,22 @@ async def test_run_until_a_condition_that_this_instant_brings_about_takes_no_tim
 
         await sim.run_until(is_done)
     assert sim.now == START
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chain_ends_before_its_run_of_the_same_end(seed: int) -> None:
+    """Whatever order the seed has for what happens at one instant."""
+    with Simulation(lane="direct", seed=seed) as sim:
+
+        async def close() -> RetryState.ValueType:
+            handle = await sim.client.start_workflow(
+                "Sleeper", id="sleeper", task_queue="nobody", execution_timeout=MINUTE
+            )
+            await sim.sleep(MINUTE)
+            closed = (await handle.fetch_history()).events[-1]
+            return closed.workflow_execution_timed_out_event_attributes.retry_state
+
+        assert sim.run(close()) == RetryState.RETRY_STATE_TIMEOUT
 
 
 async def test_naive_instant_is_refused(sim: Simulation) -> None:

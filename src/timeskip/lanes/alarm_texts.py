@@ -129,7 +129,7 @@ def activity_unknown(run: Run, activity: Activity, failure: Failure) -> str | No
         f"workflow {run.workflow_id!r} ({run.workflow_type}) called the activity {name!r}, which "
         f"the worker of task queue {activity.scheduled.task_queue.name!r} does not know.\n"
         f"Registered there: {listed(known)}.{similar(name, known)}\n"
-        "Add it to the worker's `activities=[...]`. A real server would try it again for ever."
+        "Add it to the worker's `activities=[...]`. A real server would try it again and again."
     )
 
 

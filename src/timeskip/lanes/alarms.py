@@ -133,7 +133,9 @@ class Alarms:
         if not isinstance(failure, Failure):
             return
         unknown = alarm_texts.activity_unknown(run, activity, failure)
-        if unknown is not None and not self.expecting:
+        # With a limited number of attempts the workflow is told, and may go on.
+        is_endless = not activity.scheduled.retry_policy.maximum_attempts
+        if unknown is not None and is_endless and not self.expecting:
             self._give_up(run, ActivityNotRegistered(unknown))
         elif self._is_too_much(activity.attempt):
             text = alarm_texts.activity_fails_for_ever(run, activity, failure)

@@ -333,12 +333,10 @@ def _limit(run: Run, expiration: Nanoseconds | None) -> None:
     run_timeout = run.started.workflow_run_timeout.ToNanoseconds()
     if run_timeout:
         run.run_timeout_due = clock.schedule(
-            run.start_time + backoff + run_timeout, lambda: _time_out(run, retriable=True)
+            run.start_time + backoff + run_timeout, lambda: _time_out(run)
         )
     if expiration is not None:
-        run.execution_timeout_due = clock.schedule(
-            expiration, lambda: _time_out(run, retriable=False)
-        )
+        run.execution_timeout_due = clock.schedule(expiration, lambda: _time_out(run))
 
 
 def _backoff_over(run: Run) -> None:
@@ -347,12 +345,11 @@ def _backoff_over(run: Run) -> None:
     run.commit()
 
 
-def _time_out(run: Run, *, retriable: bool) -> None:
-    """The run, or the whole chain of runs, has had its time."""
-    failure = retries.workflow_timeout()
+def _time_out(run: Run) -> None:
+    """The run, or the whole chain of runs, has had its time. If both have, the chain has."""
     next_run, retry_state = None, RetryState.RETRY_STATE_TIMEOUT
-    if retriable:
-        next_run, retry_state = next_runs.after_failure(run, failure)
+    if run.execution_expiration is None or run.cluster.clock.now() < run.execution_expiration:
+        next_run, retry_state = next_runs.after_failure(run, retries.workflow_timeout())
     termination.abandon_workflow_task(run)
     run.close(
         Status.WORKFLOW_EXECUTION_STATUS_TIMED_OUT,
