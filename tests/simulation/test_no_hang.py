@@ -17,7 +17,6 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
 from temporalio.worker import UnsandboxedWorkflowRunner
 
 from timeskip import (
@@ -391,30 +390,6 @@ async def test_unknown_activity_is_told_with_the_known_ones(sim: Simulation) -> 
         "Did you mean 'charge'?\n"
         "Add it to the worker's `activities=[...]`. A real server would try it again and again."
     )
-
-
-@workflow.defn(sandboxed=False)
-class CallsTwice:
-    """Calls an activity that nobody knows, and copes with that."""
-
-    @workflow.run
-    async def run(self) -> str:
-        try:
-            await workflow.execute_activity(
-                "chargee",
-                start_to_close_timeout=timedelta(seconds=10),
-                retry_policy=RetryPolicy(maximum_attempts=2),
-            )
-        except ActivityError as error:
-            return str(error.cause)
-        return "charged"
-
-
-async def test_workflow_is_told_of_an_unknown_activity_after_its_last_attempt(
-    sim: Simulation,
-) -> None:
-    async with sim.worker(workflows=[CallsTwice], activities=ACTIVITIES):
-        assert "chargee" in await (await start(sim, CallsTwice.run)).result()
 
 
 @pytest.mark.timeskip(max_activity_attempts=50)
