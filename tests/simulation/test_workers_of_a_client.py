@@ -12,7 +12,6 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
-from temporalio.runtime import Runtime
 from temporalio.worker import (
     PollerBehaviorAutoscaling,
     PollerBehaviorSimpleMaximum,
@@ -20,6 +19,7 @@ from temporalio.worker import (
     WorkerDeploymentConfig,
 )
 
+from tests import sdk
 from timeskip import Simulation
 from timeskip.lanes.selection import LaneName
 
@@ -151,8 +151,9 @@ async def test_worker_that_never_ran_is_in_the_way(sim: Simulation) -> None:
     refusal(sim.client, workflows=[Order])
 
 
+@sdk.needs("1.35", "only clients that name their runtime could take the place of others")
 async def test_worker_that_changes_its_client_makes_room(sim: Simulation) -> None:
-    other = await sim.connect_client(runtime=Runtime.default())
+    other = await sim.connect_client()
     worker = Worker(sim.client, task_queue="shop", workflows=[Order])
     worker.client = other
     refusal(other, workflows=[Order])
