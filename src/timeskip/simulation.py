@@ -190,6 +190,7 @@ class Simulation(WorkflowEnvironment):
             self._stall_timeout,
             diagnostician,
             is_stopping=self._workers.is_stopping,
+            let_go=None if keeper.cores_are_simulated else self._workers.let_go,
         )
         self._stall_watch.start()
         self._clients = Clients(

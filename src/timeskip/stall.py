@@ -28,6 +28,9 @@ Stall = Literal["waiting", "circling", "continuing", "polling", "stopping", "idl
 #: Real seconds that a blocked loop gets to go on once those that wait for it were told.
 _GRACE = 2.0
 
+#: Real seconds that pass without any event before what may help is done.
+_KEPT = 2.0
+
 #: So many looks are enough once there has been a stall.
 _FEW = 3
 
@@ -100,7 +103,9 @@ class StallWatch:
         speaker: Speaker,
         *,
         is_stopping: Callable[[], bool],
+        let_go: Callable[[], None] | None,
     ) -> None:
+        """`let_go`: what may help when nothing has happened for a while. Where the clock runs."""
         #: Told of the real time between two looks. Whether virtual time may pass because of it.
         self.on_look: Callable[[timedelta], bool] | None = None
         self._keeper = keeper
@@ -109,6 +114,8 @@ class StallWatch:
         self._is_stopping = is_stopping
         self._tick = min(timeout.total_seconds() / 10, _LONGEST_TICK)
         self._looks = round(timeout.total_seconds() / self._tick)
+        self._let_go = let_go
+        self._patience = max(1, min(round(_KEPT / self._tick), self._looks - 1))
         self._silent: set[asyncio.AbstractEventLoop] = set()
         self._events = -1
         self._began = 0
@@ -195,6 +202,8 @@ class StallWatch:
             self._waiting += 1
             if self._waiting >= self._looks:
                 self._stalled("circling" if keeper.clock.now() > self._began else "waiting")
+            elif self._let_go is not None and self._waiting % self._patience == 0:
+                self._let_go()
         elif self._is_stopping():
             self._waiting += 1
             if self._waiting >= self._looks:

@@ -29,7 +29,7 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextvars import Context
 from dataclasses import dataclass, replace
 
@@ -47,6 +47,7 @@ from timeskip.lanes.completers import Completers
 from timeskip.lanes.heartbeats import Heartbeats
 from timeskip.lanes.holds import Hold, Holds
 from timeskip.lanes.idle_tests import Idleness, IdleTests
+from timeskip.lanes.kept_by_cores import KeptByCores
 from timeskip.lanes.local_waits import LocalWaits
 from timeskip.lanes.quiescence import Loops
 from timeskip.server import workflow_tasks
@@ -59,9 +60,8 @@ from timeskip.server.workflow_tasks import WorkflowTask
 #: Real seconds between two looks whether a test has turned from another simulation to this one.
 _LOOK_AGAIN = 0.05
 
-#: Real seconds in which an attempt that was told of its timeout should end. It may take no notice.
+#: Real seconds for an attempt to end that was told of its timeout. It may take no notice.
 _LAST_WORDS = 2.0
-
 #: So often time jumps before everybody else has a turn, although nothing has happened.
 _JUMPS = 100
 
@@ -144,8 +144,7 @@ class TimeKeeper:
         self.loops = Loops(loop, self._move)
         self.waits: dict[Wait, None] = {}
         self.parked: set[bytes] = set()
-        #: Attempts that the service has given up, and that are told so: until when on the loop their
-        #: workers have time to be done with them.
+        #: Attempts that the service has given up: until when their workers have time to tell them.
         self._timed_out: dict[bytes, float] = {}
         self.completers = Completers(service.cluster)
         self.heartbeats = Heartbeats()
@@ -160,6 +159,7 @@ class TimeKeeper:
         self._pace: tuple[Nanoseconds, float] | None = None
         #: Whether virtual time is also that of the cores of workers.
         self.cores_are_simulated = False
+        self.kept_by_cores = KeptByCores(service.cluster)
         #: Whether every worker lives in this process, so that none can vanish with a task.
         self.workers_are_ours = False
         #: Since when each run's workflow task is known to be with a worker.
@@ -330,6 +330,13 @@ class TimeKeeper:
             if self.on_abandoned is not None:
                 self.on_abandoned(task.run, task)
             self.notice()
+
+    def let_go(self, identities: Container[str], in_hand: Container[str]) -> None:
+        """Of what those workers have, wait for no runs but those in hand: their cores do nothing."""
+        for task in self.kept_by_cores.look(identities, in_hand):
+            if not task.abandoned:
+                self.abandon(task)
+        self.notice()
 
     def tell_timeout(self, token: bytes) -> None:
         """A worker tells an attempt, which the service has given up, that it has run out of time."""
@@ -547,7 +554,7 @@ class TimeKeeper:
         standing = self.standing_workers
         for query in cluster.started_queries.values():
             # A run may have been closed while its worker, which has the query, runs local ones.
-            waits = self._waits_for_local_activities(query.run)
+            waits = query in self.kept_by_cores or self._waits_for_local_activities(query.run)
             if not waits and query.identity not in standing:
                 return False
         for run_id, run in cluster.started_workflow_tasks.items():
@@ -620,7 +627,9 @@ class TimeKeeper:
     def _queries_wait_for_timeouts(self) -> bool:
         """For those of workflow tasks that their worker has dropped."""
         tasks = (run.workflow_task for run in self.service.cluster.open_queries().values())
-        return any(task is not None and task.abandoned for task in tasks)
+        return self.kept_by_cores.has_queries or any(
+            task is not None and task.abandoned for task in tasks
+        )
 
     def _queries_wait_for_local_activities(self) -> bool:
         """For those of their run, or for the slot of a worker of its queue."""
