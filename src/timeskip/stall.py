@@ -29,7 +29,7 @@ Stall = Literal["waiting", "circling", "continuing", "polling", "stopping", "idl
 _GRACE = 2.0
 
 #: Real seconds that pass without any event before what may help is done.
-_KEPT = 2.0
+_KEPT = 5.0
 
 #: So many looks are enough once there has been a stall.
 _FEW = 3
