@@ -185,12 +185,7 @@ class Simulation(WorkflowEnvironment):
         self._alarms.why_nondeterministic = self._replays.why_nondeterministic
         keeper.on_abandoned = self._alarms.workflow_task_abandoned
         self._stall_watch = StallWatch(
-            keeper,
-            self._alarms,
-            self._stall_timeout,
-            diagnostician,
-            is_stopping=self._workers.is_stopping,
-            let_go=None if keeper.cores_are_simulated else self._workers.let_go,
+            keeper, self._alarms, self._stall_timeout, diagnostician, self._workers
         )
         self._stall_watch.start()
         self._clients = Clients(

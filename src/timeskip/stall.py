@@ -87,6 +87,18 @@ class Speaker(Protocol):
         ...
 
 
+class Workers(Protocol):
+    """The workers of the simulation."""
+
+    def is_stopping(self) -> bool:
+        """Whether one of them is about to end."""
+        ...
+
+    def let_go(self) -> None:
+        """Nothing has happened for a while: do what may help."""
+        ...
+
+
 class StallWatch:
     """A thread that looks on while a test waits.
 
@@ -101,20 +113,16 @@ class StallWatch:
         alarms: Alarms,
         timeout: timedelta,
         speaker: Speaker,
-        *,
-        is_stopping: Callable[[], bool],
-        let_go: Callable[[], None] | None,
+        workers: Workers,
     ) -> None:
-        """`let_go`: what may help when nothing has happened for a while. Where the clock runs."""
         #: Told of the real time between two looks. Whether virtual time may pass because of it.
         self.on_look: Callable[[timedelta], bool] | None = None
         self._keeper = keeper
         self._alarms = alarms
         self._speaker = speaker
-        self._is_stopping = is_stopping
+        self._workers = workers
         self._tick = min(timeout.total_seconds() / 10, _LONGEST_TICK)
         self._looks = round(timeout.total_seconds() / self._tick)
-        self._let_go = let_go
         self._patience = max(1, min(round(_KEPT / self._tick), self._looks - 1))
         self._silent: set[asyncio.AbstractEventLoop] = set()
         self._events = -1
@@ -191,7 +199,7 @@ class StallWatch:
         keeper = self._keeper
         calls, self._calls = keeper.holds.taken - self._calls, keeper.holds.taken
         jumps, self._jumps = keeper.idle_jumps - self._jumps, keeper.idle_jumps
-        self._look_at_chains(idles=jumps > 0 and not self._is_stopping())
+        self._look_at_chains(idles=jumps > 0 and not self._workers.is_stopping())
         if self._alarms.events != self._events or isinstance(keeper.clock, RealClock):
             self._events = self._alarms.events
             self._began = keeper.clock.now()
@@ -202,9 +210,9 @@ class StallWatch:
             self._waiting += 1
             if self._waiting >= self._looks:
                 self._stalled("circling" if keeper.clock.now() > self._began else "waiting")
-            elif self._let_go is not None and self._waiting % self._patience == 0:
-                self._let_go()
-        elif self._is_stopping():
+            elif self._waiting % self._patience == 0:
+                self._workers.let_go()
+        elif self._workers.is_stopping():
             self._waiting += 1
             if self._waiting >= self._looks:
                 self._stalled("stopping")

@@ -29,7 +29,7 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass, replace
 
@@ -62,6 +62,7 @@ _LOOK_AGAIN = 0.05
 
 #: Real seconds for an attempt to end that was told of its timeout. It may take no notice.
 _LAST_WORDS = 2.0
+
 #: So often time jumps before everybody else has a turn, although nothing has happened.
 _JUMPS = 100
 
@@ -330,13 +331,6 @@ class TimeKeeper:
             if self.on_abandoned is not None:
                 self.on_abandoned(task.run, task)
             self.notice()
-
-    def let_go(self, identities: Container[str], in_hand: Container[str]) -> None:
-        """Of what those workers have, wait for no runs but those in hand: their cores do nothing."""
-        for task in self.kept_by_cores.look(identities, in_hand):
-            if not task.abandoned:
-                self.abandon(task)
-        self.notice()
 
     def tell_timeout(self, token: bytes) -> None:
         """A worker tells an attempt, which the service has given up, that it has run out of time."""

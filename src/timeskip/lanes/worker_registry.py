@@ -250,13 +250,20 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
     def let_go(self) -> None:
         """Nothing has happened for a while: time need not wait for what only the cores have.
 
-        Where the clock runs. A core whose cache is full keeps tasks until there is room, or drops them.
+        Where the clock runs. A core whose cache is full keeps tasks until there is room, or drops them;
+        simulated cores do not.
         """
+        if self._keeper.cores_are_simulated:
+            return
         running = self.living()
         in_hand: set[str] = set()
         for each in running:
             in_hand |= each.runs_in_hand()
-        self._keeper.let_go({each.identity for each in running}, in_hand)
+        identities = {each.identity for each in running}
+        for task in self._keeper.kept_by_cores.look(identities, in_hand):
+            if not task.abandoned:
+                self._keeper.abandon(task)
+        self._keeper.notice()
 
     def tasks_of(self, run_id: str) -> list[asyncio.Task[Any]]:
         """The tasks of a workflow run, if a worker of this process has it cached."""
