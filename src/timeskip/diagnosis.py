@@ -43,11 +43,6 @@ _LARGER = """\
 If that may take so long, give the simulation a larger `stall_timeout` (in pytest's settings:
 `timeskip_stall_timeout`)."""
 
-_KEPT_TITLE = "The SDK's core has taken, and has not handed to any code:"
-_KEPT = """\
-It drops a task, or keeps it back, while its cache is full and a local activity or a query is under way.
-Give the worker a larger `max_cached_workflows`, or take `lane="direct"`."""
-
 _NO_WORKERS = """\
   none was started: use `async with sim.worker(workflows=[...], activities=[...]):`"""
 
@@ -147,13 +142,7 @@ class Diagnostician:
 
     def _stuck_text(self, stack_traces: dict[str, str]) -> str:
         waits = _joined(self._situation.waits())
-        text = self._text(f"the test waits for {waits}, which can no longer happen.", stack_traces)
-        return text + self._kept_text()
-
-    def _kept_text(self) -> str:
-        """What is to be said of cores that do nothing with what they have."""
-        kept = self._situation.kept_by_cores()
-        return f"\n\n{_section(_KEPT_TITLE, kept)}\n\n{_KEPT}" if kept else ""
+        return self._text(f"the test waits for {waits}, which can no longer happen.", stack_traces)
 
     def _idle_error(self, places: list[str]) -> Exception:
         waits = "\n".join(["the test waits at", *(f"  {place}" for place in places)])
@@ -280,7 +269,7 @@ class Diagnostician:
             )
         return (
             f"for {seconds} of real time nothing has happened in any workflow, while the "
-            f"test waits for {waits}.\n\n{why}{self._kept_text()}\n\n{_LARGER}"
+            f"test waits for {waits}.\n\n{why}\n\n{_LARGER}"
         )
 
     # -- workflows in other processes ---------------------------------------------------------

@@ -185,7 +185,11 @@ class Simulation(WorkflowEnvironment):
         self._alarms.why_nondeterministic = self._replays.why_nondeterministic
         keeper.on_abandoned = self._alarms.workflow_task_abandoned
         self._stall_watch = StallWatch(
-            keeper, self._alarms, self._stall_timeout, diagnostician, self._workers
+            keeper,
+            self._alarms,
+            self._stall_timeout,
+            diagnostician,
+            is_stopping=self._workers.is_stopping,
         )
         self._stall_watch.start()
         self._clients = Clients(

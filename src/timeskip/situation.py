@@ -125,7 +125,10 @@ class Situation:
             lines.append(f"  {_attempt(attempt)} is running: {doing}")
             lines += [f"    {line}" for line in self._places(attempt)]
         cluster = self.keeper.service.cluster
-        lines += [f"  {task} is with its worker" for task in self._with_workers(kept=False)]
+        for run in cluster.started_workflow_tasks.values():
+            lines.append(f"  a workflow task of {run.workflow_id!r} is with its worker")
+        for query in cluster.started_queries.values():
+            lines.append(f"  a query of workflow {query.run.workflow_id!r} is with its worker")
         known = {attempt.token for attempt in self.activities.running()}
         known |= self.keeper.parked
         for token, activity in cluster.started_activities.items():
@@ -140,23 +143,6 @@ class Situation:
             for task_queue in self.workers.stranded()
         ]
         return _cut(lines)
-
-    def kept_by_cores(self) -> list[str]:
-        """What the SDK's core has, and does nothing with."""
-        return _cut([f"  {task}" for task in self._with_workers(kept=True)])
-
-    def _with_workers(self, *, kept: bool) -> list[str]:
-        """The workflow tasks and queries that workers have; those that cores keep, or the others."""
-        cluster, kept_by_cores = self.keeper.service.cluster, self.keeper.kept_by_cores
-        return [
-            f"a workflow task of {run.workflow_id!r}"
-            for run in cluster.started_workflow_tasks.values()
-            if (run.workflow_task in kept_by_cores) == kept
-        ] + [
-            f"a query of workflow {query.run.workflow_id!r}"
-            for query in cluster.started_queries.values()
-            if (query in kept_by_cores) == kept
-        ]
 
     def chains(self, length: int) -> list[str]:
         """The workflows of which so many runs have followed one another, and why the last one did."""

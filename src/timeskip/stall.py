@@ -28,9 +28,6 @@ Stall = Literal["waiting", "circling", "continuing", "polling", "stopping", "idl
 #: Real seconds that a blocked loop gets to go on once those that wait for it were told.
 _GRACE = 2.0
 
-#: Real seconds that pass without any event before what may help is done.
-_KEPT = 5.0
-
 #: So many looks are enough once there has been a stall.
 _FEW = 3
 
@@ -87,18 +84,6 @@ class Speaker(Protocol):
         ...
 
 
-class Workers(Protocol):
-    """The workers of the simulation."""
-
-    def is_stopping(self) -> bool:
-        """Whether one of them is about to end."""
-        ...
-
-    def let_go(self) -> None:
-        """Nothing has happened for a while: do what may help."""
-        ...
-
-
 class StallWatch:
     """A thread that looks on while a test waits.
 
@@ -113,17 +98,17 @@ class StallWatch:
         alarms: Alarms,
         timeout: timedelta,
         speaker: Speaker,
-        workers: Workers,
+        *,
+        is_stopping: Callable[[], bool],
     ) -> None:
         #: Told of the real time between two looks. Whether virtual time may pass because of it.
         self.on_look: Callable[[timedelta], bool] | None = None
         self._keeper = keeper
         self._alarms = alarms
         self._speaker = speaker
-        self._workers = workers
+        self._is_stopping = is_stopping
         self._tick = min(timeout.total_seconds() / 10, _LONGEST_TICK)
         self._looks = round(timeout.total_seconds() / self._tick)
-        self._patience = max(1, min(round(_KEPT / self._tick), self._looks - 1))
         self._silent: set[asyncio.AbstractEventLoop] = set()
         self._events = -1
         self._began = 0
@@ -199,7 +184,7 @@ class StallWatch:
         keeper = self._keeper
         calls, self._calls = keeper.holds.taken - self._calls, keeper.holds.taken
         jumps, self._jumps = keeper.idle_jumps - self._jumps, keeper.idle_jumps
-        self._look_at_chains(idles=jumps > 0 and not self._workers.is_stopping())
+        self._look_at_chains(idles=jumps > 0 and not self._is_stopping())
         if self._alarms.events != self._events or isinstance(keeper.clock, RealClock):
             self._events = self._alarms.events
             self._began = keeper.clock.now()
@@ -210,9 +195,7 @@ class StallWatch:
             self._waiting += 1
             if self._waiting >= self._looks:
                 self._stalled("circling" if keeper.clock.now() > self._began else "waiting")
-            elif self._waiting % self._patience == 0:
-                self._workers.let_go()
-        elif self._workers.is_stopping():
+        elif self._is_stopping():
             self._waiting += 1
             if self._waiting >= self._looks:
                 self._stalled("stopping")

@@ -47,7 +47,6 @@ from timeskip.lanes.completers import Completers
 from timeskip.lanes.heartbeats import Heartbeats
 from timeskip.lanes.holds import Hold, Holds
 from timeskip.lanes.idle_tests import Idleness, IdleTests
-from timeskip.lanes.kept_by_cores import KeptByCores
 from timeskip.lanes.local_waits import LocalWaits
 from timeskip.lanes.quiescence import Loops
 from timeskip.server import workflow_tasks
@@ -60,7 +59,7 @@ from timeskip.server.workflow_tasks import WorkflowTask
 #: Real seconds between two looks whether a test has turned from another simulation to this one.
 _LOOK_AGAIN = 0.05
 
-#: Real seconds for an attempt to end that was told of its timeout. It may take no notice.
+#: Real seconds in which an attempt that was told of its timeout should end. It may take no notice.
 _LAST_WORDS = 2.0
 
 #: So often time jumps before everybody else has a turn, although nothing has happened.
@@ -145,7 +144,8 @@ class TimeKeeper:
         self.loops = Loops(loop, self._move)
         self.waits: dict[Wait, None] = {}
         self.parked: set[bytes] = set()
-        #: Attempts that the service has given up: until when their workers have time to tell them.
+        #: Attempts that the service has given up, and that are told so: until when on the loop their
+        #: workers have time to be done with them.
         self._timed_out: dict[bytes, float] = {}
         self.completers = Completers(service.cluster)
         self.heartbeats = Heartbeats()
@@ -160,7 +160,6 @@ class TimeKeeper:
         self._pace: tuple[Nanoseconds, float] | None = None
         #: Whether virtual time is also that of the cores of workers.
         self.cores_are_simulated = False
-        self.kept_by_cores = KeptByCores(service.cluster)
         #: Whether every worker lives in this process, so that none can vanish with a task.
         self.workers_are_ours = False
         #: Since when each run's workflow task is known to be with a worker.
@@ -548,7 +547,7 @@ class TimeKeeper:
         standing = self.standing_workers
         for query in cluster.started_queries.values():
             # A run may have been closed while its worker, which has the query, runs local ones.
-            waits = query in self.kept_by_cores or self._waits_for_local_activities(query.run)
+            waits = self._waits_for_local_activities(query.run)
             if not waits and query.identity not in standing:
                 return False
         for run_id, run in cluster.started_workflow_tasks.items():
@@ -621,9 +620,7 @@ class TimeKeeper:
     def _queries_wait_for_timeouts(self) -> bool:
         """For those of workflow tasks that their worker has dropped."""
         tasks = (run.workflow_task for run in self.service.cluster.open_queries().values())
-        return self.kept_by_cores.has_queries or any(
-            task is not None and task.abandoned for task in tasks
-        )
+        return any(task is not None and task.abandoned for task in tasks)
 
     def _queries_wait_for_local_activities(self) -> bool:
         """For those of their run, or for the slot of a worker of its queue."""

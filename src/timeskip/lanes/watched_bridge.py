@@ -82,8 +82,6 @@ class WatchedBridge:
         self.given_up: set[bytes] = set()
         #: Nexus tasks whose handlers will never end.
         self.given_up_nexus_tasks: set[bytes] = set()
-        #: Runs that the code of workflows works on, by their ids.
-        self._in_hand: set[str] = set()
         #: Local activities that have not ended, by their tokens.
         self._local: dict[bytes, ActivityTask] = {}
         self._loop = asyncio.get_running_loop()
@@ -108,13 +106,11 @@ class WatchedBridge:
         self._ledger.answers(completion)
         if not completion.HasField("failed"):
             await self._bridge.complete_workflow_activation(completion)
-            self._in_hand.discard(completion.run_id)
             return
         keeper = self._keeper
         run = keeper.service.cluster.runs.get(completion.run_id)
         task = run.workflow_task if run is not None else None
         await self._bridge.complete_workflow_activation(completion)
-        self._in_hand.discard(completion.run_id)
         if task is not None:
             keeper.loop.call_soon_threadsafe(keeper.abandon, task)
 
@@ -125,7 +121,6 @@ class WatchedBridge:
                 job.HasField("remove_from_cache") for job in activation.jobs
             ):
                 self._ledger.began(activation)
-                self._in_hand.add(activation.run_id)
                 return activation
             await self._bridge.complete_workflow_activation(
                 WorkflowActivationCompletion(
@@ -202,11 +197,6 @@ class WatchedBridge:
     def has_code_of(self, token: bytes) -> bool:
         """Whether the code of an activity runs that is not a local one."""
         return token in self._with_code and token not in self._local
-
-    def runs_in_hand(self) -> set[str]:
-        """The runs whose code works, or that of their local activities. For any thread."""
-        local = list(self._local.values())
-        return set(self._in_hand).union(task.start.workflow_execution.run_id for task in local)
 
     def is_local(self, token: bytes) -> bool:
         """Whether it is the token of a local activity that runs."""

@@ -247,24 +247,6 @@ class WorkerRegistry(temporalio.client.Plugin, temporalio.worker.Plugin):
                 self._keeper.tell_timeout(token)
                 running.time_out(token)
 
-    def let_go(self) -> None:
-        """Nothing has happened for a while: time need not wait for what only the cores have.
-
-        Where the clock runs. A core whose cache is full keeps tasks until there is room, or drops them;
-        simulated cores do not.
-        """
-        if self._keeper.cores_are_simulated:
-            return
-        running = self.living()
-        in_hand: set[str] = set()
-        for each in running:
-            in_hand |= each.runs_in_hand()
-        identities = {each.identity for each in running}
-        for task in self._keeper.kept_by_cores.look(identities, in_hand):
-            if not task.abandoned:
-                self._keeper.abandon(task)
-        self._keeper.notice()
-
     def tasks_of(self, run_id: str) -> list[asyncio.Task[Any]]:
         """The tasks of a workflow run, if a worker of this process has it cached."""
         return [task for running in list(self._running) for task in running.tasks_of(run_id)]
@@ -444,10 +426,6 @@ class Running:
     def time_out(self, token: bytes) -> None:
         """An activity that it runs has run out of time. For any thread."""
         self._bridge.time_out(token)
-
-    def runs_in_hand(self) -> set[str]:
-        """The runs whose code works, or that of their local activities. For any thread."""
-        return self._bridge.runs_in_hand()
 
     def has_code_of(self, token: bytes) -> bool:
         """Whether it runs the code of an activity that is not a local one. For any thread."""
