@@ -33,6 +33,10 @@ def blocked_loops_ended() -> Iterator[None]:
     """
     global _is_guarded, _reason, _sent
     _is_guarded, _reason, _sent = threading.current_thread() is threading.main_thread(), None, 0
+    # So a script begins what it runs in the background: no signal would end anything.
+    ignores = _is_guarded and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignores:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
@@ -41,6 +45,8 @@ def blocked_loops_ended() -> Iterator[None]:
         raise _reason from None
     finally:
         _is_guarded = False
+        if ignores:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     if _reason is not None:  # somebody has swallowed the interruption
         raise _reason
 
